@@ -1,0 +1,62 @@
+"""Multi-head self-attention that can also report what the first tokens pay the others."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention over (B, L, D), on torch's fused kernel.
+
+    Args:
+        dim: Token width D.
+        num_heads: Number of heads; has to divide D.
+        qkv_bias: Learn a bias for queries, keys and values.
+        attn_drop: Dropout on the attention probabilities.
+        proj_drop: Dropout on the output.
+
+    Raises:
+        ValueError: If ``dim`` is not a multiple of ``num_heads``.
+    """
+
+    def __init__(
+        self, dim: int, num_heads: int, qkv_bias: bool = True, attn_drop: float = 0.0, proj_drop: float = 0.0
+    ) -> None:
+        super().__init__()
+        if num_heads < 1 or dim % num_heads:
+            raise ValueError(
+                f"embed_dim {dim} is not divisible by num_heads {num_heads}: "
+                "choose num_heads among the divisors of embed_dim"
+            )
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
+        self.attn_drop = nn.Dropout(attn_drop)
+        self.proj = nn.Linear(dim, dim)
+        self.proj_drop = nn.Dropout(proj_drop)
+
+    def forward(
+        self, x: torch.Tensor, key_mask: torch.Tensor | None = None, score_rows: int = 0
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Attend.
+
+        Args:
+            x: Tokens (B, L, D).
+            key_mask: Bool (B, L), True for tokens that may be attended to.
+            score_rows: Also return the probabilities of this many leading query tokens. Only these
+                rows are ever computed: no (L, L) matrix is stored.
+
+        Returns:
+            Output (B, L, D), and probabilities (B, score_rows, L) averaged over the heads, or None.
+        """
+        B, L, D = x.shape
+        q, k, v = self.qkv(x).view(B, L, 3, self.num_heads, D // self.num_heads).permute(2, 0, 3, 1, 4).unbind(0)
+        mask = None if key_mask is None else key_mask[:, None, None, :]  # (B, 1, 1, L)
+        dropout_p = self.attn_drop.p if self.training else 0.0
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout_p)  # (B, heads, L, D/heads)
+        out = self.proj_drop(self.proj(out.transpose(1, 2).reshape(B, L, D)))
+        if not score_rows:
+            return out, None
+        scores = q[:, :, :score_rows] * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)  # (B, heads, rows, L)
+        if mask is not None:
+            scores = scores.masked_fill(~mask, float("-inf"))
+        return out, scores.softmax(dim=-1, dtype=torch.float32).mean(dim=1)

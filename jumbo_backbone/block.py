@@ -1,0 +1,107 @@
+"""One pre-norm transformer block on the sequence [J jumbo slices, N patches]."""
+
+from collections.abc import Callable
+
+import torch
+from timm.layers import DropPath, Mlp
+from torch import nn
+
+from .attention import Attention
+from .jumbo import JumboLoRA, JumboMlp
+
+# Inference on CPU runs the patch FFN in pieces of about this many hidden activations (16 MiB in float32): they
+# stay in the cache's reach, and the allocator reuses the pages instead of asking the system for new ones each time.
+_FFN_PIECE = 2**22
+
+OnAttention = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+class Block(nn.Module):
+    """Attention over all tokens, then one FFN for the joined wide token and one for the patches.
+
+    Args:
+        dim: Token width D.
+        num_heads: Attention heads.
+        jumbo_multiplier: Number of slices J of the wide token.
+        mlp_ratio: Hidden width of an FFN over its input width.
+        qkv_bias: Bias of the query, key and value maps.
+        jumbo_ffn: "shared" (the caller passes the FFN), "per_layer" (own FFN), "none" (no FFN for the
+            wide token) or "patch" (the slices pass through the patch FFN: they are registers).
+        jumbo_lora_rank: Rank of this block's update of the shared FFN; 0 for none.
+        proj_drop: Dropout after projections and FFN layers.
+        attn_drop: Dropout on attention probabilities.
+        drop_path: Probability of skipping a residual branch, per sample.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        jumbo_multiplier: int,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        jumbo_ffn: str = "shared",
+        jumbo_lora_rank: int = 0,
+        proj_drop: float = 0.0,
+        attn_drop: float = 0.0,
+        drop_path: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.jumbo_multiplier = jumbo_multiplier
+        self.jumbo_ffn = jumbo_ffn
+        self.norm1 = nn.LayerNorm(dim)
+        self.attn = Attention(dim, num_heads, qkv_bias=qkv_bias, attn_drop=attn_drop, proj_drop=proj_drop)
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = Mlp(dim, int(dim * mlp_ratio), drop=proj_drop)
+        self.drop_path = DropPath(drop_path)
+
+        wide = jumbo_multiplier * dim
+        if jumbo_ffn in ("shared", "per_layer"):
+            self.norm3 = nn.LayerNorm(wide)
+        if jumbo_ffn == "per_layer":
+            self.jumbo_mlp = JumboMlp(wide, int(wide * mlp_ratio), drop=proj_drop)
+        self.jumbo_lora = JumboLoRA(wide, int(wide * mlp_ratio), jumbo_lora_rank) if jumbo_lora_rank else None
+
+    def forward(
+        self,
+        s: torch.Tensor,
+        jumbo_mlp: JumboMlp | None = None,
+        key_mask: torch.Tensor | None = None,
+        on_attention: OnAttention | None = None,
+    ) -> torch.Tensor:
+        """Map the sequence (B, J+N, D) to the next one.
+
+        Args:
+            s: J jumbo slices, then N patches.
+            jumbo_mlp: The FFN that all blocks share; None for the other kinds.
+            key_mask: Bool (B, J+N), False for padded tokens.
+            on_attention: Called as ``on_attention(s, scores)`` between attention and the FFNs, with the
+                probabilities (B, J, J+N) that the slices paid each token here; what it returns takes the place
+                of ``s``.
+        """
+        J = self.jumbo_multiplier
+        attended, scores = self.attn(self.norm1(s), key_mask, score_rows=J if on_attention else 0)
+        s = s + self.drop_path(attended)
+
+        if on_attention is not None:  # the place of token reduction: after attention, before the FFNs
+            s = on_attention(s, scores)
+
+        if self.jumbo_ffn == "patch":
+            return s + self.drop_path(self.mlp(self.norm2(s)))
+
+        z = s[:, :J]
+        if self.jumbo_ffn != "none":
+            wide = z.flatten(1)  # (B, J*D)
+            ffn = self.jumbo_mlp if self.jumbo_ffn == "per_layer" else jumbo_mlp
+            z = (wide + self.drop_path(ffn(self.norm3(wide), self.jumbo_lora))).view_as(z)
+
+        x = s[:, J:]
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return torch.cat([z, x + self.drop_path(self.mlp(self.norm2(x)))], dim=1)
+
+        # The same without autograd: s is a fresh tensor that nobody else holds, so it is written in place.
+        s[:, :J] = z
+        piece = max(1, _FFN_PIECE // max(1, x.shape[1] * self.mlp.fc1.out_features)) if x.is_cpu else len(x)
+        for part in x.split(max(1, piece)):
+            part += self.drop_path(self.mlp(self.norm2(part)))
+        return s

@@ -1,0 +1,228 @@
+"""Reading and writing weights: the authors' released files, our safetensors, and timm's training checkpoints.
+
+One function, ``adapt_state_dict``, makes a file's tensors fit a model: it drops the dead ``cls_token`` of the released
+files, resamples positions, and adapts another number of classes or input channels. It runs in a load-state-dict
+pre-hook, so plain ``load_state_dict``, timm's ``checkpoint_path`` and mmengine's loader all take the files as they are.
+"""
+
+import logging
+import math
+import os
+import pickle
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from timm.models import adapt_input_conv
+from timm.models import load_state_dict as read_checkpoint
+from torch import nn
+
+from .pos_embed import Grid, resample_pos_embed
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class LoadReport:
+    """What became of a checkpoint: numbers of tensors, and lines saying what was not taken as it stood."""
+
+    loaded: int = 0
+    resampled: list[str] = field(default_factory=list)
+    adapted: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        lines = [f"{self.loaded} tensors loaded"]
+        for what in ("resampled", "adapted", "skipped"):
+            lines += [f"{what}: {line}" for line in getattr(self, what)]
+        return "; ".join(lines)
+
+
+def load_checkpoint(model: nn.Module, path: str | os.PathLike) -> LoadReport:
+    """Load a file of weights into a ``JumboViT``, strictly.
+
+    Takes the authors' released ``.pth`` files, our ``.safetensors``, and timm's training checkpoints (their averaged
+    weights, where there are some). Pickles are read with ``weights_only``: no code in them is run.
+
+    Args:
+        model: The model; its grid, classes and input channels may differ from the file's.
+        path: File to read.
+
+    Returns:
+        What was loaded, resampled, adapted and skipped; also logged.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file cannot be read, is of another architecture or of the earlier release, or lacks or has
+            tensors that the model has or lacks; the message names them.
+    """
+    state_dict = _read(path)
+    try:
+        report = adapt_state_dict(model, state_dict)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+    own = model.state_dict()
+    missing = [name for name in own if name not in state_dict]
+    unexpected = [name for name in state_dict if name not in own]
+    other_shape = [
+        f"{name} {tuple(state_dict[name].shape)} instead of {tuple(own[name].shape)}"
+        for name in own
+        if name in state_dict and state_dict[name].shape != own[name].shape
+    ]
+    problems = {"missing": missing, "unexpected": unexpected, "of another shape": other_shape}
+    if any(problems.values()):
+        told = "; ".join(f"{len(names)} {what}: {_some(names)}" for what, names in problems.items() if names)
+        raise ValueError(f"{path} does not fit this model: {told}. Build the model with the sizes of the file's own.")
+    model.load_state_dict(state_dict)
+    report.loaded = len(state_dict) - sum("fresh" in line for line in report.adapted) * 2
+    logger.info("%s: %s", path, report)
+    return report
+
+
+def save_checkpoint(model: nn.Module, path: str | os.PathLike) -> None:
+    """Write a model's weights as safetensors, to a temporary file first: a good file is never half replaced."""
+    path = Path(path)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    os.close(handle)
+    try:
+        save_file(tensors, temporary, metadata={"format": "pt"})
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def adapt_state_dict(model: nn.Module, state_dict: dict[str, torch.Tensor], prefix: str = "") -> LoadReport:
+    """Make a file's tensors fit a ``JumboViT``, in place; running it again changes nothing.
+
+    Args:
+        model: The model they are for.
+        state_dict: Tensors by name; those under ``prefix`` are the model's.
+        prefix: Where the model stands in a larger one ("backbone.").
+
+    Returns:
+        A report without the count of tensors.
+
+    Raises:
+        ValueError: If the file is of the earlier release, or its position table cannot be unrolled.
+    """
+    report = LoadReport()
+    _refuse_earlier_release(state_dict, prefix)
+    if state_dict.pop(prefix + "cls_token", None) is not None:
+        report.skipped.append("cls_token (dead weight of the released files)")
+    _adapt_positions(model, state_dict, prefix, report)
+    _adapt_input_channels(model, state_dict, prefix, report)
+    _adapt_head(model, state_dict, prefix, report)
+    return report
+
+
+def adapt_on_load(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs):
+    """Load-state-dict pre-hook of ``JumboViT``: ``adapt_state_dict``, told to the log."""
+    report = adapt_state_dict(module, state_dict, prefix)
+    if report.resampled or report.adapted:
+        logger.warning("; ".join(report.resampled + report.adapted))
+
+
+def _read(path: str | os.PathLike) -> dict[str, torch.Tensor]:
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no checkpoint at {path.absolute()}: give the path of a .pth or .safetensors file")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path} is empty (0 bytes): the download or copy did not finish; fetch it again")
+    try:
+        state_dict = dict(read_checkpoint(str(path), weights_only=True))
+    except (SafetensorError, RuntimeError, pickle.UnpicklingError, EOFError, OSError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} ({path.stat().st_size} bytes) cannot be read as weights: {error} "
+            "It may be cut off, of another format, or hold code, which is never run here; fetch it again, or save the "
+            "weights alone with torch.save(model.state_dict(), path)."
+        ) from error
+    tensors = {name: value for name, value in state_dict.items() if isinstance(value, torch.Tensor)}
+    if not tensors:
+        raise ValueError(f"{path} holds no tensors by name (found {_some(state_dict)}): expected a state_dict")
+    if len(tensors) < len(state_dict):
+        raise ValueError(f"{path} holds more than tensors: {_some(set(state_dict) - set(tensors))}")
+    return tensors
+
+
+def _refuse_earlier_release(state_dict: Mapping[str, torch.Tensor], prefix: str) -> None:
+    cls_token = state_dict.get(prefix + "cls_token")
+    wide_cls = cls_token is not None and cls_token.ndim == 3 and cls_token.shape[1] > 1
+    layer_scale = any(name.startswith(prefix + "blocks.") and ".ls1" in name for name in state_dict)
+    if wide_cls or layer_scale:
+        raise ValueError(
+            "this is a file of the authors' earlier release (*_i1k_finetuned_224.pt: wide cls_token, layer scale, an FFN in "
+            "each block), another architecture. Use jumbo_{pico,nano,tiny,small,base}.pth of antofuller/jumbo instead."
+        )
+
+
+def _adapt_positions(model: nn.Module, state_dict: dict[str, torch.Tensor], prefix: str, report: LoadReport) -> None:
+    name, grid_name = prefix + "pos_embed", prefix + "pos_embed_grid"
+    stored_grid = state_dict.pop(grid_name, None)
+    if name not in state_dict:
+        return
+    grid: Grid = model.grid_size
+    table = state_dict[name]
+    old = tuple(stored_grid.tolist()) if stored_grid is not None else _square(table)
+    if table.shape[1] != old[0] * old[1]:
+        raise ValueError(f"pos_embed has {table.shape[1]} positions, but pos_embed_grid says {old[0]}x{old[1]}")
+    if old != grid:
+        state_dict[name] = resample_pos_embed(table, old, grid)
+        report.resampled.append(f"pos_embed from a grid of {old[0]}x{old[1]} to {grid[0]}x{grid[1]}")
+    if model.pos_embed_grid is not None:
+        state_dict[grid_name] = model.pos_embed_grid.detach().clone()
+
+
+def _square(table: torch.Tensor) -> Grid:
+    side = math.isqrt(table.shape[1])
+    if side * side != table.shape[1]:
+        raise ValueError(
+            f"pos_embed has {table.shape[1]} positions, which is no square grid, and the file does not say its shape: "
+            "add a tensor pos_embed_grid = [H, W] to it"
+        )
+    return side, side
+
+
+def _adapt_input_channels(
+    model: nn.Module, state_dict: dict[str, torch.Tensor], prefix: str, report: LoadReport
+) -> None:
+    name = prefix + "patch_embed.proj.weight"
+    weight, own = state_dict.get(name), model.patch_embed.proj.weight
+    if weight is None or weight.ndim != 4 or weight.shape[1] == own.shape[1] or weight.shape[1] != 3:
+        return  # other numbers of channels than RGB have no known meaning: the shapes are left to disagree
+    state_dict[name] = adapt_input_conv(own.shape[1], weight)
+    report.adapted.append(f"patch_embed.proj from 3 to {own.shape[1]} input channels")
+
+
+def _adapt_head(model: nn.Module, state_dict: dict[str, torch.Tensor], prefix: str, report: LoadReport) -> None:
+    names = [prefix + "head.weight", prefix + "head.bias"]
+    weight = state_dict.get(names[0])
+    if weight is None or weight.ndim != 2:
+        return
+    if model.num_classes == 0:
+        for name in names:
+            state_dict.pop(name, None)
+        report.skipped.append(f"head of {weight.shape[0]} classes (this model has none)")
+    elif weight.shape[0] != model.num_classes and weight.shape[1] == model.num_features:
+        for name, own in zip(names, (model.head.weight, model.head.bias), strict=True):
+            state_dict[name] = own.detach().clone()
+        report.adapted.append(
+            f"head: the file has {weight.shape[0]} classes, the model {model.num_classes}; a fresh head is kept"
+        )
+
+
+def _some(names, most: int = 6) -> str:
+    names = sorted(map(str, names))
+    return ", ".join(names[:most]) + (f", … ({len(names) - most} more)" if len(names) > most else "")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,234 @@
+"""The Jumbo encoder: tokens in, tokens out. It knows neither images nor series (Jumbo, ICLR 2026)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from .block import Block, OnAttention
+from .jumbo import JUMBO_FFN_KINDS, JumboLoRA, JumboMlp
+
+
+class JumboEncoder(nn.Module):
+    """A plain transformer encoder with narrow patch tokens and one wide global token.
+
+    The wide token has width J*D. It is split into J slices of width D for attention and joined again for
+    its own FFN, which all blocks share.
+
+    Args:
+        embed_dim: Width D of a patch token.
+        depth: Number of blocks L.
+        num_heads: Attention heads; has to divide ``embed_dim``.
+        jumbo_multiplier: J, the width of the wide token in patch tokens.
+        jumbo_ffn: "shared" (the paper), "per_layer", "none" or "patch". With "patch" the slices pass through
+            the patch FFN like any token, which makes them registers.
+        jumbo_lora_rank: Rank of each block's own update of the shared FFN; 0 for none.
+        mlp_ratio: Hidden width of every FFN over its input width.
+        qkv_bias: Bias of the query, key and value maps.
+        proj_drop_rate: Dropout after projections and FFN layers.
+        attn_drop_rate: Dropout on attention probabilities.
+        drop_path_rate: Stochastic depth, the same in every block (as the authors train), not linear in depth.
+
+    Raises:
+        ValueError: If a size is not positive, ``embed_dim`` is not divisible by ``num_heads``, ``jumbo_ffn`` is
+            unknown, or a LoRA rank is given without a shared FFN.
+    """
+
+    def __init__(
+        self,
+        *,
+        embed_dim: int = 384,
+        depth: int = 12,
+        num_heads: int = 6,
+        jumbo_multiplier: int = 6,
+        jumbo_ffn: str = "shared",
+        jumbo_lora_rank: int = 0,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        proj_drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+    ) -> None:
+        super().__init__()
+        for name, value in dict(embed_dim=embed_dim, depth=depth, jumbo_multiplier=jumbo_multiplier).items():
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        if jumbo_ffn not in JUMBO_FFN_KINDS:
+            raise ValueError(f"unknown jumbo_ffn {jumbo_ffn!r}: choose one of {', '.join(JUMBO_FFN_KINDS)}")
+        if jumbo_lora_rank < 0 or (jumbo_lora_rank and jumbo_ffn != "shared"):
+            raise ValueError(
+                f"jumbo_lora_rank={jumbo_lora_rank} updates the shared FFN: it needs jumbo_ffn='shared' "
+                f"(got {jumbo_ffn!r}) and a rank of at least 0"
+            )
+        self.embed_dim = embed_dim
+        self.jumbo_multiplier = jumbo_multiplier
+        self.num_prefix_tokens = jumbo_multiplier
+        self.grad_checkpointing = False
+
+        self.jumbo_token = nn.Parameter(torch.zeros(1, jumbo_multiplier, embed_dim))
+        self.blocks = nn.ModuleList(
+            Block(
+                embed_dim,
+                num_heads,
+                jumbo_multiplier,
+                mlp_ratio=mlp_ratio,
+                qkv_bias=qkv_bias,
+                jumbo_ffn=jumbo_ffn,
+                jumbo_lora_rank=jumbo_lora_rank,
+                proj_drop=proj_drop_rate,
+                attn_drop=attn_drop_rate,
+                drop_path=drop_path_rate,
+            )
+            for _ in range(depth)
+        )
+        self.norm = nn.LayerNorm(embed_dim)
+        wide = jumbo_multiplier * embed_dim
+        self.jumbo_mlp = JumboMlp(wide, int(wide * mlp_ratio), drop=proj_drop_rate) if jumbo_ffn == "shared" else None
+        self.init_weights()
+
+    def init_weights(self) -> None:
+        """Linear maps and the jumbo token from a truncated normal of std 0.02, biases zero."""
+        nn.init.trunc_normal_(self.jumbo_token, std=0.02)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        for module in self.modules():
+            if isinstance(module, JumboLoRA):
+                module.init_weights()
+
+    def forward(self, x: torch.Tensor, key_mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Encode tokens.
+
+        Args:
+            x: Embedded tokens (B, N, D), positions already added.
+            key_mask: Bool (B, N), False for padded tokens. They change nothing anywhere else; what stands in their
+                own places afterwards has no meaning.
+
+        Returns:
+            (B, J+N, D): the J jumbo slices, then the N tokens, after the final norm.
+        """
+        s, _ = self.encode(x, key_mask=key_mask)
+        return self.norm(s)
+
+    def forward_intermediates(
+        self,
+        x: torch.Tensor,
+        indices: int | Sequence[int] | None = None,
+        *,
+        key_mask: torch.Tensor | None = None,
+        norm: bool = False,
+        stop_early: bool = False,
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Encode tokens and keep the sequences after chosen blocks.
+
+        Args:
+            x: Embedded tokens (B, N, D).
+            indices: None for all blocks, n for the last n, or block numbers (negative from the end).
+            key_mask: As in ``forward``.
+            norm: Apply the final norm to the intermediates too.
+            stop_early: Skip the blocks after the last chosen one.
+
+        Returns:
+            The final sequence (B, J+N, D) after the norm, and a list of (B, J+N, D).
+        """
+        take, last = take_indices(len(self.blocks), indices)
+        s, taken = self.encode(x, key_mask=key_mask, take=take, stop=last + 1 if stop_early else None)
+        normed = self.norm(s)
+        return normed, [self.norm(t) if norm else t for t in taken]
+
+    def encode(
+        self,
+        x: torch.Tensor,
+        *,
+        key_mask: torch.Tensor | None = None,
+        take: Sequence[int] = (),
+        on_attention: dict[int, OnAttention] | None = None,
+        stop: int | None = None,
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """The encoder loop: everything that runs the blocks comes through here.
+
+        Args:
+            x: Embedded tokens (B, N, D).
+            key_mask: Bool (B, N), False for padded tokens.
+            take: Block numbers whose output is kept, in this order.
+            on_attention: By block number, what to call between attention and the FFNs (see ``Block.forward``).
+            stop: Number of blocks to run; all if None.
+
+        Returns:
+            The sequence (B, J+N, D) before the final norm, and those taken, also before it.
+        """
+        B = x.shape[0]
+        s = torch.cat([self.jumbo_token.expand(B, -1, -1), x], dim=1)  # (B, J+N, D)
+        if key_mask is not None:
+            key_mask = torch.cat([key_mask.new_ones(B, self.jumbo_multiplier), key_mask], dim=1)  # (B, J+N)
+        on_attention = on_attention or {}
+        taken = {}
+        for i, block in enumerate(self.blocks[:stop]):
+            args = (s, self.jumbo_mlp, key_mask, on_attention.get(i))
+            if self.grad_checkpointing and torch.is_grad_enabled():
+                s = checkpoint(block, *args, use_reentrant=False)
+            else:
+                s = block(*args)
+            if i in take:
+                taken[i] = s
+        return s, [taken[i] for i in take]
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Recompute each block in the backward pass instead of storing its activations."""
+        self.grad_checkpointing = enable
+
+    def no_weight_decay(self) -> set[str]:
+        """Names of the parameters of two or more dimensions that take no weight decay."""
+        return {"jumbo_token"}
+
+    def get_layer_depth(self, name: str) -> tuple[int, int]:
+        """Depth of a parameter, for layer-wise learning-rate decay.
+
+        Layer 0 is the stem (embedding, positions, jumbo token), layers 1 … L the blocks, the final norm going with
+        the last of them, and L+1 whatever comes after. The FFN that all blocks share counts as the middle block: its
+        rate is then the geometric mean of the rates of the blocks that use it.
+
+        Args:
+            name: A name from ``named_parameters()``.
+
+        Returns:
+            The layer, and the number of layers, L+2.
+        """
+        L = len(self.blocks)
+        if name.startswith(("jumbo_token", "pos_embed", "patch_embed")):
+            layer = 0
+        elif name.startswith("blocks."):
+            layer = int(name.split(".")[1]) + 1
+        elif name.startswith("jumbo_mlp"):
+            layer = (L + 1) // 2
+        elif name.startswith("norm."):
+            layer = L
+        else:
+            layer = L + 1
+        return layer, L + 2
+
+
+def take_indices(depth: int, indices: int | Sequence[int] | None) -> tuple[list[int], int]:
+    """timm's rule for choosing blocks: None for all, n for the last n, or block numbers, negative from the end.
+
+    Returns:
+        The block numbers in the order asked for, and the largest.
+
+    Raises:
+        ValueError: If one of them does not exist, or none is asked for.
+    """
+    if indices is None:
+        indices = depth
+    if isinstance(indices, int):
+        take = list(range(depth - indices, depth))
+    else:
+        take = [i + depth if i < 0 else i for i in indices]
+    if not take or min(take) < 0 or max(take) >= depth:
+        raise ValueError(
+            f"block indices {indices!r} do not fit a model of {depth} blocks: give None, a count from 1 to {depth}, "
+            f"or block numbers from {-depth} to {depth - 1}"
+        )
+    return take, max(take)

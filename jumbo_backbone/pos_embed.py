@@ -1,0 +1,49 @@
+"""Learned positions on a grid, resampled by the grid's shape and never by the token count."""
+
+import torch
+from timm.layers import resample_abs_pos_embed
+from torch import nn
+
+Grid = tuple[int, int]
+
+_CACHED_GRIDS = 8  # multi-scale inference asks for a handful of grids in turn
+
+
+def resample_pos_embed(pos_embed: torch.Tensor, old_grid: Grid, new_grid: Grid) -> torch.Tensor:
+    """Resample (1, H*W, D) positions to another grid, bicubic with antialias; equal grids return the input."""
+    if tuple(old_grid) == tuple(new_grid):
+        return pos_embed
+    return resample_abs_pos_embed(pos_embed, list(new_grid), list(old_grid), num_prefix_tokens=0)
+
+
+class PositionCache:
+    """Resampled positions of the last few grids, for inference only.
+
+    An entry holds for one grid, dtype, device and version of the parameter. Nothing is cached while gradients are
+    recorded or a graph is being traced, nor from a parameter whose version is not tracked. Writes that hide from the
+    version counter (``param.data.copy_``, as weight averaging does) are covered by ``clear``, which the model calls
+    whenever it changes between training and evaluation.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict = {}
+
+    def clear(self) -> None:
+        self._entries.clear()
+
+    def get(self, pos_embed: nn.Parameter, old_grid: Grid, new_grid: Grid) -> torch.Tensor:
+        """(1, H*W, D) positions on ``new_grid``."""
+        if torch.compiler.is_compiling() or torch.is_grad_enabled() or pos_embed.is_inference():
+            return resample_pos_embed(pos_embed, old_grid, new_grid)
+        key = (new_grid, pos_embed.dtype, pos_embed.device, pos_embed._version, pos_embed.data_ptr())
+        if key not in self._entries:
+            if len(self._entries) >= _CACHED_GRIDS:
+                self._entries.pop(next(iter(self._entries)))
+            self._entries[key] = resample_pos_embed(pos_embed, old_grid, new_grid)
+        return self._entries[key]
+
+    def __deepcopy__(self, memo) -> "PositionCache":
+        return PositionCache()  # a copied or pickled model starts with an empty cache
+
+    def __reduce__(self):
+        return (PositionCache, ())
