@@ -157,8 +157,8 @@ def _refuse_earlier_release(state_dict: Mapping[str, torch.Tensor], prefix: str)
     layer_scale = any(name.startswith(prefix + "blocks.") and ".ls1" in name for name in state_dict)
     if wide_cls or layer_scale:
         raise ValueError(
-            "this is a file of the authors' earlier release (*_i1k_finetuned_224.pt: wide cls_token, layer scale, an FFN in "
-            "each block), another architecture. Use jumbo_{pico,nano,tiny,small,base}.pth of antofuller/jumbo instead."
+            "this is a file of the authors' earlier release (*_i1k_finetuned_224.pt: wide cls_token, layer scale, "
+            "an FFN in each block), another architecture. Use the jumbo_{pico,nano,tiny,small,base}.pth."
         )
 
 

@@ -1,7 +1,7 @@
 """The named sizes, registered with timm: ``timm.create_model("jumbo_small_patch16_224")``.
 
-Sizes are those of the paper (Jumbo, ICLR 2026) and of the weights the authors released for all but "large". The weights'
-preprocessing: shorter side to 224 pixels, bilinear with antialias, centre crop, ImageNet mean and std.
+Sizes are those of the paper (Jumbo, ICLR 2026) and of the weights the authors released for all but "large".
+Preprocessing of those weights: shorter side to 224 pixels, bilinear with antialias, centre crop, ImageNet mean and std.
 """
 
 import difflib
@@ -46,15 +46,11 @@ def _cfg(preset: str) -> dict[str, Any]:
     )
 
 
-default_cfgs = generate_default_cfgs(
-    {f"{_model_name(p)}.{'in1k' if p in _RELEASED else 'untrained'}": _cfg(p) for p in PRESETS}
-)
+default_cfgs = generate_default_cfgs({_model_name(p) + (".in1k" if p in _RELEASED else ""): _cfg(p) for p in PRESETS})
 
 
 def _build(preset: str, pretrained: bool = False, **kwargs) -> JumboViT:
     out_indices = kwargs.pop("out_indices", 3)
-    if kwargs.get("features_only"):  # a feature extractor has no head to configure
-        kwargs.setdefault("num_classes", 0)
     return build_model_with_cfg(
         JumboViT,
         _model_name(preset),
@@ -96,9 +92,9 @@ def create_model(name: str, **kwargs) -> JumboViT:
     known = {**{p: _model_name(p) for p in PRESETS}, **{_model_name(p): _model_name(p) for p in PRESETS}}
     if name.split(".")[0] not in known:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f", did you mean {near[0]!r}?" if near else "."
         raise ValueError(
-            f"unknown preset {name!r}{hint} There are: {', '.join(PRESETS)} (or jumbo_small_patch16_224, …)"
+            f"unknown preset {name!r}{hint} There are: {', '.join(PRESETS)}, or in full {_model_name('small')}, …"
         )
     preset, _, tag = name.partition(".")
     return timm.create_model(known[preset] + (f".{tag}" if tag else ""), **kwargs)

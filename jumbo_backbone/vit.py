@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
-from timm.layers import PatchEmbed, to_2tuple
 from torch import nn
 
 from .checkpoint import adapt_on_load, load_checkpoint, save_checkpoint
 from .encoder import JumboEncoder, take_indices
+from .patch_embed import PatchEmbed, SizeLike
 from .pos_embed import PositionCache, resample_pos_embed
 
 GLOBAL_POOLS = ("jumbo_mean", "token", "")
@@ -50,8 +50,8 @@ class JumboViT(
     def __init__(
         self,
         *,
-        img_size: int | Sequence[int] = 224,
-        patch_size: int | Sequence[int] = 16,
+        img_size: SizeLike = 224,
+        patch_size: SizeLike = 16,
         in_chans: int = 3,
         num_classes: int = 1000,
         global_pool: str = "jumbo_mean",
@@ -70,8 +70,7 @@ class JumboViT(
         attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
     ) -> None:
-        img_size, patch_size = to_2tuple(img_size), to_2tuple(patch_size)
-        _check_sizes(img_size, patch_size, in_chans, num_classes, global_pool, dynamic_img_pad)
+        _check_head(num_classes, global_pool)
         super().__init__(
             embed_dim=embed_dim,
             depth=depth,
@@ -89,11 +88,10 @@ class JumboViT(
         self.num_classes = num_classes
         self.global_pool = global_pool
         self.patch_embed = PatchEmbed(
-            img_size=_padded(img_size, patch_size),
+            img_size=img_size,
             patch_size=patch_size,
             in_chans=in_chans,
             embed_dim=embed_dim,
-            strict_img_size=False,
             dynamic_img_pad=dynamic_img_pad,
         )
         self.pos_embed = nn.Parameter(torch.zeros(1, self.patch_embed.num_patches, embed_dim))
@@ -155,7 +153,7 @@ class JumboViT(
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
         """Replace the head by a fresh one for ``num_classes`` classes (0: none), optionally with another pooling."""
         pool = self.global_pool if global_pool is None else global_pool
-        _check_sizes(self.patch_embed.img_size, self.patch_embed.patch_size, self.in_chans, num_classes, pool, False)
+        _check_head(num_classes, pool)
         self.num_classes, self.global_pool = num_classes, pool
         self.head = self._fresh_head(num_classes).to(self.pos_embed.device, self.pos_embed.dtype).train(self.training)
 
@@ -167,17 +165,11 @@ class JumboViT(
         nn.init.constant_(head.bias, -math.log(num_classes))
         return head
 
-    def set_input_size(
-        self, img_size: int | Sequence[int] | None = None, patch_size: int | Sequence[int] | None = None
-    ) -> None:
+    def set_input_size(self, img_size: SizeLike | None = None, patch_size: SizeLike | None = None) -> None:
         """Change the native image size (the position table is resampled once and for all) or the patch size (the
         patch kernel is resampled, FlexiViT). Sizes in pixels; None keeps what is there."""
-        img_size = to_2tuple(img_size or self.patch_embed.img_size)
-        patch_size = to_2tuple(patch_size or self.patch_embed.patch_size)
-        pad = self.patch_embed.dynamic_img_pad
-        _check_sizes(img_size, patch_size, self.in_chans, self.num_classes, self.global_pool, pad)
         old_grid = self.grid_size
-        self.patch_embed.set_input_size(_padded(img_size, patch_size), patch_size)
+        self.patch_embed.set_input_size(img_size, patch_size)
         with torch.no_grad():
             table = resample_pos_embed(self.pos_embed, old_grid, self.grid_size).clone()
         self.pos_embed = nn.Parameter(table, requires_grad=self.pos_embed.requires_grad)
@@ -195,10 +187,9 @@ class JumboViT(
 
     def embed(self, x: torch.Tensor) -> tuple[torch.Tensor, tuple[int, int]]:
         """Images (B, C, H, W) to patch tokens with positions (B, N, D), and their grid (H, W)."""
-        self._check_images(x)
+        tokens = self.patch_embed(x)
         grid = self.patch_embed.dynamic_feat_size(x.shape[-2:])
-        x = self.patch_embed(x)
-        return self.pos_drop(x + self._position_cache.get(self.pos_embed, self.grid_size, grid)), grid
+        return self.pos_drop(tokens + self._position_cache.get(self.pos_embed, self.grid_size, grid)), grid
 
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
         """Images (B, C, H, W) to tokens (B, J+N, D) after the final norm: J jumbo slices, then the patches."""
@@ -343,56 +334,10 @@ class JumboViT(
 
     _load_as_pickle = _load_as_safetensor
 
-    # ---- checks of what a user passes
 
-    def _check_images(self, x: torch.Tensor) -> None:
-        if x.ndim != 4 or x.shape[1] != self.in_chans:
-            raise ValueError(
-                f"images must be (B, {self.in_chans}, H, W), got {tuple(x.shape)}: "
-                "permute channels to the front, or build the model with another in_chans"
-            )
-        if not x.is_floating_point():
-            raise TypeError(
-                f"images must be floating point, got {x.dtype}: convert with images.float() / 255, then normalise"
-            )
-        (H, W), (ph, pw) = x.shape[-2:], self.patch_embed.patch_size
-        if H < 1 or W < 1 or (not self.patch_embed.dynamic_img_pad and (H < ph or W < pw)):
-            raise ValueError(
-                f"image size {H}x{W} is smaller than one patch of {ph}x{pw}: resize the image, "
-                "or build the model with dynamic_img_pad=True"
-            )
-        if not self.patch_embed.dynamic_img_pad and (H % ph or W % pw):
-            raise ValueError(
-                f"image size {H}x{W} is not a multiple of the patch {ph}x{pw}: resize or crop to "
-                f"{H // ph * ph}x{W // pw * pw}, or build the model with dynamic_img_pad=True"
-            )
-
-
-def _padded(img_size: Sequence[int], patch_size: Sequence[int]) -> tuple[int, int]:
-    """The image size rounded up to whole patches."""
-    return tuple(math.ceil(s / p) * p for s, p in zip(img_size, patch_size, strict=True))
-
-
-def _check_sizes(
-    img_size: Sequence[int],
-    patch_size: Sequence[int],
-    in_chans: int,
-    num_classes: int,
-    global_pool: str,
-    dynamic_img_pad: bool,
-) -> None:
-    (H, W), (ph, pw) = img_size, patch_size
-    if ph < 1 or pw < 1 or in_chans < 1 or num_classes < 0:
-        raise ValueError(
-            f"patch_size {ph}x{pw} and in_chans {in_chans} must be at least 1, num_classes {num_classes} at least 0"
-        )
-    if H < ph or W < pw:
-        raise ValueError(f"img_size {H}x{W} is smaller than one patch of {ph}x{pw}: use a larger img_size")
-    if (H % ph or W % pw) and not dynamic_img_pad:
-        raise ValueError(
-            f"img_size {H}x{W} is not a multiple of patch_size {ph}x{pw}: use {H // ph * ph}x{W // pw * pw}, "
-            "or dynamic_img_pad=True"
-        )
+def _check_head(num_classes: int, global_pool: str) -> None:
+    if num_classes < 0:
+        raise ValueError(f"num_classes must be at least 0 (0: no head), got {num_classes}")
     if global_pool not in GLOBAL_POOLS:
         raise ValueError(f"unknown global_pool {global_pool!r}: choose one of {', '.join(map(repr, GLOBAL_POOLS))}")
     if global_pool == "" and num_classes:
