@@ -86,22 +86,22 @@ class Block(nn.Module):
         if on_attention is not None:  # the place of token reduction: after attention, before the FFNs
             s = on_attention(s, scores)
 
-        if self.jumbo_ffn == "patch":
-            return s + self.drop_path(self.mlp(self.norm2(s)))
-
-        z = s[:, :J]
-        if self.jumbo_ffn != "none":
+        first_patch = 0 if self.jumbo_ffn == "patch" else J  # to the FFN, registers are patches
+        z, x = s[:, :first_patch], s[:, first_patch:]
+        if self.jumbo_ffn in ("shared", "per_layer"):
             wide = z.flatten(1)  # (B, J*D)
             ffn = self.jumbo_mlp if self.jumbo_ffn == "per_layer" else jumbo_mlp
             z = (wide + self.drop_path(ffn(self.norm3(wide), self.jumbo_lora))).view_as(z)
 
-        x = s[:, J:]
         if torch.is_grad_enabled() or torch.compiler.is_compiling():
             return torch.cat([z, x + self.drop_path(self.mlp(self.norm2(x)))], dim=1)
 
         # The same without autograd: s is a fresh tensor that nobody else holds, so it is written in place.
-        s[:, :J] = z
-        piece = max(1, _FFN_PIECE // max(1, x.shape[1] * self.mlp.fc1.out_features)) if x.is_cpu else len(x)
-        for part in x.split(max(1, piece)):
+        s[:, :first_patch] = z
+        for part in x.split(self._samples_a_piece(x)):
             part += self.drop_path(self.mlp(self.norm2(part)))
         return s
+
+    def _samples_a_piece(self, x: torch.Tensor) -> int:
+        hidden_a_sample = x.shape[1] * self.mlp.fc1.out_features
+        return max(1, _FFN_PIECE // hidden_a_sample) if x.is_cpu else len(x)

@@ -8,14 +8,12 @@ pre-hook, so plain ``load_state_dict``, timm's ``checkpoint_path`` and mmengine'
 import logging
 import math
 import os
-import pickle
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import save_file
 from timm.models import adapt_input_conv
 from timm.models import load_state_dict as read_checkpoint
@@ -77,7 +75,10 @@ def load_checkpoint(model: nn.Module, path: str | os.PathLike) -> LoadReport:
     problems = {"missing": missing, "unexpected": unexpected, "of another shape": other_shape}
     if any(problems.values()):
         told = "; ".join(f"{len(names)} {what}: {_some(names)}" for what, names in problems.items() if names)
-        raise ValueError(f"{path} does not fit this model: {told}. Build the model with the sizes of the file's own.")
+        way_out = "Build the model with the file's own sizes."
+        if "jumbo_token" in missing:
+            way_out = "It has no jumbo_token, so it is of another architecture."
+        raise ValueError(f"{path} does not fit this model: {told}. {way_out}")
     model.load_state_dict(state_dict)
     report.loaded = len(state_dict) - sum("fresh" in line for line in report.adapted) * 2
     logger.info("%s: %s", path, report)
@@ -114,6 +115,8 @@ def adapt_state_dict(model: nn.Module, state_dict: dict[str, torch.Tensor], pref
     """
     report = LoadReport()
     _refuse_earlier_release(state_dict, prefix)
+    if prefix + "jumbo_token" not in state_dict:
+        return report  # of another architecture: the loader names what is missing
     if state_dict.pop(prefix + "cls_token", None) is not None:
         report.skipped.append("cls_token (dead weight of the released files)")
     _adapt_positions(model, state_dict, prefix, report)
@@ -137,7 +140,7 @@ def _read(path: str | os.PathLike) -> dict[str, torch.Tensor]:
         raise ValueError(f"{path} is empty (0 bytes): the download or copy did not finish; fetch it again")
     try:
         state_dict = dict(read_checkpoint(str(path), weights_only=True))
-    except (SafetensorError, RuntimeError, pickle.UnpicklingError, EOFError, OSError, TypeError, ValueError) as error:
+    except Exception as error:  # zip, pickle, safetensors and timm each raise their own kinds on a bad file
         raise ValueError(
             f"{path} ({path.stat().st_size} bytes) cannot be read as weights: {error} "
             "It may be cut off, of another format, or hold code, which is never run here; fetch it again, or save the "

@@ -81,9 +81,7 @@ class PatchEmbed(TimmPatchEmbed):
             raise TypeError(
                 f"images must be floating point, got {x.dtype}: convert with images.float() / 255, then normalise"
             )
-        if self.dynamic_img_pad:
-            return
-        (H, W), (ph, pw) = x.shape[-2:], self.patch_size
+        (H, W), (ph, pw) = x.shape[-2:], (1, 1) if self.dynamic_img_pad else self.patch_size
         if H < ph or W < pw:
             raise ValueError(
                 f"image size {H}x{W} is smaller than one patch of {ph}x{pw}: resize the image, "
