@@ -103,5 +103,5 @@ class Block(nn.Module):
         return s
 
     def _samples_a_piece(self, x: torch.Tensor) -> int:
-        hidden_a_sample = x.shape[1] * self.mlp.fc1.out_features
+        hidden_a_sample = max(1, x.shape[1] * self.mlp.fc1.out_features)
         return max(1, _FFN_PIECE // hidden_a_sample) if x.is_cpu else len(x)
