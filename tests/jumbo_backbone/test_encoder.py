@@ -272,3 +272,10 @@ def test_fused_and_explicit_attention_agree():
     expected = F.linear((probabilities @ heads[2]).transpose(1, 2).reshape(2, 9, 32), attn.proj.weight, attn.proj.bias)
     torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(scores, probabilities.mean(1), atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 8, 16])
+def test_wide_ffn_is_the_same_at_any_batch_size(batch):
+    mlp, z = encoder().jumbo_mlp, images(batch, 96)
+    expected = F.linear(F.gelu(F.linear(z, mlp.fc1.weight, mlp.fc1.bias)), mlp.fc2.weight, mlp.fc2.bias)
+    torch.testing.assert_close(mlp(z), expected, atol=1e-5, rtol=1e-4)
