@@ -3,15 +3,16 @@
 from collections.abc import Callable
 
 import torch
-from timm.layers import DropPath, Mlp
+from timm.layers import DropPath
 from torch import nn
 
 from .attention import Attention
 from .jumbo import JumboLoRA, JumboMlp
+from .mlp import Mlp
 
-# Inference on CPU runs the patch FFN in pieces of about this many hidden activations (16 MiB in float32): they
-# stay in the cache's reach, and the allocator reuses the pages instead of asking the system for new ones each time.
-_FFN_PIECE = 2**22
+# Inference on CPU runs the patch FFN in pieces of about this many hidden activations (8 MiB in float32): small
+# enough that the allocator reuses their pages instead of asking the system for new ones each time.
+_FFN_PIECE = 2**21
 
 OnAttention = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 

@@ -8,6 +8,8 @@ paper wins back what sharing loses.
 import torch
 from torch import nn
 
+from .mlp import Mlp, gelu_of_fresh
+
 JUMBO_FFN_KINDS = ("shared", "per_layer", "none", "patch")
 
 
@@ -27,28 +29,15 @@ class JumboLoRA(nn.Module):
             nn.init.zeros_(up.weight)
 
 
-class JumboMlp(nn.Module):
-    """FFN of the joined wide token: J*D -> hidden -> J*D with exact GELU.
-
-    Args:
-        dim: Width J*D of the joined token.
-        hidden_dim: Width of the hidden layer.
-        drop: Dropout after each linear map.
-    """
-
-    def __init__(self, dim: int, hidden_dim: int, drop: float = 0.0) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(dim, hidden_dim)
-        self.act = nn.GELU()
-        self.fc2 = nn.Linear(hidden_dim, dim)
-        self.drop = nn.Dropout(drop)
+class JumboMlp(Mlp):
+    """FFN of the joined wide token: J*D -> hidden -> J*D, for one row a sample."""
 
     def forward(self, z: torch.Tensor, lora: JumboLoRA | None = None) -> torch.Tensor:
         """Map joined wide tokens (B, J*D) to (B, J*D); ``lora`` is the calling block's update."""
         h = _few_rows_linear(z, self.fc1)
         if lora is not None:
             h = h + lora.fc1_up(lora.fc1_down(z))
-        h = self.drop(self.act(h))
+        h = self.drop(gelu_of_fresh(h))
         out = _few_rows_linear(h, self.fc2)
         if lora is not None:
             out = out + lora.fc2_up(lora.fc2_down(h))
@@ -58,7 +47,7 @@ class JumboMlp(nn.Module):
 def _few_rows_linear(x: torch.Tensor, linear: nn.Linear) -> torch.Tensor:
     """``linear(x)`` for x (B, D) of few rows and a huge weight.
 
-    There is one wide token a sample, so B is the batch size, and the weight, not x, is the big operand. The CPU's matrix
+    There is one wide token a sample, so B is the batch size, and the weight, not x, is the big operand. The CPU matrix
     product is up to twice as fast with the big operand on the left, as (W x^T + b)^T, from 8 rows on, and slower below.
     A compiler decides for itself, and must not be tied to a batch size.
     """
