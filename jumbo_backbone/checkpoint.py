@@ -26,16 +26,21 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class LoadReport:
-    """What became of a checkpoint: numbers of tensors, and lines saying what was not taken as it stood."""
+    """What became of a checkpoint: how many tensors were loaded, and a line for each not taken as it stood.
+
+    ``resampled`` are positions, ``adapted`` kernels, ``fresh`` what the model keeps of its own, ``skipped`` what the file
+    has and the model does not want.
+    """
 
     loaded: int = 0
     resampled: list[str] = field(default_factory=list)
     adapted: list[str] = field(default_factory=list)
+    fresh: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         lines = [f"{self.loaded} tensors loaded"]
-        for what in ("resampled", "adapted", "skipped"):
+        for what in ("resampled", "adapted", "fresh", "skipped"):
             lines += [f"{what}: {line}" for line in getattr(self, what)]
         return "; ".join(lines)
 
@@ -80,7 +85,7 @@ def load_checkpoint(model: nn.Module, path: str | os.PathLike) -> LoadReport:
             way_out = "It has no jumbo_token, so it is of another architecture."
         raise ValueError(f"{path} does not fit this model: {told}. {way_out}")
     model.load_state_dict(state_dict)
-    report.loaded = len(state_dict) - sum("fresh" in line for line in report.adapted) * 2
+    report.loaded = len(state_dict) - len(report.fresh)
     logger.info("%s: %s", path, report)
     return report
 
@@ -128,8 +133,9 @@ def adapt_state_dict(model: nn.Module, state_dict: dict[str, torch.Tensor], pref
 def adapt_on_load(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs):
     """Load-state-dict pre-hook of ``JumboViT``: ``adapt_state_dict``, told to the log."""
     report = adapt_state_dict(module, state_dict, prefix)
-    if report.resampled or report.adapted:
-        logger.warning("; ".join(report.resampled + report.adapted))
+    changes = report.resampled + report.adapted + report.fresh
+    if changes:
+        logger.warning("; ".join(changes))
 
 
 def _read(path: str | os.PathLike) -> dict[str, torch.Tensor]:
@@ -215,9 +221,7 @@ def _adapt_head(model: nn.Module, state_dict: dict[str, torch.Tensor], prefix: s
     elif weight.shape[0] != model.num_classes and weight.shape[1] == model.num_features:
         for name, own in zip(names, (model.head.weight, model.head.bias), strict=True):
             state_dict[name] = own.detach().clone()
-        report.adapted.append(
-            f"head: the file has {weight.shape[0]} classes, the model {model.num_classes}; a fresh head is kept"
-        )
+            report.fresh.append(f"{name} (the file has {weight.shape[0]} classes, the model {model.num_classes})")
 
 
 def _some(names, most: int = 6) -> str:

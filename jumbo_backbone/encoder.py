@@ -85,9 +85,9 @@ class JumboEncoder(nn.Module):
         self.norm = nn.LayerNorm(embed_dim)
         wide = jumbo_multiplier * embed_dim
         self.jumbo_mlp = JumboMlp(wide, int(wide * mlp_ratio), drop=proj_drop_rate) if jumbo_ffn == "shared" else None
-        self.init_weights()
+        self._init_weights()
 
-    def init_weights(self) -> None:
+    def _init_weights(self) -> None:
         """Linear maps and the jumbo token from a truncated normal of std 0.02, biases zero."""
         nn.init.trunc_normal_(self.jumbo_token, std=0.02)
         for module in self.modules():

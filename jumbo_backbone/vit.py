@@ -132,12 +132,10 @@ class JumboViT(
         H, W = self.patch_embed.grid_size
         self.register_buffer("pos_embed_grid", torch.tensor([H, W]) if H != W else None)
 
-    @torch.jit.ignore
     def no_weight_decay(self) -> set[str]:
         """Names of the parameters of two or more dimensions that take no weight decay."""
         return super().no_weight_decay() | {"pos_embed"}
 
-    @torch.jit.ignore
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
         """timm's grouping of parameters by depth; the same layers as ``get_layer_depth``."""
         middle = (len(self.blocks) + 1) // 2 - 1
@@ -146,7 +144,6 @@ class JumboViT(
             blocks=[(r"^blocks\.(\d+)", None), (r"^jumbo_mlp", (middle,)), (r"^norm", (99999,))],
         )
 
-    @torch.jit.ignore
     def get_classifier(self) -> nn.Module:
         return self.head
 
