@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 class LoadReport:
     """What became of a checkpoint: how many tensors were loaded, and a line for each not taken as it stood.
 
-    ``resampled`` are positions, ``adapted`` kernels, ``fresh`` what the model keeps of its own, ``skipped`` what the file
-    has and the model does not want.
+    ``resampled`` are positions, ``adapted`` kernels, ``fresh`` what the model keeps of its own, and ``skipped`` what it
+    has no place for.
     """
 
     loaded: int = 0
