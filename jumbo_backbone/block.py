@@ -10,9 +10,10 @@ from .attention import Attention
 from .jumbo import JumboLoRA, JumboMlp
 from .mlp import Mlp
 
-# Inference on CPU runs the patch FFN in pieces of about this many hidden activations (8 MiB in float32): small
-# enough that the allocator reuses their pages instead of asking the system for new ones each time.
-_FFN_PIECE = 2**21
+# Inference on CPU works on a few samples at a time: their largest activation has about this many numbers (20 MiB in
+# float32). The allocator then reuses its pages; those of a larger tensor go back to the system after every use, and to
+# get them anew costs up to a fifth of a forward pass.
+_PIECE = 5 * 2**20
 
 OnAttention = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -81,8 +82,7 @@ class Block(nn.Module):
                 of ``s``.
         """
         J = self.jumbo_multiplier
-        attended, scores = self.attn(self.norm1(s), key_mask, score_rows=J if on_attention else 0)
-        s = s + self.drop_path(attended)
+        s, scores = self._attend(s, key_mask, score_rows=J if on_attention else 0)
 
         if on_attention is not None:  # the place of token reduction: after attention, before the FFNs
             s = on_attention(s, scores)
@@ -94,15 +94,35 @@ class Block(nn.Module):
             ffn = self.jumbo_mlp if self.jumbo_ffn == "per_layer" else jumbo_mlp
             z = (wide + self.drop_path(ffn(self.norm3(wide), self.jumbo_lora))).view_as(z)
 
-        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        if _recording():
             return torch.cat([z, x + self.drop_path(self.mlp(self.norm2(x)))], dim=1)
-
-        # The same without autograd: s is a fresh tensor that nobody else holds, so it is written in place.
-        s[:, :first_patch] = z
-        for part in x.split(self._samples_a_piece(x)):
-            part += self.drop_path(self.mlp(self.norm2(part)))
+        s[:, :first_patch] = z  # s is a fresh tensor that nobody else holds
+        for part in self._pieces(x):
+            x[part] += self.drop_path(self.mlp(self.norm2(x[part])))
         return s
 
-    def _samples_a_piece(self, x: torch.Tensor) -> int:
-        hidden_a_sample = max(1, x.shape[1] * self.mlp.fc1.out_features)
-        return max(1, _FFN_PIECE // hidden_a_sample) if x.is_cpu else len(x)
+    def _attend(
+        self, s: torch.Tensor, key_mask: torch.Tensor | None, score_rows: int
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """``s + attention(s)`` as a fresh tensor, and the scores asked for."""
+        if _recording():
+            attended, scores = self.attn(self.norm1(s), key_mask, score_rows)
+            return s + self.drop_path(attended), scores
+        out, scores = torch.empty_like(s), []
+        for part in self._pieces(s):
+            mask = None if key_mask is None else key_mask[part]
+            attended, part_scores = self.attn(self.norm1(s[part]), mask, score_rows)
+            torch.add(s[part], self.drop_path(attended), out=out[part])
+            scores.append(part_scores)
+        return out, torch.cat(scores) if score_rows else None
+
+    def _pieces(self, x: torch.Tensor) -> list[slice]:
+        """Runs of samples whose largest activation, the hidden layer of the FFN, has about ``_PIECE`` numbers."""
+        B, N = x.shape[:2]
+        samples = max(1, _PIECE // max(1, N * self.mlp.fc1.out_features)) if x.is_cpu else B
+        return [slice(i, i + samples) for i in range(0, B, samples)]
+
+
+def _recording() -> bool:
+    """Whether operations are being recorded, for a gradient or a graph: then nothing may be written in place."""
+    return torch.is_grad_enabled() or torch.compiler.is_compiling()

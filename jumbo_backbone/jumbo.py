@@ -52,5 +52,5 @@ def _few_rows_linear(x: torch.Tensor, linear: nn.Linear) -> torch.Tensor:
     A compiler decides for itself, and must not be tied to a batch size.
     """
     if x.is_cpu and not torch.compiler.is_compiling() and len(x) >= 8:
-        return torch.addmm(linear.bias[:, None], linear.weight, x.t()).t()
+        return torch.addmm(linear.bias[:, None], linear.weight, x.t().contiguous()).t()
     return linear(x)

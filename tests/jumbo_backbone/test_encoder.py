@@ -67,11 +67,16 @@ def test_is_the_paper(kind, grad):
 
 def test_inference_in_pieces_equals_one_piece(monkeypatch):
     model, x = encoder(), images(5, 7, 32)
+    mask = torch.arange(7) < torch.tensor([7, 3, 5, 7, 6])[:, None]
+    results = []
     with torch.no_grad():
-        whole = model(x)
-        monkeypatch.setattr("jumbo_backbone.block._FFN_PIECE", 2 * 7 * 128)  # two samples at a time
-        pieces = model(x)
-    torch.testing.assert_close(pieces, whole, atol=1e-6, rtol=1e-6)
+        for piece in (2**21, 2 * 10 * 128):  # all at once, then two samples at a time
+            monkeypatch.setattr("jumbo_backbone.block._PIECE", piece)
+            seen = []
+            s, _ = model.encode(x, key_mask=mask, on_attention={1: lambda s, c, seen=seen: seen.append(c) or s})
+            results.append((s, seen[0]))
+    assert len(model.blocks[0]._pieces(s)) == 3
+    torch.testing.assert_close(*results, atol=1e-6, rtol=1e-6)
 
 
 def test_inference_leaves_its_input_and_intermediates_alone():
