@@ -1,0 +1,73 @@
+"""The README tells the truth: its code runs, and its figures are those of the raw files."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+BENCHMARKS = ROOT / "docs" / "benchmarks"
+
+
+def results(name: str) -> dict:
+    records = json.loads((BENCHMARKS / name).read_text())["results"]
+    return {(r["model"].split("_")[0], r["img_size"], r["batch_size"], r["dtype"]): r for r in records}
+
+
+@pytest.mark.parametrize("preset", ["pico", "nano", "tiny", "small", "base"])
+def test_speed_table_is_the_raw_files(preset):
+    (row,) = re.findall(rf"^\| {preset} \|(.*)\|$", README, flags=re.M)
+    raw = results(f"cpu_{preset}.json")
+    batches = [b for b in (16, 64) if ("jumbo", 224, b, "float32") in raw]
+    for cell, batch in zip(row.split("|"), batches, strict=False):
+        ratio = raw["jumbo", 224, batch, "float32"]["ratio"]
+        assert cell.strip() == "{median:.3f} [{q1:.3f}, {q3:.3f}]".format(**ratio)
+    ours, theirs = (raw[m, 224, batches[-1], "float32"]["peak_memory_bytes"] / 2**20 for m in ("jumbo", "registers"))
+    assert f"{ours:.0f} / {theirs:.0f} MiB" in row
+
+
+def test_figures_in_the_text_are_the_raw_files():
+    text = " ".join(README.split())
+    sizes = results("cpu_tiny_sizes.json")
+    small, large = (sizes["jumbo", size, 1, "float32"]["ratio"]["median"] for size in (224, 1024))
+    assert f"tiny runs at {small:.3f} of the speed of its registers twin, at 1024 pixels at {large:.3f}" in text
+    memory = [sizes["jumbo", s, 1, "float32"]["peak_memory_bytes"] / 2**20 for s in (224, 384, 512, 768, 1024)]
+    assert "{:.0f}, {:.0f}, {:.0f}, {:.0f} and {:.0f} MiB for tiny".format(*memory) in text
+    raw = results("cpu_small_bfloat16.json")
+    rates = [raw["jumbo", 224, 16, dtype]["images_per_s"]["median"] for dtype in ("bfloat16", "float32")]
+    assert f"small ran at {rates[0] / rates[1]:.3f} of its float32 speed" in text
+
+
+def test_code_of_the_first_page_runs(tmp_path, monkeypatch):
+    """All Python blocks in turn, in one session; the network is replaced by a local file of the released format."""
+    import timm
+    import torch
+
+    import jumbo_backbone
+
+    monkeypatch.chdir(tmp_path)
+    released = jumbo_backbone.create_model("small").state_dict()
+    torch.save({**released, "cls_token": torch.zeros(1, 1, 384)}, "jumbo_small.pth")
+    create = timm.create_model
+
+    def from_local_file(name, pretrained=False, **kwargs):
+        overlay = dict(file="jumbo_small.pth") if pretrained else None
+        return create(name, pretrained=pretrained, pretrained_cfg_overlay=overlay, **kwargs)
+
+    monkeypatch.setattr(timm, "create_model", from_local_file)
+    use, own, export = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    session: dict = {}
+    with torch.no_grad():
+        exec(use, session)
+        exec(own, session)
+    assert session["maps"][0].shape == (1, 384, 20, 30)
+    assert session["model"].grid_size == (24, 24) and session["model"].num_classes == 10
+    assert "resampled: pos_embed from a grid of 14x14 to 24x24" in str(
+        jumbo_backbone.load_checkpoint(session["model"], "jumbo_small.pth")
+    )
+    session["model"] = create("jumbo_pico_patch16_224", img_size=32, depth=1).eval()
+    session["x"] = torch.rand(2, 3, 32, 32)
+    exec(export, session)
+    assert (tmp_path / "jumbo.onnx").is_file()

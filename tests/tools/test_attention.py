@@ -1,0 +1,146 @@
+"""tools/attention.py: heat lies where attention is, names do not collide, and what is wrong is said in one line."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import tiny_model
+from PIL import Image
+
+from jumbo_backbone import JumboViT, create_model, save_checkpoint
+
+SCRIPT = Path(__file__).parents[2] / "tools" / "attention.py"
+
+
+@pytest.fixture(scope="module")
+def tool():
+    spec = importlib.util.spec_from_file_location("attention", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+@pytest.fixture()
+def picture(tmp_path):
+    y, x = np.mgrid[:90, :120]
+    pixels = np.stack([2 * x, 2 * y, 255 - x - y], axis=-1).clip(0, 255).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "picture.png")
+    return tmp_path / "picture.png"
+
+
+@pytest.fixture()
+def folder(tmp_path):
+    tiny_model().save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_heat_lies_where_the_attention_is(tool):
+    attention = np.zeros((4, 6))
+    attention[1, 4] = 1.0
+    grey = np.full((64, 96, 3), 128, dtype=np.uint8)
+    heat = tool.heat_map(attention, 64, 96, percentiles=(0, 100))
+    y, x = np.unravel_index(heat.argmax(), heat.shape)
+    assert 16 <= y < 32 and 64 <= x < 80
+    bright = tool.overlay(grey, attention, percentiles=(0, 100)).astype(int).sum(-1)
+    assert bright[24, 72] > bright[56, 8] + 100
+    assert np.array_equal(tool.overlay(grey, attention, opacity=0.0), grey)
+
+
+def test_even_attention_shows_nothing(tool):
+    assert tool.heat_map(np.full((3, 3), 0.1), 12, 12).max() == 0
+
+
+def test_the_picture_s_hot_patch_is_the_model_s(tool, picture, folder, tmp_path, monkeypatch):
+    seen = {}
+
+    def hot_corner(self, images, block=-1):
+        seen.update(shape=tuple(images.shape), block=block)
+        maps = torch.zeros(1, images.shape[2] // 16, images.shape[3] // 16)
+        maps[:, -1, 0] = 1.0  # bottom left
+        return maps
+
+    drawn = {}
+    monkeypatch.setattr(JumboViT, "attention_map", hot_corner)
+    monkeypatch.setattr(tool, "PERCENTILES", (0.0, 100.0))
+    original = tool.overlay
+    monkeypatch.setattr(
+        tool,
+        "overlay",
+        lambda image, attention, *a, **k: drawn.update(a=attention) or original(image, attention, *a, **k),
+    )
+    assert tool.main([str(picture), "--checkpoint", str(folder), "--out", str(tmp_path / "out"), "--size", "96"]) == 0
+    assert seen == {"shape": (1, 3, 96, 128), "block": 2}  # 90x120 scaled to 96x128, whole patches
+    assert drawn["a"].argmax() == 5 * 8
+
+
+@pytest.mark.parametrize("kind", ["folder", "safetensors", "released"])
+def test_writes_a_picture_from_every_kind_of_checkpoint(tool, picture, folder, tmp_path, kind, capsys):
+    arguments = [str(picture), "--out", str(tmp_path / "out"), "--size", "64"]
+    if kind == "folder":
+        arguments += ["--checkpoint", str(folder)]
+    else:
+        model, path = create_model("pico", num_classes=7), tmp_path / f"weights.{kind}"
+        if kind == "safetensors":
+            save_checkpoint(model, path)
+        else:
+            path = tmp_path / "jumbo_pico.pth"
+            torch.save({**model.state_dict(), "cls_token": torch.zeros(1, 1, 96)}, path)
+        arguments += ["--checkpoint", str(path), "--model", "jumbo_pico_patch16_224"]
+    assert tool.main(arguments) == 0
+    written = tmp_path / "out" / "picture_attention.png"
+    assert capsys.readouterr().out.strip().endswith(str(written))
+    assert [p.name for p in (tmp_path / "out").iterdir()] == [written.name]
+    with Image.open(written) as image:
+        assert image.width > 300 and np.asarray(image.convert("L")).std() > 10
+
+
+def test_names_never_collide(tool, picture, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "same.png").write_bytes(picture.read_bytes())
+    images = tool.find_images([tmp_path / "a", tmp_path / "b", tmp_path / "a" / "same.png"])
+    assert len(images) == 2
+    assert len(set(tool.output_paths(images, tmp_path / "out"))) == 2
+    own = tmp_path / "a" / "same_attention.png"
+    assert own not in tool.output_paths([own, *images], tmp_path / "a")
+
+
+def test_an_unreadable_image_does_not_stop_the_others(tool, picture, folder, tmp_path, capsys):
+    (tmp_path / "broken.png").write_bytes(picture.read_bytes()[:50])
+    out = tmp_path / "out"
+    arguments = [str(tmp_path / "broken.png"), str(picture), "--checkpoint", str(folder), "--out", str(out)]
+    assert tool.main([*arguments, "--size", "64"]) == 1
+    assert "broken.png" in capsys.readouterr().err
+    assert (out / "picture_attention.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--checkpoint", "absent.pth"], "no checkpoint at absent.pth"),
+        (["--block", "3"], "--block 3: this model has 3, give -3 to 2"),
+        (["--size", "8"], "--size 8 is out of range: give 16"),
+        (["--opacity", "1.5"], "--opacity 1.5 is not between 0 and 1"),
+        (["--device", "cuda"], "no CUDA device here"),
+        (["--checkpoint", "WEIGHTS", "--model", "jumbo_smal"], "unknown preset 'jumbo_smal'"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(tool, picture, folder, tmp_path, capsys, change, message):
+    if "cuda" in change and torch.cuda.is_available():
+        pytest.skip("there is a CUDA device here")
+    save_checkpoint(tiny_model(), tmp_path / "weights.safetensors")
+    change = [str(tmp_path / "weights.safetensors") if word == "WEIGHTS" else word for word in change]
+    arguments = [str(picture), "--checkpoint", str(folder), "--out", str(tmp_path / "out"), *change]
+    assert tool.main(arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error and "\n" not in error
+
+
+def test_no_images(tool, folder, tmp_path, capsys):
+    assert tool.main([str(tmp_path / "none"), "--checkpoint", str(folder), "--out", str(tmp_path / "out")]) == 2
+    assert "no images at" in capsys.readouterr().err
