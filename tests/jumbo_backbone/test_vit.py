@@ -283,3 +283,19 @@ def test_autocast():
         low.float().sum().backward()
     assert (low.float() - model(x)).norm() < 3e-2 * model(x).norm()
     assert all(p.grad is not None for p in model.parameters())
+
+
+def test_autocast_in_inference():
+    model, x = tiny_model(), images(9, 3, 64, 64)  # enough samples for the other order of the wide FFN's product
+    with torch.no_grad():
+        expected = model(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            low = model(x)
+    assert low.dtype == torch.bfloat16
+    assert (low.float() - expected).norm() < 3e-2 * expected.norm()
+
+
+@pytest.mark.parametrize("grad", [True, False])
+def test_empty_batch(grad):
+    with torch.set_grad_enabled(grad):
+        assert tiny_model()(images(0, 3, 64, 64)).shape == (0, 10)
