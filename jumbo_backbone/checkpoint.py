@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from huggingface_hub import hf_hub_download
 from safetensors.torch import save_file
 from timm.models import adapt_input_conv
 from timm.models import load_state_dict as read_checkpoint
@@ -22,6 +23,8 @@ from torch import nn
 from .pos_embed import Grid, resample_pos_embed
 
 logger = logging.getLogger(__name__)
+
+_HUB = "hf-hub:"
 
 
 @dataclass
@@ -53,7 +56,8 @@ def load_checkpoint(model: nn.Module, path: str | os.PathLike) -> LoadReport:
 
     Args:
         model: The model; its grid, classes and input channels may differ from the file's.
-        path: File to read.
+        path: File to read, or "hf-hub:owner/repository/file" to fetch it from the Hugging Face hub (and keep it there
+            where huggingface_hub keeps its files).
 
     Returns:
         What was loaded, resampled, adapted and skipped; also logged.
@@ -138,8 +142,24 @@ def adapt_on_load(module, state_dict, prefix, local_metadata, strict, missing_ke
         logger.warning("; ".join(changes))
 
 
+def _fetch(path: str | os.PathLike) -> Path:
+    """A path to read from: that of the file fetched, for one on the hub."""
+    if not str(path).startswith(_HUB):
+        return Path(path)
+    owner, _, rest = str(path).removeprefix(_HUB).partition("/")
+    repository, _, name = rest.partition("/")
+    if not name:
+        raise ValueError(f"{path}: a file on the hub is named {_HUB}owner/repository/file")
+    try:
+        return Path(hf_hub_download(f"{owner}/{repository}", name))
+    except Exception as error:  # no network, no such repository, no such file, no leave: each has its own kind
+        raise FileNotFoundError(
+            f"{path} could not be fetched ({error}): give the path of a file you have, or train from random weights"
+        ) from error
+
+
 def _read(path: str | os.PathLike) -> dict[str, torch.Tensor]:
-    path = Path(path)
+    path = _fetch(path)
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {path.absolute()}: give the path of a .pth or .safetensors file")
     if path.stat().st_size == 0:

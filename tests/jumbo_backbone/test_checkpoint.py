@@ -315,3 +315,30 @@ def test_files_that_are_refused(tmp_path, capsys, file, error, message):
 def test_plain_loading_refuses_the_earlier_release_too(tmp_path):
     with pytest.raises(ValueError, match="authors' earlier release"):
         tiny_model().load_state_dict({**tiny_model().state_dict(), "cls_token": torch.zeros(1, 4, 48)})
+
+
+def test_files_on_the_hub_are_fetched(tmp_path, monkeypatch):
+    model = tiny_model(seed=1)
+    torch.save(model.state_dict(), tmp_path / "jumbo_small.pth")
+    asked = []
+
+    def download(repository, name):
+        asked.append((repository, name))
+        return str(tmp_path / name)
+
+    monkeypatch.setattr("jumbo_backbone.checkpoint.hf_hub_download", download)
+    other = tiny_model()
+    load_checkpoint(other, "hf-hub:antofuller/jumbo/jumbo_small.pth")
+    assert asked == [("antofuller/jumbo", "jumbo_small.pth")]
+    torch.testing.assert_close(other.state_dict(), model.state_dict())
+
+
+def test_what_the_hub_does_not_give(monkeypatch):
+    def unreachable(repository, name):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("jumbo_backbone.checkpoint.hf_hub_download", unreachable)
+    with pytest.raises(FileNotFoundError, match="jumbo_tiny.pth could not be fetched .*no route.*path of a file"):
+        load_checkpoint(tiny_model(), "hf-hub:antofuller/jumbo/jumbo_tiny.pth")
+    with pytest.raises(ValueError, match="hf-hub:owner/repository/file"):
+        load_checkpoint(tiny_model(), "hf-hub:jumbo_tiny.pth")

@@ -1,0 +1,28 @@
+"""Semantic segmentation with mmsegmentation: importing this registers everything a config names.
+
+Needs ``pip install '.[seg]'``. Configs enter it by ``custom_imports = dict(imports=["jumbo_backbone.segmentation"])``.
+"""
+
+from .amp import AutocastOptimWrapper
+from .backbone import JumboViTBackbone
+from .heads import LatticeFCNHead, LatticeUPerHead
+from .hooks import AtomicCheckpointHook, RunRecordHook
+from .layer_decay import LayerDecayOptimWrapperConstructor
+from .resume import NumberedInfiniteSampler, ResumeHook, SeedAugmentation
+from .segmentors import JumboSegmentor
+from .timm_backbone import TimmViTBackbone
+
+__all__ = [
+    "AtomicCheckpointHook",
+    "AutocastOptimWrapper",
+    "JumboSegmentor",
+    "JumboViTBackbone",
+    "LatticeFCNHead",
+    "LatticeUPerHead",
+    "LayerDecayOptimWrapperConstructor",
+    "NumberedInfiniteSampler",
+    "ResumeHook",
+    "RunRecordHook",
+    "SeedAugmentation",
+    "TimmViTBackbone",
+]

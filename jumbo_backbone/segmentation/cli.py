@@ -1,0 +1,178 @@
+"""What the tools for segmentation share: reading a config with a user's changes, and failing in a user's terms."""
+
+import argparse
+import contextlib
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.runner import find_latest_checkpoint
+from mmengine.runner.checkpoint import _load_checkpoint
+from torch import nn
+
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+
+
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of every tool that reads a config."""
+    parser.add_argument("config", type=Path, help="config file, such as seg_configs/jumbo_upernet_ade20k.py")
+    parser.add_argument("--data-root", help="folder of the data set, for all its splits (default: the config's)")
+    parser.add_argument("--work-dir", type=Path, help="what is left goes here (default: work_dirs/NAME OF THE CONFIG)")
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=DictAction,
+        default={},
+        metavar="KEY=VALUE",
+        help="changes to the config, such as train_cfg.max_iters=100 model.backbone.with_cp=True",
+    )
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
+
+
+def read_config(args: argparse.Namespace) -> Config:
+    """The config that ``add_config_arguments``' arguments ask for.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be read; the message is the config's own error.
+    """
+    if not args.config.is_file():
+        raise FileNotFoundError(f"no config at {args.config.absolute()}: give one of seg_configs/*.py or your own")
+    try:
+        cfg = Config.fromfile(args.config)
+        cfg.merge_from_dict(args.cfg_options)
+    except (SyntaxError, NameError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{args.config} with {args.cfg_options or 'no changes'}: {error}") from error
+    if args.data_root is not None:
+        for dataset in datasets_of(cfg):
+            dataset.data_root = args.data_root
+    cfg.work_dir = str(args.work_dir or cfg.get("work_dir") or Path("work_dirs") / args.config.stem)
+    cfg.launcher = args.launcher
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+    if not torch.cuda.is_available():
+        _on_cpu(cfg)
+    return cfg
+
+
+def datasets_of(cfg: Config) -> list[dict]:
+    """The innermost data sets of all loaders of a config, each once."""
+    found: list[dict] = []
+
+    def visit(dataset: dict) -> None:
+        inner = [dataset["dataset"]] if "dataset" in dataset else dataset.get("datasets", [])
+        for child in inner:
+            visit(child)
+        if not inner and not any(dataset is other for other in found):
+            found.append(dataset)
+
+    for name in LOADERS:
+        if cfg.get(name):
+            visit(cfg[name].dataset)
+    return found
+
+
+def _on_cpu(cfg: Config) -> None:
+    """Several processes without a GPU: gloo, no device for each, and batch norms of their own."""
+    if cfg.launcher == "none":
+        return
+    if not torch.distributed.is_initialized():  # mmengine would ask for a GPU
+        torch.distributed.init_process_group("gloo")
+    cfg.setdefault("model_wrapper_cfg", dict(type="MMDistributedDataParallel", broadcast_buffers=False))
+    cfg.model_wrapper_cfg["device_ids"] = None
+
+    def replace(node: Any) -> None:
+        if isinstance(node, dict):
+            if node.get("type") == "SyncBN":
+                node["type"] = "BN"
+            for child in node.values():
+                replace(child)
+        elif isinstance(node, list):
+            for child in node:
+                replace(child)
+
+    replace(cfg.model)
+
+
+def checkpoint_to_resume(cfg: Config, which: str) -> str | None:
+    """The file that ``--resume`` means: "auto" for the newest in the work dir, None if there is none yet; or a path.
+
+    Raises:
+        FileNotFoundError: If a path is given and there is no such file.
+    """
+    if which != "auto":
+        if not Path(which).is_file():
+            raise FileNotFoundError(f"no checkpoint at {Path(which).absolute()}: --resume takes a file, or auto")
+        return which
+    # mmengine's note holds an absolute path; the file is looked for here, so that a copied folder goes on by itself
+    noted = find_latest_checkpoint(cfg.work_dir) if Path(cfg.work_dir, "last_checkpoint").is_file() else None
+    if noted and (here := Path(cfg.work_dir, Path(noted).name)).is_file():
+        return str(here)
+    numbered = {int(p.stem.rpartition("_")[2]): p for p in Path(cfg.work_dir).glob("iter_[0-9]*.pth")}
+    return str(numbered[max(numbered)]) if numbered else None
+
+
+def load_strictly(model: nn.Module, path: str | os.PathLike) -> dict:
+    """Load a segmentor's checkpoint; mmengine's own loading passes over what does not fit.
+
+    Returns:
+        The checkpoint's ``meta``.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be read or does not fit the model.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no checkpoint at {Path(path).absolute()}: give a .pth that tools/train.py left")
+    try:
+        checkpoint = _load_checkpoint(str(path), map_location="cpu")
+    except Exception as error:  # zip, pickle and torch each raise their own kinds on a bad file
+        raise ValueError(f"{path} cannot be read as a checkpoint ({error}): it may be cut off") from error
+    try:
+        model.load_state_dict(checkpoint.get("state_dict", checkpoint), strict=True)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()[1:]]
+        told = " ".join(line if len(line) < 300 else line[:300] + " …" for line in lines[:4])
+        more = f" (and {len(lines) - 4} more)" if len(lines) > 4 else ""
+        message = f"{path} does not fit this config's model: {told}{more} Give the config it was trained with."
+        raise ValueError(message) from None
+    return checkpoint.get("meta", {})
+
+
+@contextlib.contextmanager
+def in_users_terms(tool: str, work_dir: str | os.PathLike | None = None) -> Iterator[None]:
+    """Exit with a message, and not with a traceback, on what a user can cause: 2 for wrong input, 130 for Ctrl-C, and 1
+    for what breaks a run."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _exit(tool, "stopped by Ctrl-C" + _how_to_go_on(work_dir), 130)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            _exit(tool, f"the disk is full ({error}); make room" + _how_to_go_on(work_dir), 1)
+        _exit(tool, str(error), 2)
+    except (ValueError, TypeError) as error:
+        traceback.print_exc()  # it may be ours: the log keeps where it came from
+        _exit(tool, str(error), 2)
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        killed = f"a data-loading process was killed, often for want of memory ({error})"
+        _exit(tool, killed + _how_to_go_on(work_dir), 1)
+
+
+def _how_to_go_on(work_dir: str | os.PathLike | None) -> str:
+    if work_dir is None or not any(Path(work_dir).glob("*.pth")):
+        return ""
+    return f". What was saved is in {work_dir}; the same command with --resume goes on from there"
+
+
+def _exit(tool: str, message: str, code: int) -> None:
+    print(f"{tool}: {message}", file=sys.stderr)
+    sys.exit(code)

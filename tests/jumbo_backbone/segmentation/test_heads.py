@@ -1,0 +1,91 @@
+"""The loss on a lattice of pixels: exactly the stock loss at those pixels, and on average the stock loss."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmengine.structures import PixelData
+from mmseg.models.decode_heads import FCNHead
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+
+from jumbo_backbone.segmentation.heads import resize_to_lattice
+from tests.conftest import images
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize(("small", "size"), [((16, 12), (64, 48)), ((7, 5), (65, 50)), ((30, 40), (15, 20))])
+@pytest.mark.parametrize(("stride", "offset"), [(4, (3, 0)), (3, (1, 2)), (1, (0, 0))])
+def test_lattice_of_the_resized_map(small, size, stride, offset, align_corners):
+    x = images(2, 5, *small).double()
+    full = F.interpolate(x, size, mode="bilinear", align_corners=align_corners)
+    expected = full[:, :, offset[0] :: stride, offset[1] :: stride]
+    torch.testing.assert_close(resize_to_lattice(x, size, offset, stride, align_corners), expected)
+
+
+def head(loss_stride, **options):
+    torch.manual_seed(0)
+    fcn = dict(type="LatticeFCNHead", in_channels=8, channels=8, num_convs=0, concat_input=False, num_classes=4)
+    return MODELS.build(dict(fcn, norm_cfg=dict(type="BN"), dropout_ratio=0.0, loss_stride=loss_stride, **options))
+
+
+def samples(ignored=0.2):
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(4, (2, 1, 32, 24), generator=generator)
+    labels[torch.rand(labels.shape, generator=generator) < ignored] = 255
+    return [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
+
+
+def test_stride_1_is_the_stock_loss():
+    logits = images(2, 4, 8, 6)
+    ours, stock = head(1), head(1)
+    expected = FCNHead.loss_by_feat(stock, logits, samples())
+    for name, value in ours.loss_by_feat(logits, samples()).items():
+        torch.testing.assert_close(value, expected[name])
+
+
+def test_the_offsets_average_to_the_stock_loss(monkeypatch):
+    """All 16 offsets of stride 4 together see every pixel once, in value and in gradient."""
+    stock_logits = images(2, 4, 8, 6).requires_grad_()
+    FCNHead.loss_by_feat(head(1), stock_logits, samples())["loss_ce"].backward()
+    logits, truth, total = images(2, 4, 8, 6).requires_grad_(), samples(), 0.0
+    for place in range(16):
+        offset = torch.tensor(divmod(place, 4))
+        monkeypatch.setattr(torch, "randint", lambda *_, offset=offset: offset)
+        total = total + head(4).loss_by_feat(logits, truth)["loss_ce"] / 16
+    total.backward()
+    torch.testing.assert_close(total, FCNHead.loss_by_feat(head(1), logits, truth)["loss_ce"])
+    torch.testing.assert_close(logits.grad, stock_logits.grad)
+
+
+def test_offsets_are_drawn_anew():
+    logits, module = images(2, 4, 8, 6), head(4)
+    losses = {round(module.loss_by_feat(logits, samples())["loss_ce"].item(), 6) for _ in range(30)}
+    assert len(losses) > 8
+
+
+def test_samplers_and_several_losses_work_on_the_lattice():
+    ohem = dict(type="OHEMPixelSampler", thresh=0.7, min_kept=10)
+    losses = [dict(type="CrossEntropyLoss", loss_name="loss_a"), dict(type="DiceLoss", loss_name="loss_b")]
+    module = head(4, sampler=ohem, loss_decode=losses)
+    logits = images(2, 4, 8, 6).requires_grad_()
+    # class_weight and the like are the losses' own business
+    found = head(4, loss_decode=losses).loss_by_feat(logits, samples(ignored=0))
+    assert set(found) == {"loss_a", "loss_b", "acc_seg"}
+    module.loss_decode = module.loss_decode[:1]
+    module.loss_by_feat(logits, samples())["loss_a"].backward()
+    assert logits.grad.abs().sum() > 0
+
+
+def test_memory_of_the_loss_does_not_hold_the_full_resolution():
+    """What autograd keeps: never a tensor of all classes at all pixels."""
+    sizes = []
+    logits = images(1, 4, 8, 6).requires_grad_()
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: (sizes.append(t.numel()), t)[1], lambda t: t):
+        head(4).loss_by_feat(logits, samples()[:1])
+    assert max(sizes) < 4 * 32 * 24
+
+
+@pytest.mark.parametrize("loss_stride", [0, -4])
+def test_bad_stride(loss_stride):
+    with pytest.raises(ValueError, match=f"loss_stride must be at least 1.*got {loss_stride}"):
+        head(loss_stride)

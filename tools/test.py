@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""Measure a trained segmentation model."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from jumbo_backbone.segmentation.cli import add_config_arguments, in_users_terms, load_strictly, read_config
+from jumbo_backbone.segmentation.dataset_check import require_datasets
+from jumbo_backbone.segmentation.hooks import write_atomically
+
+EPILOG = """examples:
+  test.py seg_configs/jumbo_upernet_ade20k.py work_dirs/jumbo_upernet_ade20k/best_mIoU_iter_160000.pth
+  test.py CONFIG CHECKPOINT --tta                   several scales, and each mirrored
+  test.py CONFIG CHECKPOINT --slide --max-batch 4   windows of the training size, four at a time
+  test.py CONFIG CHECKPOINT --out predictions --show-dir pictures
+"""
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_config_arguments(parser)
+    parser.add_argument("checkpoint", type=Path, help="a .pth that tools/train.py left")
+    parser.add_argument("--tta", action="store_true", help="average over the scales and flips of the config")
+    parser.add_argument("--slide", action="store_true", help="overlapping windows of the training size")
+    parser.add_argument("--max-batch", type=int, help="most windows in one pass of --slide; bounds memory (default: 8)")
+    parser.add_argument("--out", type=Path, help="folder for metrics.json and the predicted label maps (PNG)")
+    parser.add_argument("--show-dir", type=Path, help="folder for pictures of the predictions")
+    return parser.parse_args(argv)
+
+
+def prepare(args: argparse.Namespace) -> Config:
+    """The config of the test, and nothing built yet."""
+    cfg = read_config(args)
+    require_datasets(cfg, splits=("test",))
+    if args.slide or args.max_batch is not None:
+        crop = tuple(cfg.model.data_preprocessor.size)
+        slide = dict(mode="slide", crop_size=crop, stride=tuple(side * 2 // 3 for side in crop))
+        cfg.model.test_cfg = {**slide, **(cfg.model.test_cfg if cfg.model.test_cfg.mode == "slide" else {})}
+        if args.max_batch is not None:
+            cfg.model.test_cfg.max_batch = args.max_batch
+    if args.tta:
+        if "tta_pipeline" not in cfg:
+            raise ValueError(f"{args.config} has no tta_pipeline, which --tta needs: see seg_configs/_base_/ade20k.py")
+        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+        cfg.model = dict(cfg.tta_model, module=cfg.model)
+    if args.out is not None:
+        cfg.test_evaluator.update(output_dir=str(args.out / "labels"), keep_results=True)
+    if args.show_dir is not None:
+        cfg.setdefault("custom_hooks", []).append(dict(type="PictureHook", out_dir=str(args.show_dir)))
+    return cfg
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, float]:
+    """Test as the arguments say; returns the metrics."""
+    args = parse(argv)
+    with in_users_terms("test.py"):
+        cfg = prepare(args)
+        runner = Runner.from_cfg(cfg)
+        load_strictly(getattr(runner.model, "module", runner.model), args.checkpoint)
+        metrics = {name: float(value) for name, value in runner.test().items()}
+        if args.out is not None:
+            args.out.mkdir(parents=True, exist_ok=True)
+            record = dict(config=str(args.config), checkpoint=str(args.checkpoint), tta=args.tta, **metrics)
+            write_atomically(json.dumps(record, indent=1).encode(), args.out / "metrics.json")
+        return metrics
+
+
+if __name__ == "__main__":
+    main()
