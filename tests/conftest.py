@@ -42,3 +42,127 @@ def reference() -> dict[str, torch.Tensor]:
 @pytest.fixture()
 def reference_weights(reference) -> dict[str, torch.Tensor]:
     return {name.removeprefix("weights/"): t for name, t in reference.items() if name.startswith("weights/")}
+
+
+# ---- segmentation: a data set of a few files, and a config that trains on it in a second
+
+CLASSES = ("ground", "box", "disc")
+
+
+def write_pairs(folder: Path, count: int, size: tuple[int, int] = (48, 64), first: int = 0) -> None:
+    """Images with a bright box and a dark disc, and masks: 0 none, 1 ground, 2 box, 3 disc."""
+    cv2 = pytest.importorskip("cv2")
+    for split in ("training", "validation"):
+        for kind in ("images", "annotations"):
+            (folder / kind / split).mkdir(parents=True, exist_ok=True)
+        for i in range(first, first + count):
+            rng = np.random.default_rng((i, split == "training"))
+            image = rng.integers(80, 140, (*size, 3)).astype(np.uint8)
+            mask = np.ones(size, dtype=np.uint8)
+            y, x = rng.integers(0, size[0] - 20), rng.integers(0, size[1] // 2 - 20)
+            image[y : y + 20, x : x + 20], mask[y : y + 20, x : x + 20] = 220, 2
+            centre = (int(rng.integers(size[1] // 2, size[1])), int(rng.integers(0, size[0])))
+            cv2.circle(image, centre, 10, (20, 20, 20), -1)
+            cv2.circle(mask, centre, 10, 3, -1)
+            mask[:2] = 0
+            cv2.imwrite(str(folder / "images" / split / f"{i:03d}.png"), image)
+            cv2.imwrite(str(folder / "annotations" / split / f"{i:03d}.png"), mask)
+
+
+def write_config(folder: Path, **changes: object) -> Path:
+    """A config of a few thousand parameters for the data set in ``folder``, on top of seg_configs/_base_."""
+    runtime = Path(__file__).resolve().parents[1] / "seg_configs" / "_base_" / "runtime.py"
+    pipeline = [
+        dict(type="SeedAugmentation"),
+        dict(type="LoadImageFromFile"),
+        dict(type="LoadAnnotations", reduce_zero_label=True),
+        dict(type="RandomCrop", crop_size=(32, 32)),
+        dict(type="RandomFlip", prob=0.5),
+        dict(type="PhotoMetricDistortion"),
+        dict(type="PackSegInputs"),
+    ]
+    loading = dict(
+        type="BaseSegDataset",
+        data_root=str(folder),
+        metainfo=dict(classes=CLASSES, palette=[[90, 90, 90], [230, 60, 60], [60, 60, 230]]),
+        img_suffix=".png",
+        seg_map_suffix=".png",
+        reduce_zero_label=True,
+    )
+
+    def loader(split: str, steps: list[dict], **rest: object) -> dict:
+        prefix = dict(img_path=f"images/{split}", seg_map_path=f"annotations/{split}")
+        return dict(num_workers=0, persistent_workers=False, **rest) | dict(
+            dataset=dict(data_prefix=prefix, pipeline=steps, **loading)
+        )
+
+    config = dict(
+        model=dict(
+            type="JumboSegmentor",
+            data_preprocessor=dict(
+                type="SegDataPreProcessor",
+                mean=[127.0] * 3,
+                std=[60.0] * 3,
+                bgr_to_rgb=True,
+                size=(32, 32),
+                test_cfg=dict(size_divisor=16),
+            ),
+            backbone=dict(
+                type="JumboViTBackbone",
+                arch=dict(embed_dim=24, depth=2, num_heads=2, jumbo_multiplier=2),
+                img_size=32,
+                patch_size=8,
+                out_indices=(0, 1),
+                drop_path_rate=0.1,
+            ),
+            decode_head=dict(
+                type="LatticeFCNHead",
+                in_channels=[24, 24],
+                in_index=[0, 1],
+                input_transform="resize_concat",
+                channels=16,
+                num_convs=1,
+                concat_input=False,
+                dropout_ratio=0.1,
+                num_classes=3,
+                norm_cfg=dict(type="SyncBN"),
+            ),
+            test_cfg=dict(mode="whole"),
+        ),
+        train_dataloader=loader(
+            "training", pipeline, batch_size=2, sampler=dict(type="NumberedInfiniteSampler", shuffle=True)
+        ),
+        val_dataloader=loader(
+            "validation",
+            [pipeline[1], pipeline[2], pipeline[6]],
+            batch_size=1,
+            sampler=dict(type="DefaultSampler", shuffle=False),
+        ),
+        tta_pipeline=[
+            dict(type="LoadImageFromFile"),
+            dict(
+                type="TestTimeAug",
+                transforms=[
+                    [dict(type="Resize", scale_factor=r, keep_ratio=True) for r in (1.0, 1.5)],
+                    [dict(type="RandomFlip", prob=p, direction="horizontal") for p in (0.0, 1.0)],
+                    [dict(type="LoadAnnotations")],
+                    [dict(type="PackSegInputs")],
+                ],
+            ),
+        ],
+        optim_wrapper=dict(
+            type="OptimWrapper",
+            optimizer=dict(type="AdamW", lr=2e-3, weight_decay=0.05),
+            constructor="LayerDecayOptimWrapperConstructor",
+            paramwise_cfg=dict(layer_decay_rate=0.9),
+        ),
+        param_scheduler=[dict(type="PolyLR", eta_min=0.0, power=1.0, by_epoch=False, begin=0, end=8)],
+        train_cfg=dict(type="IterBasedTrainLoop", max_iters=8, val_interval=4),
+        default_hooks=dict(checkpoint=dict(interval=2, max_keep_ckpts=2), logger=dict(interval=1)),
+        **changes,
+    )
+    config["test_dataloader"] = config["val_dataloader"]
+    lines = [f"_base_ = [{str(runtime)!r}]", *(f"{name} = {value!r}" for name, value in config.items())]
+    path = folder / "tiny.py"
+    path.write_text("\n".join(lines) + "\n")
+    return path

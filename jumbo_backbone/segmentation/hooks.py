@@ -42,31 +42,33 @@ def write_atomically(data: bytes, path: str | os.PathLike) -> None:
 
 
 class AtomicBackend(LocalBackend):
-    """mmengine's local files, written atomically; removals wait while ``keep`` is set."""
+    """mmengine's local files, written atomically."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.keep: list[str] | None = None
+        self._waiting: list[str] | None = None
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         Path(filepath).parent.mkdir(parents=True, exist_ok=True)
         write_atomically(obj, filepath)
 
     def remove(self, filepath: str | Path) -> None:
-        if self.keep is None:
+        if self._waiting is None:
             Path(filepath).unlink(missing_ok=True)
         else:
-            self.keep.append(str(filepath))
+            self._waiting.append(str(filepath))
 
     @contextlib.contextmanager
     def removing_afterwards(self) -> Iterator[None]:
-        """Files are removed at the end, and only if nothing failed in between."""
-        self.keep = []
+        """What is to be removed within is removed at the end, and only if nothing failed; an inner one joins in."""
+        if self._waiting is not None:
+            yield
+            return
+        self._waiting = old = []
         try:
             yield
-            old = self.keep
         finally:
-            self.keep = None
+            self._waiting = None
         for path in old:
             self.remove(path)
 
