@@ -75,7 +75,7 @@ def write_config(folder: Path, **changes: object) -> Path:
     pipeline = [
         dict(type="SeedAugmentation"),
         dict(type="LoadImageFromFile"),
-        dict(type="LoadAnnotations", reduce_zero_label=True),
+        dict(type="LoadAnnotations"),
         dict(type="RandomCrop", crop_size=(32, 32)),
         dict(type="RandomFlip", prob=0.5),
         dict(type="PhotoMetricDistortion"),

@@ -83,18 +83,22 @@ class Case:
     def setting(self) -> str:
         return f"{self.img_size} px, batch {self.batch_size}, {self.dtype}"
 
+    def __str__(self) -> str:
+        return f"{self.model} ({self.setting})"
+
 
 # ---- one case
 
 
 @contextmanager
-def blamed_on(case: Case) -> Iterator[None]:
-    """Turn what a model raises (wrong size, unknown argument, out of memory) into one line that names it."""
+def blamed_on(case: object) -> Iterator[None]:
+    """Turn what a model raises (wrong size, unknown argument, out of memory) into one line that names the case."""
     try:
         yield
-    except (ValueError, TypeError, RuntimeError, AssertionError) as error:
-        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
-        raise BadInputError(f"{case.model} ({case.setting}): {reason}") from error
+    except (ValueError, TypeError, RuntimeError, AssertionError, KeyError, AttributeError) as error:
+        told = error.args[0] if isinstance(error, KeyError) and error.args else error  # str() of a KeyError is quoted
+        reason = (str(told).splitlines() or [""])[0] or type(error).__name__
+        raise BadInputError(f"{case}: {reason}") from error
 
 
 def build(case: Case) -> nn.Module:
@@ -171,10 +175,17 @@ def time_in_turn(cases: list[Case], args: argparse.Namespace) -> list[list[float
             for _ in range(args.warmup):
                 steps[-1]()
             calls.append(math.ceil(args.min_time / timed(steps[-1], 1, case.device)) or 1)
-    seconds = [[] for _ in cases]
-    for _ in tqdm(range(args.repeats), desc=cases[0].setting, leave=False, disable=None):
-        for case, step, n, taken in zip(cases, steps, calls, seconds, strict=True):
-            taken.append(timed(step, n, case.device))
+    return take_turns(steps, calls, args.repeats, args.device, cases[0].setting)
+
+
+def take_turns(
+    steps: list[Callable[[], Any]], calls: list[int], repeats: int, device: str, told: str
+) -> list[list[float]]:
+    """Seconds per call of each step, by rounds; in its turn a step runs as often as ``calls`` says."""
+    seconds = [[] for _ in steps]
+    for _ in tqdm(range(repeats), desc=told, leave=False, disable=None):
+        for step, n, taken in zip(steps, calls, seconds, strict=True):
+            taken.append(timed(step, n, device))
     return seconds
 
 
@@ -192,8 +203,12 @@ def peak_resident() -> int:
 def peak_memory_here(case: Case) -> int:
     """Peak memory of one step in bytes (see the top of this file); for a process that did nothing else."""
     torch.set_num_threads(case.threads)
-    step = make_step(case, build(case))
-    if case.device == "cuda":
+    return peak_of(make_step(case, build(case)), case.device)
+
+
+def peak_of(step: Callable[[], Any], device: str) -> int:
+    """Peak memory of a step that this process has not taken yet, in bytes."""
+    if device == "cuda":
         step()  # what the compiler or the choice of kernels takes is not the model's
         torch.cuda.reset_peak_memory_stats()
         step()
@@ -206,13 +221,18 @@ def peak_memory_here(case: Case) -> int:
     return peak_resident() - before
 
 
-def peak_memory(case: Case) -> int | None:
-    """The same from a fresh process; None, and a line on stderr, if that fails: the timings stand without it."""
-    command = [sys.executable, str(Path(__file__).resolve()), CHILD, json.dumps(asdict(case))]
+def peak_memory(case: Any, script: str = __file__) -> int | None:
+    """The same from a fresh process; None, and a line on stderr, if that fails: the timings stand without it.
+
+    Args:
+        case: A dataclass, handed over as JSON.
+        script: The program that answers ``CHILD`` and a case with a number of bytes.
+    """
+    command = [sys.executable, str(Path(script).resolve()), CHILD, json.dumps(asdict(case))]
     child = subprocess.run(command, capture_output=True, text=True)
     if child.returncode:
         reason = (child.stderr.strip().splitlines() or [f"exit status {child.returncode}"])[-1]
-        print(f"benchmark: no peak memory of {case.model} ({case.setting}): {reason}", file=sys.stderr)
+        print(f"{Path(script).stem}: no peak memory of {case}: {reason}", file=sys.stderr)
         return None
     return int(child.stdout)
 
@@ -296,6 +316,11 @@ def machine_facts(args: argparse.Namespace) -> dict[str, Any]:
 # ---- output
 
 
+def where(args: argparse.Namespace, machine: dict[str, Any]) -> str:
+    threads = f", {args.threads} thread{'s' * (args.threads > 1)}" * (args.device == "cpu")
+    return f"on {machine['gpu'] or machine['cpu']}{threads}"
+
+
 def table(records: list[dict]) -> str:
     """Records as text, one block for each setting; a column that no record fills is left out."""
     heading = ["", "images/s", "ratio [quartiles]", "latency ms (IQR)", "memory MiB", "params M"]
@@ -309,19 +334,31 @@ def table(records: list[dict]) -> str:
         row += ["-" if memory is None else f"{memory / 2**20:.0f}", f"{r['params'] / 1e6:.2f}"]
         row += [f"{r['flops'] / 1e9:.2f}", f"{r['flops_per_s'] / 1e9:.0f}", "-" if share is None else f"{share:.1%}"]
         rows.append(row)
-    shown = [i for i in range(len(heading)) if any(row[i] != "-" for row in rows)]
-    widths = [max(len(row[i]) for row in [heading, *rows]) for i in shown]
+    (head, *body), setting = aligned([heading, *rows]), None
+    lines = [head]
+    for record, line in zip(records, body, strict=True):
+        if setting != (setting := "{img_size} px, batch {batch_size}, {dtype}".format(**record)):
+            lines.append(setting)
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def aligned(rows: list[list[str]]) -> list[str]:
+    """Rows of cells as lines, the first row a heading; a column of nothing but "-" below it is left out."""
+    shown = [i for i in range(len(rows[0])) if any(row[i] != "-" for row in rows[1:])]
+    widths = [max(len(row[i]) for row in rows) for i in shown]
 
     def line(row: list[str]) -> str:
         first, *rest = (row[i].rjust(width) for i, width in zip(shown, widths, strict=True))
         return "  ".join([row[0].ljust(len(first)), *rest])
 
-    lines, setting = [line(heading)], None
-    for record, row in zip(records, rows, strict=True):
-        if setting != (setting := "{img_size} px, batch {batch_size}, {dtype}".format(**record)):
-            lines.append(setting)
-        lines.append(line(row))
-    return "\n".join(lines)
+    return [line(row) for row in rows]
+
+
+def write_json(path: Path, command: list[str], machine: dict[str, Any], records: list[dict]) -> None:
+    told = {"command": shlex.join(["python", *command]), "machine": machine, "results": records}
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(told, indent=1) + "\n")
 
 
 @contextmanager
@@ -403,6 +440,29 @@ class Parser(argparse.ArgumentParser):
         raise BadInputError(message)  # without the usage, which would bury the message
 
 
+def require_device(device: str) -> None:
+    if device == "cuda" and not torch.cuda.is_available():
+        raise BadInputError("--device cuda: torch finds no CUDA device here; use --device cpu")
+
+
+def require_writable(path: Path) -> None:
+    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK):
+        raise BadInputError(f"cannot write {path}: it is a folder, or its folder is missing or read-only")
+
+
+def exit_code(tool: str, body: Callable[[], None]) -> int:
+    """Run ``body``: 0; or 2 for what the user can put right and 130 for Ctrl-C, each told in one line."""
+    try:
+        body()
+    except (BadInputError, OSError) as error:
+        print(f"{tool}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{tool}: interrupted, nothing written", file=sys.stderr)
+        return 130
+    return 0
+
+
 def parse_args(argv: list[str]) -> argparse.Namespace:
     """Read the command line and check all that can be checked before anything is built."""
     parser = Parser(
@@ -440,11 +500,9 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
             raise BadInputError(f"unknown model {name!r}, did you mean {near[0]!r}?")
     if args.device == "auto":
         args.device = "cuda" if torch.cuda.is_available() else "cpu"
-    if args.device == "cuda" and not torch.cuda.is_available():
-        raise BadInputError("--device cuda: torch finds no CUDA device here; use --device cpu")
-    for path in (args.json, args.plot):
-        if path and (path.is_dir() or not os.access(path.absolute().parent, os.W_OK)):
-            raise BadInputError(f"cannot write {path}: it is a folder, or its folder is missing or read-only")
+    require_device(args.device)
+    for path in filter(None, (args.json, args.plot)):
+        require_writable(path)
     if args.plot and not importlib.util.find_spec("matplotlib"):
         raise BadInputError("--plot needs matplotlib: pip install matplotlib")
     return args
@@ -455,29 +513,21 @@ def main(argv: list[str] | None = None) -> int:
     if argv[:1] == [CHILD]:
         print(peak_memory_here(Case(**json.loads(argv[1]))))
         return 0
-    try:
+
+    def body() -> None:
         args = parse_args(argv)
         torch.set_num_threads(args.threads)
         machine = machine_facts(args)
-        title = f"{'compiled ' * args.compile}{args.mode} on {machine['gpu'] or machine['cpu']}"
-        title += f", {args.threads} thread{'s' * (args.threads > 1)}" * (args.device == "cpu")
+        title = f"{'compiled ' * args.compile}{args.mode} {where(args, machine)}"
         records = measure(args)
         print(title + "\n\n" + table(records))
         if args.json:
-            command = shlex.join(["python", "tools/benchmark.py", *argv])
-            text = json.dumps({"command": command, "machine": machine, "results": records}, indent=1)
-            with replacing(args.json) as temporary:
-                temporary.write_text(text + "\n")
+            write_json(args.json, ["tools/benchmark.py", *argv], machine, records)
         if args.plot:
             with replacing(args.plot) as temporary:
                 plot(records, title, temporary)
-    except (BadInputError, OSError) as error:
-        print(f"benchmark: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("benchmark: interrupted, nothing written", file=sys.stderr)
-        return 130
-    return 0
+
+    return exit_code("benchmark", body)
 
 
 if __name__ == "__main__":

@@ -8,19 +8,22 @@ from .backbone import JumboViTBackbone
 from .heads import LatticeFCNHead, LatticeUPerHead
 from .hooks import AtomicCheckpointHook, RunRecordHook
 from .layer_decay import LayerDecayOptimWrapperConstructor
+from .picture_hook import PictureHook
 from .resume import NumberedInfiniteSampler, ResumeHook, SeedAugmentation
-from .segmentors import JumboSegmentor
+from .segmentors import ExportedSegmentor, JumboSegmentor
 from .timm_backbone import TimmViTBackbone
 
 __all__ = [
     "AtomicCheckpointHook",
     "AutocastOptimWrapper",
+    "ExportedSegmentor",
     "JumboSegmentor",
     "JumboViTBackbone",
     "LatticeFCNHead",
     "LatticeUPerHead",
     "LayerDecayOptimWrapperConstructor",
     "NumberedInfiniteSampler",
+    "PictureHook",
     "ResumeHook",
     "RunRecordHook",
     "SeedAugmentation",

@@ -19,11 +19,9 @@ from torch import nn
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
-def add_config_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of every tool that reads a config."""
+def add_config_arguments(parser: argparse.ArgumentParser, with_data: bool = True) -> None:
+    """The arguments of every tool that reads a config; those of a run on its data set may be left out."""
     parser.add_argument("config", type=Path, help="config file, such as seg_configs/jumbo_upernet_ade20k.py")
-    parser.add_argument("--data-root", help="folder of the data set, for all its splits (default: the config's)")
-    parser.add_argument("--work-dir", type=Path, help="what is left goes here (default: work_dirs/NAME OF THE CONFIG)")
     parser.add_argument(
         "--cfg-options",
         nargs="+",
@@ -32,6 +30,11 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="changes to the config, such as train_cfg.max_iters=100 model.backbone.with_cp=True",
     )
+    if not with_data:
+        parser.set_defaults(data_root=None, work_dir=None, launcher="none", local_rank=0)
+        return
+    parser.add_argument("--data-root", help="folder of the data set, for all its splits (default: the config's)")
+    parser.add_argument("--work-dir", type=Path, help="what is left goes here (default: work_dirs/NAME OF THE CONFIG)")
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
 
@@ -59,6 +62,23 @@ def read_config(args: argparse.Namespace) -> Config:
     if not torch.cuda.is_available():
         _on_cpu(cfg)
     return cfg
+
+
+def use_windows(cfg: Config, max_batch: int | None) -> None:
+    """Have a config's model predict by overlapping windows: its own where it does so already, or of the training size.
+
+    Args:
+        max_batch: Most windows in one pass; None for the config's, or 8.
+
+    Raises:
+        ValueError: If the config does not say how large the training size is.
+    """
+    own = cfg.model.get("test_cfg") or {}
+    if own.get("mode") != "slide":
+        if not (crop := cfg.model.get("data_preprocessor", {}).get("size")):
+            raise ValueError("windows have the training size, and model.data_preprocessor.size does not say it: set it")
+        own = dict(mode="slide", crop_size=tuple(crop), stride=tuple(side * 2 // 3 for side in crop))
+    cfg.model.test_cfg = own if max_batch is None else {**own, "max_batch": max_batch}
 
 
 def datasets_of(cfg: Config) -> list[dict]:

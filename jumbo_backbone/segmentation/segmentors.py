@@ -27,11 +27,15 @@ class JumboSegmentor(EncoderDecoder):
 
 
 class ExportedSegmentor(nn.Module):
-    """A segmentor as one function of tensors: normalised images (B, C, H, W) to logits (B, K, H, W), whole images."""
+    """A segmentor as one function of tensors, for export: RGB images (B, 3, H, W) with values 0 … 255, normalised within,
+    to logits (B, K, H, W). H and W are multiples of the patch; the image is taken whole."""
 
     def __init__(self, segmentor: EncoderDecoder) -> None:
         super().__init__()
         self.segmentor = segmentor
+        self.eval()
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.segmentor.encode_decode(images, [dict(img_shape=images.shape[2:])])
+        preprocessor = self.segmentor.data_preprocessor
+        normalised = (images - preprocessor.mean) / preprocessor.std
+        return self.segmentor.encode_decode(normalised, [dict(img_shape=images.shape[2:])])

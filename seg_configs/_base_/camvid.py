@@ -1,5 +1,6 @@
-# CamVid: 11 classes, frames of 480x360, label 0 void. Frames are reduced to 320x240 for the network; the metric is
-# computed at full size.
+# CamVid: 11 classes, frames of 480x360; in its masks 0 is void and k+1 is class k. Frames are reduced to 320x240 for the
+# network; the metric is computed at full size.
+_base_ = "masks.py"
 data_root = "data/camvid"
 crop_size = (192, 192)
 frame = (320, 240)
@@ -22,7 +23,7 @@ metainfo = dict(
 train_pipeline = [
     dict(type="SeedAugmentation"),
     dict(type="LoadImageFromFile"),
-    dict(type="LoadAnnotations", reduce_zero_label=True),
+    dict(type="LoadAnnotations"),
     dict(type="RandomResize", scale=frame, ratio_range=(0.75, 1.5), keep_ratio=True),
     dict(type="RandomCrop", crop_size=crop_size, cat_max_ratio=0.75),
     dict(type="RandomFlip", prob=0.5),
@@ -32,37 +33,10 @@ train_pipeline = [
 test_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="Resize", scale=frame, keep_ratio=True),
-    dict(type="LoadAnnotations", reduce_zero_label=True),
+    dict(type="LoadAnnotations"),
     dict(type="PackSegInputs"),
 ]
-dataset = dict(
-    type="BaseSegDataset",
-    data_root=data_root,
-    metainfo=metainfo,
-    img_suffix=".jpg",
-    seg_map_suffix=".png",
-    reduce_zero_label=True,
-)
-train_dataloader = dict(
-    batch_size=8,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type="NumberedInfiniteSampler", shuffle=True),
-    dataset=dict(
-        data_prefix=dict(img_path="images/training", seg_map_path="annotations/training"),
-        pipeline=train_pipeline,
-        **dataset,
-    ),
-)
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type="DefaultSampler", shuffle=False),
-    dataset=dict(
-        data_prefix=dict(img_path="images/validation", seg_map_path="annotations/validation"),
-        pipeline=test_pipeline,
-        **dataset,
-    ),
-)
+dataset = dict(data_root=data_root, metainfo=metainfo, reduce_zero_label=True)
+train_dataloader = dict(batch_size=8, num_workers=2, dataset=dict(pipeline=train_pipeline, **dataset))
+val_dataloader = dict(num_workers=2, dataset=dict(pipeline=test_pipeline, **dataset))
 test_dataloader = val_dataloader

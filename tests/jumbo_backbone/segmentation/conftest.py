@@ -13,3 +13,11 @@ def scope():
     """What a config's default_scope does in a run."""
     if DefaultScope.get_current_instance() is None:
         init_default_scope("mmseg")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def plain_configs():
+    """mmengine formats the whole config prettily for every checkpoint, which takes longer than all else in a tiny run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("yapf.yapflib.yapf_api.FormatCode", lambda text, **_: (text, True))
+        yield

@@ -1,0 +1,89 @@
+"""Pictures of what a model predicts while it is tested."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+from mmseg.structures import SegDataSample
+
+from .pictures import contact_sheet, save
+
+
+@HOOKS.register_module()
+class PictureHook(Hook):
+    """Draws image, truth and prediction of every test sample into ``out_dir``, as large as the original.
+
+    Images are taken from what the network gets (BGR in 0 … 255, as the test pipeline resized them), so none is read
+    again and there need be no files. A picture is named after its sample's ``img_path``.
+
+    Args:
+        out_dir: Folder, made if need be.
+        opacity: Of the colours, 0 to 1.
+    """
+
+    priority = "LOW"
+
+    def __init__(self, out_dir: str | os.PathLike, opacity: float = 0.6) -> None:
+        if not 0 <= opacity <= 1:
+            raise ValueError(f"PictureHook's opacity {opacity} is not between 0 and 1")
+        self.out_dir, self.opacity = Path(out_dir), opacity
+        self._drawn: dict[str, str] = {}
+
+    def before_test(self, runner: Runner) -> None:
+        self._drawn.clear()
+        self.out_dir.mkdir(parents=True, exist_ok=True)
+
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: Sequence[SegDataSample] | None = None,
+    ) -> None:
+        meta = runner.test_dataloader.dataset.metainfo
+        for image, sample in zip(_images(data_batch), outputs, strict=True):
+            prediction = _labels(sample.pred_sem_seg.data)
+            height, width = prediction.shape
+            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+            truths = [_labels(sample.gt_sem_seg.data)] if "gt_sem_seg" in sample else None
+            name = self._name(sample.img_path)
+            sheet = contact_sheet(
+                [image], truths, [prediction], meta["classes"], meta["palette"], name, opacity=self.opacity
+            )
+            save(sheet, self.out_dir / f"{name}.png")
+
+    def _name(self, img_path: str) -> str:
+        """Of files with one name from several folders, the later ones are numbered."""
+        stem = name = Path(img_path).stem
+        number = 1
+        while self._drawn.setdefault(name, img_path) != img_path:
+            number += 1
+            name = f"{stem}-{number}"
+        return name
+
+
+def _images(batch: dict) -> list[np.ndarray]:
+    """RGB images uint8 (H, W, 3) of a batch. With augmentation at test time it holds a batch for each: of those the
+    largest that is not mirrored."""
+    inputs, samples = batch["inputs"], batch["data_samples"]
+    if isinstance(samples[0], (list, tuple)):
+        best = max(
+            range(len(samples)), key=lambda i: (not samples[i][0].metainfo.get("flip", False), inputs[i][0].numel())
+        )
+        inputs = inputs[best]
+    return [_to_rgb(image) for image in inputs]
+
+
+def _to_rgb(image: torch.Tensor) -> np.ndarray:
+    return np.ascontiguousarray(image.cpu().clamp(0, 255).to(torch.uint8).numpy()[::-1].transpose(1, 2, 0))
+
+
+def _labels(data: torch.Tensor) -> np.ndarray:
+    """(1, H, W) to uint8 (H, W)."""
+    return data[0].cpu().numpy().astype(np.uint8)

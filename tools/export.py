@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Export a trained segmentation model to ONNX: fixed image size, free batch."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
+
+from jumbo_backbone.segmentation import ExportedSegmentor
+from jumbo_backbone.segmentation.cli import add_config_arguments, in_users_terms, load_strictly, read_config
+
+EPILOG = """examples:
+  export.py seg_configs/jumbo_upernet_ade20k.py best_mIoU_iter_160000.pth --size 512 512 --out jumbo.onnx
+
+Input "images": float32 (batch, 3, H, W), RGB, values 0 to 255; output: logits (batch, classes, H, W). Resizing to H x W
+is left to you. Needs pip install '.[onnx]'.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> Path:
+    """Export as the arguments say; returns the file."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_config_arguments(parser)
+    parser.add_argument("checkpoint", type=Path, help="a .pth that tools/train.py left")
+    parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="pixels (default: the training size)")
+    parser.add_argument("--out", type=Path, default=Path("segmentor.onnx"), help="default: %(default)s")
+    args = parser.parse_args(argv)
+    with in_users_terms("export.py"):
+        cfg = read_config(args)
+        init_default_scope("mmseg")
+        cfg.model.backbone.pop("init_cfg", None)
+        segmentor = revert_sync_batchnorm(MODELS.build(cfg.model))
+        load_strictly(segmentor, args.checkpoint)
+        images = torch.rand(2, 3, *(args.size or cfg.model.data_preprocessor.size)) * 255
+        model = ExportedSegmentor(segmentor)
+        temporary = args.out.with_name(f".{args.out.name}.tmp.onnx")
+        with torch.no_grad():
+            model(images)  # a size that does not fit fails here, in plain words
+        torch.onnx.export(
+            model,
+            (images,),
+            str(temporary),
+            dynamo=True,
+            external_data=False,
+            dynamic_shapes={"images": {0: "batch"}},
+            input_names=["images"],
+            output_names=["logits"],
+            verbose=False,
+        )
+        temporary.replace(args.out)
+    print(args.out)
+    return args.out
+
+
+if __name__ == "__main__":
+    main()
