@@ -5,6 +5,7 @@ Needs ``pip install '.[seg]'``. Configs enter it by ``custom_imports = dict(impo
 
 from .amp import AutocastOptimWrapper
 from .backbone import JumboViTBackbone
+from .from_scratch import FromScratch
 from .heads import LatticeFCNHead, LatticeUPerHead
 from .hooks import AtomicCheckpointHook, RunRecordHook
 from .layer_decay import LayerDecayOptimWrapperConstructor
@@ -17,6 +18,7 @@ __all__ = [
     "AtomicCheckpointHook",
     "AutocastOptimWrapper",
     "ExportedSegmentor",
+    "FromScratch",
     "JumboSegmentor",
     "JumboViTBackbone",
     "LatticeFCNHead",

@@ -114,7 +114,7 @@ class Report:
         if labelled:
             lines.append(f"{self.ignored / (labelled + self.ignored):.1%} of the pixels are ignored; of the others are")
             shares = [
-                f"{name} {count / labelled:.2%}".replace(" ", "\N{NO-BREAK SPACE}")  # kept on one line
+                f"{name.strip()} {count / labelled:.2%}".replace(" ", "\N{NO-BREAK SPACE}")  # kept on one line
                 for name, count in zip(self.classes, self.pixels, strict=True)
                 if count
             ]
@@ -127,7 +127,7 @@ class Report:
                 lines += [f"  {problem.path}: {problem.what}" for problem in of_kind[:FIRST]]
                 lines += [f"  … and {len(of_kind) - FIRST:,} more"] if len(of_kind) > FIRST else []
                 lines.append(f"  -> {WAYS_OUT[kind]}")
-        lines.append(f"{len(self.problems):,} problems found" if self.problems else "no problems found")
+        lines.append(f"{len(self.problems) or 'no'} problem{'s' if len(self.problems) != 1 else ''} found")
         return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 
     def _never(self) -> list[str]:

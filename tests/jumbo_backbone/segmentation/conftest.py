@@ -17,7 +17,7 @@ def scope():
 
 @pytest.fixture(autouse=True, scope="session")
 def plain_configs():
-    """mmengine formats the whole config prettily for every checkpoint, which takes longer than all else in a tiny run."""
+    """For every checkpoint mmengine formats the whole config prettily, which is most of the time of a tiny run."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("yapf.yapflib.yapf_api.FormatCode", lambda text, **_: (text, True))
         yield

@@ -6,6 +6,7 @@ import logging
 import pytest
 import timm
 import torch
+from mmengine.model import initialize
 from mmseg.registry import MODELS
 
 from jumbo_backbone import JumboViT, save_checkpoint
@@ -134,6 +135,20 @@ def test_timm_baseline():
     assert layers["vit.reg_token"] == layers["vit.pos_embed"] == 0
     assert layers["vit.blocks.2.attn.qkv.weight"] == layers["vit.norm.weight"] == 3
     assert "vit.reg_token" in backbone.no_weight_decay()
+
+
+def test_from_scratch():
+    backbone = build(init_cfg=dict(type="FromScratch"), img_size=(48, 80))
+    backbone.init_weights()
+    table = backbone.vit.pos_embed.detach()[0].view(3, 5, 48)
+    # half of the channels tell the row alone, the others the column alone
+    rows, columns = (table == table[:, :1]).all(dim=(0, 1)), (table == table[:1]).all(dim=(0, 1))
+    assert rows.sum() == columns.sum() == 24 and not (rows & columns).any()
+    wide = backbone.vit.jumbo_mlp.fc1.weight
+    bound = (6 / sum(wide.shape)) ** 0.5
+    assert 0.9 * bound < wide.abs().max() <= bound
+    with pytest.raises(TypeError, match="for JumboViTBackbone, not Linear"):
+        initialize(torch.nn.Linear(2, 2), dict(type="FromScratch"))
 
 
 # ---- loading
