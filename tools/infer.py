@@ -33,7 +33,6 @@ from jumbo_backbone.segmentation.pictures import labelled_picture, legend, page,
 
 IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 OVERLAY, LABELS, LEGEND = OUR_ENDINGS = ("_overlay.png", "_labels.png", "_legend.png")
-LOGITS_AT_ONCE = 2**25  # enlarged to an image's size, a large photograph's of all classes would take gigabytes
 
 EPILOG = """examples:
   infer.py seg_configs/jumbo_upernet_ade20k.py best.pth photo.jpg
@@ -111,7 +110,7 @@ class Meaning:
 
     def label_picture(self, labels: np.ndarray) -> Image.Image:
         """Label map (H, W) as a picture with a palette, in the data set's encoding; what is no class is black."""
-        picture = Image.fromarray(self.values[labels]).convert("P")
+        picture = Image.fromarray(self.values[labels])
         table = np.zeros((256, 3), dtype=np.uint8)
         table[self.values] = self.palette
         picture.putpalette(table.tobytes())
@@ -200,20 +199,20 @@ def predict(model: BaseSegmentor, batch: Sequence[Photo]) -> list[np.ndarray]:
 
 
 def labels_at(model: BaseSegmentor, logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """The largest of the logits (K, h, w) enlarged to ``size``, some classes at a time: uint8 (H, W)."""
+    """Which of the logits (K, h, w), enlarged to ``size``, is largest: uint8 (H, W). Of a large photograph all classes'
+    would take gigabytes, so they are enlarged one by one."""
 
-    def enlarged(part: torch.Tensor) -> torch.Tensor:
-        return resize(part[None], size, mode="bilinear", align_corners=model.align_corners, warning=False)[0]
+    def enlarged(k: int) -> torch.Tensor:
+        return resize(logits[None, k : k + 1], size, None, "bilinear", model.align_corners, warning=False)[0, 0]
 
+    highest = enlarged(0)
     if len(logits) == 1:
-        return (enlarged(logits)[0].sigmoid() > model.decode_head.threshold).byte()
-    step = max(1, LOGITS_AT_ONCE // (size[0] * size[1]))
-    highest, labels = enlarged(logits[:step]).max(dim=0)
-    labels = labels.byte()
-    for first in range(step, len(logits), step):
-        value, index = enlarged(logits[first : first + step]).max(dim=0)
-        better = value >= highest
-        highest, labels = torch.where(better, value, highest), torch.where(better, (index + first).byte(), labels)
+        return (highest.sigmoid() > model.decode_head.threshold).byte()
+    labels = torch.zeros(size, dtype=torch.uint8, device=logits.device)
+    for k in range(1, len(logits)):
+        value = enlarged(k)
+        labels.masked_fill_(value > highest, k)
+        highest = torch.maximum(highest, value)
     return labels
 
 
@@ -313,7 +312,7 @@ def paint(
 
 def _write(picture: Image.Image, path: str | os.PathLike, progress: tqdm) -> None:
     save(picture, path)
-    progress.write(str(path))
+    progress.write(str(path).encode(errors="replace").decode())  # names of files may hold bytes that are no text
 
 
 if __name__ == "__main__":

@@ -9,7 +9,13 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from jumbo_backbone.segmentation.cli import add_config_arguments, in_users_terms, load_strictly, read_config
+from jumbo_backbone.segmentation.cli import (
+    add_config_arguments,
+    in_users_terms,
+    load_strictly,
+    read_config,
+    use_windows,
+)
 from jumbo_backbone.segmentation.dataset_check import require_datasets
 from jumbo_backbone.segmentation.hooks import write_atomically
 
@@ -40,11 +46,7 @@ def prepare(args: argparse.Namespace) -> Config:
     cfg = read_config(args)
     require_datasets(cfg, splits=("test",))
     if args.slide or args.max_batch is not None:
-        crop = tuple(cfg.model.data_preprocessor.size)
-        slide = dict(mode="slide", crop_size=crop, stride=tuple(side * 2 // 3 for side in crop))
-        cfg.model.test_cfg = {**slide, **(cfg.model.test_cfg if cfg.model.test_cfg.mode == "slide" else {})}
-        if args.max_batch is not None:
-            cfg.model.test_cfg.max_batch = args.max_batch
+        use_windows(cfg, args.max_batch)
     if args.tta:
         if "tta_pipeline" not in cfg:
             raise ValueError(f"{args.config} has no tta_pipeline, which --tta needs: see seg_configs/_base_/ade20k.py")

@@ -11,6 +11,7 @@ from .hooks import AtomicCheckpointHook, RunRecordHook
 from .layer_decay import LayerDecayOptimWrapperConstructor
 from .picture_hook import PictureHook
 from .resume import NumberedInfiniteSampler, ResumeHook, SeedAugmentation
+from .scenes import RenderScene, ScenesDataset
 from .segmentors import ExportedSegmentor, JumboSegmentor
 from .timm_backbone import TimmViTBackbone
 
@@ -26,8 +27,10 @@ __all__ = [
     "LayerDecayOptimWrapperConstructor",
     "NumberedInfiniteSampler",
     "PictureHook",
+    "RenderScene",
     "ResumeHook",
     "RunRecordHook",
+    "ScenesDataset",
     "SeedAugmentation",
     "TimmViTBackbone",
 ]

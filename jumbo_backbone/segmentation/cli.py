@@ -5,6 +5,7 @@ import contextlib
 import errno
 import os
 import sys
+import textwrap
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -153,7 +154,8 @@ def load_strictly(model: nn.Module, path: str | os.PathLike) -> dict:
     try:
         checkpoint = _load_checkpoint(str(path), map_location="cpu")
     except Exception as error:  # zip, pickle and torch each raise their own kinds on a bad file
-        raise ValueError(f"{path} cannot be read as a checkpoint ({error}): it may be cut off") from error
+        told = textwrap.shorten(str(error), 200, placeholder=" …")
+        raise ValueError(f"{path} cannot be read as a checkpoint: it is cut off, or none at all ({told})") from error
     try:
         model.load_state_dict(checkpoint.get("state_dict", checkpoint), strict=True)
     except RuntimeError as error:
@@ -178,7 +180,8 @@ def in_users_terms(tool: str, work_dir: str | os.PathLike | None = None) -> Iter
             _exit(tool, f"the disk is full ({error}); make room" + _how_to_go_on(work_dir), 1)
         _exit(tool, str(error), 2)
     except (ValueError, TypeError) as error:
-        traceback.print_exc()  # it may be ours: the log keeps where it came from
+        if work_dir is not None:  # within a run it may be a defect of ours: say where it came from
+            traceback.print_exc()
         _exit(tool, str(error), 2)
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):

@@ -305,7 +305,7 @@ def _require_pairs(opened: BaseSegDataset) -> None:
         of_kind = [problem for problem in unpaired if problem.kind == kind]
         if of_kind:
             first = _some([f"{problem.path} ({problem.what})" for problem in of_kind], FIRST)
-            told.append(f"{len(of_kind):,} times {kind}: {first}; {WAYS_OUT[kind]}")
+            told.append(f"{kind}: {len(of_kind):,}, namely {first}; {WAYS_OUT[kind]}")
     if told:
         raise ValueError("\n".join(told))
 

@@ -142,7 +142,7 @@ def _shares(labels: np.ndarray, classes: Sequence[str], palette: np.ndarray) -> 
 def _largest_first(found: np.ndarray) -> list[int]:
     """Indices of ``counts`` that occur; ignored pixels come last, however many they are."""
     order = [int(i) for i in np.argsort(-found[:-1], kind="stable") if found[i]]
-    return order
+    return order + [len(found) - 1] * bool(found[-1])
 
 
 def _entries(order: Sequence[int], classes: Sequence[str], palette: np.ndarray) -> list[Entry]:

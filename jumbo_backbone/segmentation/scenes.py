@@ -55,12 +55,18 @@ def render(seed: int, size: tuple[int, int] = (128, 128)) -> tuple[np.ndarray, n
         ValueError: For a seed or size out of range.
         TypeError: For ones that are not integers.
     """
+    _check_scene(seed, size)
+    return _Scene(np.random.default_rng(seed), *size).paint()
+
+
+def _check_scene(seed: int, size: tuple[int, int]) -> None:
+    if not isinstance(size, (tuple, list)) or len(size) != 2:
+        raise TypeError(f"size must be a pair (height, width), got {size!r}")
     _check_integers(seed=seed, height=size[0], width=size[1])
     if not 0 <= seed < SEED_LIMIT:
         raise ValueError(f"seed {seed} is out of range: give 0 to {SEED_LIMIT - 1}")
     if min(size) < MIN_SIDE:
         raise ValueError(f"size {size[0]}x{size[1]} is too small to see anything: give at least {MIN_SIDE}x{MIN_SIDE}")
-    return _Scene(np.random.default_rng(seed), *size).paint()
 
 
 def _check_integers(**values: Any) -> None:
@@ -259,7 +265,9 @@ def _vehicle(brush: _Brush, rng: np.random.Generator, colours: _Colours, paint: 
     if kind < 2:  # a car: body, and a cabin with slanting windows
         belt, top = rng.uniform(0.24, 0.3), rng.uniform(0.43, 0.52)
         a, b, c, d = (-0.34, -0.2, 0.1, 0.27) if kind == 0 else (-0.47, -0.42, 0.12, 0.3)
-        brush.fill([(-0.5, floor), (0.5, floor), (0.5, belt - 0.06), (0.46, belt), (-0.48, belt), (-0.5, belt - 0.04)], paint)
+        brush.fill(
+            [(-0.5, floor), (0.5, floor), (0.5, belt - 0.06), (0.46, belt), (-0.48, belt), (-0.5, belt - 0.04)], paint
+        )
         brush.fill([(a, belt), (d, belt), (c, top), (b, top)], paint)
         inset, middle = top - 0.04, (b + c) / 2
         brush.fill([(a + 0.05, belt), (middle - 0.015, belt), (middle - 0.015, inset), (b + 0.02, inset)], glass)
@@ -337,7 +345,9 @@ class _Scene:
         roll = math.radians(float(np.clip(rng.normal(0, 7), -20, 20)))
         self.axes = np.array([[math.cos(roll), math.sin(roll)], [-math.sin(roll), math.cos(roll)]]) * self.unit
         self.middle = np.array([width, height]) / 2
-        x, y = (np.arange(n, dtype=np.float32) + 0.5 - m for n, m in zip((width, height), self.middle.tolist(), strict=True))
+        x, y = (
+            np.arange(n, dtype=np.float32) + 0.5 - m for n, m in zip((width, height), self.middle.tolist(), strict=True)
+        )
         (a, b), (c, d) = (self.axes / self.unit**2).astype(np.float32)
         self.u, self.v = a * x + b * y[:, None], c * x + d * y[:, None]
         self.horizon = rng.uniform(-0.85, 0.55)
@@ -379,7 +389,11 @@ class _Scene:
         rise = _step(-self.below, 0, rng.uniform(0.6, 1.2))
         self.image[:] = low + rise * (top - low)
         if rng.uniform() < 0.45:  # sun or moon
-            u, v, radius = rng.uniform(-0.45, 0.45), min(self.horizon, 0.5) - rng.uniform(0.1, 0.6), rng.uniform(0.04, 0.1)
+            u, v, radius = (
+                rng.uniform(-0.45, 0.45),
+                min(self.horizon, 0.5) - rng.uniform(0.1, 0.6),
+                rng.uniform(0.04, 0.1),
+            )
             away = np.hypot(self.u - u, self.v - v)
             self._put(0.5 * np.exp(-away / (2.5 * radius)), _shade(low, 0.7))
             self._put(_cover(radius - away), _shade(low, 0.85))
@@ -527,7 +541,9 @@ class _Scene:
         flip = int(rng.choice((-1, 1)))
         turn[0] *= flip
         foot = np.array([u, v]) @ self.axes + self.middle
-        row, column = np.clip(np.rint(foot[::-1]).astype(int) - int(0.3 * size * self.unit), 0, np.array(self.shape) - 1)
+        row, column = np.clip(
+            np.rint(foot[::-1]).astype(int) - int(0.3 * size * self.unit), 0, np.array(self.shape) - 1
+        )
         colour = self.colours.against(self.image[:, row, column, None, None])
         brush = _Brush(self.shape, foot, turn @ self.axes, colour)
         draw(brush, rng, self.colours, colour, self.light * flip)
@@ -547,7 +563,9 @@ class _Scene:
         alpha = cv2.extractChannel(brush.canvas, 3)
         x, y, width, height = cv2.boundingRect(alpha)
         box = slice(y, y + height), slice(x, x + width)
-        side = (np.arange(x, x + width, dtype=np.float32) - float(brush.foot[0]) / 2**brush.BITS) * (0.25 * self.light / brush.scale)
+        side = (np.arange(x, x + width, dtype=np.float32) - float(brush.foot[0]) / 2**brush.BITS) * (
+            0.25 * self.light / brush.scale
+        )
         colour = brush.canvas[box][..., :3].transpose(2, 0, 1) * ((1 + np.clip(side, -0.2, 0.2)) / 255)
         colour += self._distance_haze(below) * (self.haze - colour)
         part, alpha = self.image[:, *box], alpha[box]
@@ -575,4 +593,78 @@ class _Scene:
             ends = np.stack([start, start + fall * scale], axis=1)
             width = max(1, round(scale * (1 if self.weather == "rain" else 2)))
             cv2.polylines(drops, list(np.rint(ends * 16).astype(np.int32)), False, 255, width, cv2.LINE_AA, 4)
-            self._put(drops * np.float32((0.35 if self.weather == "rain" else 0.8) / 255), self.image.max(axis=(1, 2), keepdims=True))
+            self._put(
+                drops * np.float32((0.35 if self.weather == "rain" else 0.8) / 255),
+                self.image.max(axis=(1, 2), keepdims=True),
+            )
+
+
+# ---- for mmsegmentation
+
+
+@DATASETS.register_module()
+class ScenesDataset(BaseSegDataset):
+    """Scenes as an mmsegmentation data set without files: its pipeline begins with ``RenderScene``.
+
+    Args:
+        length: Number of scenes.
+        first_seed: Seed of the first one; the others follow. Scenes to train on have seeds below 1,000,000, scenes to
+            validate on have seeds from there, so the two never share one.
+        size: Height and width in pixels.
+        pipeline: Transforms, the first of them ``dict(type="RenderScene")``.
+        kwargs: indices, serialize_data, test_mode, lazy_init, max_refetch: as in ``BaseSegDataset``.
+
+    Raises:
+        ValueError: If there is no scene, a seed or size is out of range, or the seeds lie on both sides of 1,000,000.
+        TypeError: For numbers that are not integers.
+
+    ``img_path`` is a name such as "scene_00000012", not a file: hooks that read the image again have to render it.
+    """
+
+    METAINFO = dict(classes=CLASSES, palette=[list(colour) for colour in PALETTE])
+
+    def __init__(
+        self,
+        length: int,
+        first_seed: int = 0,
+        size: tuple[int, int] = (128, 128),
+        pipeline: Sequence[dict | Callable] = (dict(type="RenderScene"),),
+        **kwargs: Any,
+    ) -> None:
+        _check_integers(length=length, first_seed=first_seed)
+        if length < 1:
+            raise ValueError(f"length must be at least 1 scene, got {length}")
+        end = first_seed + length
+        _check_scene(first_seed, size)
+        _check_scene(end - 1, size)
+        if first_seed < VALIDATION_SEED < end:
+            raise ValueError(
+                f"seeds {first_seed} to {end - 1} mix training scenes with validation scenes, which begin at "
+                f"{VALIDATION_SEED}: give at most {VALIDATION_SEED - first_seed} scenes, or first_seed={VALIDATION_SEED}"
+            )
+        self.seeds, self.size = range(first_seed, end), tuple(size)
+        super().__init__(pipeline=list(pipeline), **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        return [
+            dict(img_path=f"scene_{seed:08d}", seed=seed, size=self.size, reduce_zero_label=False, seg_fields=[])
+            for seed in self.seeds
+        ]
+
+
+@TRANSFORMS.register_module()
+class RenderScene(BaseTransform):
+    """Loads a scene by painting it, in the place of ``LoadImageFromFile`` and ``LoadAnnotations``.
+
+    Takes ``seed`` and ``size``; adds ``img`` uint8 (H, W, 3), ``gt_seg_map`` uint8 (H, W), ``img_shape`` and
+    ``ori_shape`` (H, W). As everywhere in mmsegmentation's pipelines, ``img`` is in BGR: the data preprocessor turns it
+    to RGB with ``bgr_to_rgb=True``.
+    """
+
+    def transform(self, results: dict) -> dict:
+        image, labels = render(results["seed"], results["size"])
+        results["img"] = np.ascontiguousarray(image[..., ::-1])
+        results["gt_seg_map"] = labels
+        results["img_shape"] = results["ori_shape"] = labels.shape
+        results["seg_fields"].append("gt_seg_map")
+        return results

@@ -47,7 +47,12 @@ def bench():
     threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(ROOT / "tools")  # where Python looks when a tool is run as a program
-        yield importlib.import_module("benchmark_segmentation")
+        patch.setattr(torch.backends.cudnn, "benchmark", False)  # the tool sets it
+        module = importlib.import_module("benchmark_segmentation")
+        logger = module.MMLogger.get_current_instance()
+        level = logger.level
+        yield module
+    logger.setLevel(level)
     torch.set_num_threads(threads)
     for name in ("benchmark", "benchmark_segmentation"):
         del sys.modules[name]

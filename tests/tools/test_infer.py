@@ -3,6 +3,7 @@ whatever the images are called."""
 
 import contextlib
 import importlib.util
+import os
 import runpy
 import sys
 from pathlib import Path
@@ -168,16 +169,14 @@ def test_never_more_than_a_batch_is_held(tool):
 
 
 @pytest.mark.parametrize("align_corners", [False, True])
-def test_enlarging_some_classes_at_a_time(tool, monkeypatch, align_corners):
+def test_enlarging_class_by_class(tool, align_corners):
     class Model:
         pass
 
     Model.align_corners = align_corners
     logits = torch.randn(11, 6, 7, generator=torch.Generator().manual_seed(0))
-    whole = tool.labels_at(Model, logits, (30, 41))
-    assert torch.equal(whole, tool.resize(logits[None], (30, 41), None, "bilinear", align_corners)[0].argmax(0))
-    monkeypatch.setattr(tool, "LOGITS_AT_ONCE", 30 * 41 * 4)
-    assert torch.equal(tool.labels_at(Model, logits, (30, 41)), whole)
+    together = tool.resize(logits[None], (30, 41), None, "bilinear", align_corners)[0].argmax(0)
+    assert torch.equal(tool.labels_at(Model, logits, (30, 41)), together.byte())
     assert not tool.labels_at(Model, torch.zeros(11, 6, 7), (30, 41)).any()  # of equal ones the first
 
 
@@ -315,6 +314,17 @@ def test_unreadable_images_are_reported_and_passed_over(tool, model, tmp_path, c
     assert out.split() == [str(tmp_path / "out" / "good_overlay.png")]
     run(tool, model, broken, "--labels", "--out", tmp_path / "none", code=2)
     assert not list((tmp_path / "none").iterdir())
+
+
+def test_a_name_that_is_no_text(tool, model, tmp_path, capsysbinary):
+    image = write_image(tmp_path / "a.png")
+    try:
+        image = image.rename(tmp_path / os.fsdecode(b"\xff.png"))
+    except OSError:
+        pytest.skip("this file system does not take such names")
+    run(tool, model, image, "--out", tmp_path / "out")
+    assert b"?_overlay.png" in capsysbinary.readouterr().out
+    assert len(list((tmp_path / "out").iterdir())) == 1
 
 
 def test_folders_are_taken_without_those_below_and_without_own_outputs(tool, model, tmp_path):

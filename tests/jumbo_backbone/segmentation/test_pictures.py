@@ -6,10 +6,11 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from mmseg.structures import SegDataSample
 from PIL import Image
 
 from jumbo_backbone.segmentation import pictures
-from jumbo_backbone.segmentation.picture_hook import PictureHook
+from jumbo_backbone.segmentation.picture_hook import PictureHook, _images
 from jumbo_backbone.segmentation.pictures import contact_sheet, counts, labelled_picture, legend, overlay, save
 from tests.conftest import write_config, write_pairs
 
@@ -287,6 +288,16 @@ def test_the_hook_takes_the_largest_upright_of_augmented_images(config, tmp_path
         assert distance < 0.7 * mirrored
         enlarged = cv2.resize(cv2.resize(expected, (96, 72)), (64, 48))
         assert np.array_equal(image, enlarged)
+
+
+def test_a_mirrored_augmentation_is_not_taken_though_it_comes_first():
+    small, large = (torch.arange(3 * side * side, dtype=torch.uint8).reshape(3, side, side) for side in (2, 4))
+    batch = dict(
+        inputs=[[large.flip(2)], [small], [large]],
+        data_samples=[[SegDataSample(metainfo=dict(flip=flip))] for flip in (True, False, False)],
+    )
+    (image,) = _images(batch)
+    assert np.array_equal(image, large.flip(0).permute(1, 2, 0))  # BGR to RGB
 
 
 def test_files_of_one_name_are_numbered_and_a_new_test_starts_anew(tmp_path):
