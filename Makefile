@@ -18,7 +18,7 @@ $(READY): setup.cfg pyproject.toml
 venv: $(READY)
 
 demo: $(READY)
-	$(BIN)/python tools/demo_digits.py --out demo
+	$(BIN)/python tools/demo_scenes.py --out demo
 
 lint: $(READY)
 	$(BIN)/ruff check .

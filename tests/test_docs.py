@@ -1,4 +1,4 @@
-"""docs/your_own_masks.md works: its folder, its config and its commands, in its order, with a smaller model and fewer steps."""
+"""docs/your_own_masks.md works: its folder, config and commands, in its order, with a smaller model and few steps."""
 
 import os
 import re

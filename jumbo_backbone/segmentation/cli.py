@@ -56,6 +56,8 @@ def read_config(args: argparse.Namespace) -> Config:
         raise ValueError(f"{args.config} with {args.cfg_options or 'no changes'}: {error}") from error
     if args.data_root is not None:
         for dataset in datasets_of(cfg):
+            if not {"data_root", "data_prefix"} & set(dataset):
+                raise ValueError(f"--data-root {args.data_root}: {dataset['type']} has no files, so leave it out")
             dataset.data_root = args.data_root
     cfg.work_dir = str(args.work_dir or cfg.get("work_dir") or Path("work_dirs") / args.config.stem)
     cfg.launcher = args.launcher

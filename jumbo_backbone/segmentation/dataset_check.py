@@ -456,7 +456,8 @@ def _attempt(read: Callable[[str], np.ndarray], path: str) -> tuple[np.ndarray |
 
 
 def _read_image(path: str) -> np.ndarray:
-    """As ``LoadImageFromFile`` does, but not where a part of the file is missing, which OpenCV paints grey."""
+    """As ``LoadImageFromFile`` does, but through Pillow first: OpenCV 4 silently paints grey what a file lacks, and
+    no version of it says what is wrong."""
     content = Path(path).read_bytes()
     with Image.open(io.BytesIO(content)) as image:
         image.load()

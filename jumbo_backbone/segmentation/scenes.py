@@ -75,7 +75,12 @@ def _check_integers(**values: Any) -> None:
             raise TypeError(f"{name} must be an integer, got {value!r}")
 
 
-# ---- colours and patterns
+# ---- chance, colours and patterns
+
+
+def _pick(rng: np.random.Generator, options: Sequence[Any]) -> Any:
+    """One of them; ``rng.choice`` takes ten times as long."""
+    return options[rng.integers(len(options))]
 
 
 def _shade(colour: Colour, amount: Any) -> Colour:
@@ -103,10 +108,15 @@ def _step(x: np.ndarray, low: float, high: float) -> np.ndarray:
     return x * x * (3 - 2 * x)
 
 
-def _cover(field: np.ndarray) -> np.ndarray:
-    """How much of each pixel lies where a field (H, W) is positive: 0 … 1, taking it as linear around the pixel."""
-    slope = cv2.magnitude(cv2.Sobel(field, -1, 1, 0, ksize=1), cv2.Sobel(field, -1, 0, 1, ksize=1)) / 2
-    return np.clip(field / (slope + 1e-6) + 0.5, 0, 1)
+def _cover(field: np.ndarray, slope: Any = None) -> np.ndarray:
+    """How much of each pixel lies where a field (H, W) is positive: 0 … 1, taking it as linear around the pixel.
+    ``slope`` is what it changes by from one pixel to the next, if known."""
+    if slope is None:
+        slope = cv2.magnitude(cv2.Sobel(field, -1, 1, 0, ksize=1), cv2.Sobel(field, -1, 0, 1, ksize=1))
+        slope = slope * 0.5 + 1e-6  # Sobel's difference is over two pixels
+    cover = field / slope
+    cover += 0.5
+    return np.clip(cover, 0, 1, out=cover)
 
 
 class _Colours:
@@ -114,9 +124,9 @@ class _Colours:
 
     def __init__(self, rng: np.random.Generator) -> None:
         schemes = ((0, 0.08, -0.08), (0, 0.5, 0.06), (0, 1 / 3, 2 / 3), (0, 0.42, 0.58), (0, 0.25, 0.5, 0.75))
-        scheme = schemes[rng.integers(len(schemes))]
+        scheme = _pick(rng, schemes)
         self.rng, self.hues, self.saturation = rng, rng.uniform() + np.array(scheme), rng.uniform(0.25, 0.75)
-        self.pool = iter(self._mix(rng.uniform(0.2, 0.95, 96)).reshape(-1, 3, 3, 1, 1))  # at once: many times faster
+        self.pool = iter(self._mix(rng.uniform(0.2, 0.95, 60)).reshape(-1, 3, 3, 1, 1))  # at once: many times faster
 
     def _mix(self, lightness: np.ndarray) -> np.ndarray:
         n, rng = len(lightness), self.rng
@@ -155,6 +165,10 @@ class _Brush:
     def _pixels(self, points: Any) -> np.ndarray:
         return (np.asarray(points) @ self.axes + self.foot).astype(np.int32)
 
+    def alpha(self) -> np.ndarray:
+        """How much of each pixel the thing covers, uint8 (H, W)."""
+        return cv2.extractChannel(self.canvas, 3)
+
     def fill(self, points: Any, colour: Colour) -> None:
         """A polygon (n, 2)."""
         cv2.fillPoly(self.canvas, [self._pixels(points)], _paint(colour), **self.EXACT)
@@ -171,8 +185,9 @@ class _Brush:
             cv2.circle(self.canvas, centre, size, (*colour, 255), -1, **self.EXACT)
 
     def lines(self, lines: Any, colour: Colour) -> None:
-        """Lines (n, points, 2), a pixel wide, on what is drawn already."""
-        cv2.polylines(self.canvas, list(self._pixels(lines)), False, _paint(colour), **self.EXACT)
+        """Fine lines (n, points, 2) on what is drawn already."""
+        width = max(1, round(self.scale / 90))
+        cv2.polylines(self.canvas, list(self._pixels(lines)), False, _paint(colour), width, **self.EXACT)
 
 
 def _paint(colour: Colour) -> list[float]:
@@ -187,7 +202,7 @@ def _tree(brush: _Brush, rng: np.random.Generator, colours: _Colours, leaf: Colo
     brush.fill([(-wide * 1.4, 0), (wide * 1.4, 0), (wide, trunk + 0.15), (-wide, trunk + 0.15)], bark)
     brush.lines([[(x * wide, 0), (x * wide * 0.7, trunk)] for x in (-0.4, 0.4)], _contrast(bark, 0.35))
     if kind == 3:  # a conifer: tiers with a ragged hem
-        tiers, half = rng.integers(3, 6), rng.uniform(0.24, 0.36)
+        tiers, half = rng.integers(3, 6), rng.uniform(0.28, 0.42)
         for i in range(tiers):
             y, top = trunk + (1 - trunk) * i / (tiers + 0.6), trunk + (1 - trunk) * (i + 1.7) / (tiers + 0.7)
             reach = half * (1 - 0.8 * i / tiers)
@@ -199,7 +214,7 @@ def _tree(brush: _Brush, rng: np.random.Generator, colours: _Colours, leaf: Colo
         return
     # leafy: bunches, and on them leaves that are lighter towards the light
     middle, tall = (trunk + 1) / 2, (1 - trunk) / 2
-    half = tall * rng.uniform(0.7, 1.1) if kind != 1 else tall * rng.uniform(0.4, 0.55)
+    half = tall * rng.uniform(0.7, 1.1) if kind != 1 else tall * rng.uniform(0.5, 0.65)
     angle = np.linspace(0, 2 * math.pi, 9)[:-1] + rng.uniform(0, 1)
     edge = np.column_stack([half * 0.6 * np.cos(angle), middle + tall * 0.62 * np.sin(angle)])
     brush.discs(edge, half * rng.uniform(0.36, 0.46), leaf)
@@ -207,7 +222,7 @@ def _tree(brush: _Brush, rng: np.random.Generator, colours: _Colours, leaf: Colo
     count = int(np.clip(brush.scale * 0.6, 18, 45))
     turns, reach = rng.uniform(0, 2 * math.pi, count), np.sqrt(rng.uniform(0, 1, count))
     x, y = reach * np.cos(turns), reach * np.sin(turns)
-    tones = np.clip(0.2 * (0.6 * light * x + y) + rng.uniform(0.15, 0.4, count) * rng.choice((-1, 1), count), -0.6, 0.6)
+    tones = np.clip(0.2 * (0.6 * light * x + y) + rng.uniform(0.15, 0.4, count) * (-1) ** np.arange(count), -0.6, 0.6)
     leaves = np.column_stack([half * 0.85 * x, middle + tall * 0.85 * y])
     brush.discs(leaves, max(0.036, 2 / brush.scale), _shade(leaf, tones[:, None, None, None]))
 
@@ -296,7 +311,7 @@ def _sign(brush: _Brush, rng: np.random.Generator, colours: _Colours, plate: Col
     pole, half = colours.against(plate), rng.uniform(0.28, 0.34)
     y, wide = 1 - half, rng.uniform(0.03, 0.045)
     brush.box(-wide, 0, 2 * wide, y, pole)
-    corners = (3, 4, 4, 8, 24)[rng.integers(5)]
+    corners = _pick(rng, (3, 4, 4, 8, 24))
     start = math.pi / 2 + (math.pi / 4 if corners == 4 and rng.uniform() < 0.5 else math.pi / 8 if corners == 8 else 0)
     angle = start + np.arange(corners) * 2 * math.pi / corners
     if corners == 3 and rng.uniform() < 0.4:
@@ -306,7 +321,7 @@ def _sign(brush: _Brush, rng: np.random.Generator, colours: _Colours, plate: Col
         brush.fill(ring * scale + (0, y), colour)
     s, kind = half * (0.32 if corners < 8 else 0.42), rng.integers(5)
     if kind == 0:  # an arrow
-        turn = rng.choice((-1, 1))
+        turn = _pick(rng, (-1, 1))
         brush.box(-s, y - s * 0.2, 2 * s, s * 0.4, glyph)
         brush.fill([(turn * s * 1.1, y), (turn * s * 0.2, y + s * 0.8), (turn * s * 0.2, y - s * 0.8)], glyph)
     elif kind == 1:  # a bar
@@ -355,15 +370,15 @@ class _Scene:
         self.below = self.v - self.horizon + swell  # the ground is where this is positive
         self.near = np.maximum(self.below, 0) + rng.uniform(0.08, 0.25)  # size of what stands there; distance, inverted
 
-        self.light = int(rng.choice((-1, 1)))
-        self.weather = rng.choice(("clear", "overcast", "fog", "rain", "snow"), p=(0.5, 0.17, 0.13, 0.1, 0.1))
-        self.hour = rng.choice(("day", "dusk", "night"), p=(0.65, 0.2, 0.15))
+        self.light = _pick(rng, (-1, 1))
+        self.weather = _pick(rng, (*["clear"] * 4, "overcast", "fog", "rain", "snow"))
+        self.hour = _pick(rng, (*["day"] * 4, "dusk", "night"))
         self.fog = rng.uniform(0.3, 0.5) if self.weather == "fog" else rng.uniform(0.05, 0.25)
         self.surfaces = self.colours.apart(5)
         self.haze = _shade(self.surfaces[SKY], rng.uniform(0, 0.5))
         near = self.near + 0.6  # else it would get too fine to be seen in the distance
         self.grain_x, self.grain_y = self.u / near * 64, np.log(near) * 64
-        self.grain = rng.standard_normal((128, 128), dtype=np.float32)
+        self.grain = rng.standard_normal((96, 96), dtype=np.float32)
 
     def paint(self) -> tuple[np.ndarray, np.ndarray]:
         self._sky()
@@ -373,13 +388,13 @@ class _Scene:
         self._things()
         self._air()
         image = (np.clip(self.image, 0, 1) * 255).astype(np.uint8)
-        return np.ascontiguousarray(image.transpose(1, 2, 0)), self.labels
+        return cv2.merge(list(image)), self.labels
 
     def _put(self, cover: np.ndarray, colour: np.ndarray, label: int | None = None) -> None:
         """Paint where ``cover`` (H, W), 0 … 1, says so; with a label, also that."""
         self.image += cover * (colour - self.image)
         if label is not None:
-            self.labels[cover >= 0.5] = label
+            np.putmask(self.labels, cover >= 0.5, label)
 
     def _distance_haze(self, below: Any) -> Any:
         return self.fog * 0.2 / (0.2 + np.maximum(below, 0))
@@ -389,14 +404,10 @@ class _Scene:
         rise = _step(-self.below, 0, rng.uniform(0.6, 1.2))
         self.image[:] = low + rise * (top - low)
         if rng.uniform() < 0.45:  # sun or moon
-            u, v, radius = (
-                rng.uniform(-0.45, 0.45),
-                min(self.horizon, 0.5) - rng.uniform(0.1, 0.6),
-                rng.uniform(0.04, 0.1),
-            )
-            away = np.hypot(self.u - u, self.v - v)
-            self._put(0.5 * np.exp(-away / (2.5 * radius)), _shade(low, 0.7))
-            self._put(_cover(radius - away), _shade(low, 0.85))
+            u, v = rng.uniform(-0.45, 0.45), min(self.horizon, 0.5) - rng.uniform(0.1, 0.6)
+            away, radius = np.hypot(self.u - u, self.v - v), rng.uniform(0.04, 0.1)
+            glow = 0.45 * np.exp(away * (-0.4 / radius))
+            self._put(np.maximum(glow, _cover(radius - away, 1 / self.unit)), _shade(low, 0.8))
         if self.hour == "night":
             stars = rng.integers(0, self.shape, (40, 2))
             self.image[:, stars[:, 0], stars[:, 1]] = _shade(top, 0.8)[..., 0]
@@ -424,21 +435,21 @@ class _Scene:
             alpha = np.zeros(self.shape, dtype=np.uint8)
             outline = np.concatenate([points[0], points[-1, ::-1]])
             cv2.fillPoly(alpha, [outline], 255, cv2.LINE_AA, 4)
-            faces = 110 - 52 * np.sign(np.diff(ridge)) * self.light + rng.uniform(-32, 32, (2, 3, columns - 1))
+            faces = 110 - 52 * np.sign(np.diff(ridge)) * self.light + rng.uniform(-40, 40, (2, 3, columns - 1))
             faces[:, 0] += 70 * (rng.uniform() < 0.4)  # snow
             a, b, c, d = points[:-1, :-1], points[:-1, 1:], points[1:, :-1], points[1:, 1:]
             triangles = np.stack([np.stack([a, b, c], axis=2), np.stack([b, c, d], axis=2)]).reshape(-1, 3, 2)
             for triangle, face in zip(triangles, np.clip(faces, 0, 255).ravel().tolist(), strict=True):
                 cv2.fillConvexPoly(tone, triangle, face, cv2.LINE_AA, 4)
             colour = self.surfaces[MOUNTAIN] * (tone / np.float32(128))
-            far = 0.75 * self.fog * (1 if i == 0 else 0.6)
+            far = 0.6 * self.fog * (1 if i == 0 else 0.6)
             self._put(alpha / np.float32(255), colour + far * (self.haze - colour), MOUNTAIN)
 
     # ---- what lies flat
 
     def _texture(self, across: float, down: float) -> np.ndarray:
         """Grain (H, W) that lies on the ground; larger factors make it finer."""
-        x, y = self.rng.uniform(0, 128, 2).tolist()
+        x, y = self.rng.uniform(0, 96, 2).tolist()
         x, y = self.grain_x * across + x, self.grain_y * down + y
         return cv2.remap(self.grain, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_WRAP)
 
@@ -455,22 +466,18 @@ class _Scene:
 
     def _floor(self) -> None:
         rng = self.rng
-        floor = _cover(self.below)
-        self.veil = self._distance_haze(self.below)
+        floor = _cover(self.below, 1 / self.unit)
         seen = np.count_nonzero(self.below > 0.02)
         tone = self.surfaces[GROUND]
-        across, down = ((1, 0.4), (0.7, 0.7), (1, 1))[rng.integers(3)]
-        grain = self._texture(across, down) * rng.uniform(0.2, 0.28) + 0.04 * _noise(rng, self.shape, (3, 3), 2)
-        self._lay(floor, tone * (1 + grain), GROUND)
-        if seen < 0.04 * self.labels.size:
-            return
-        if rng.uniform() < 0.65:
-            self._water(floor)
-        if rng.uniform() < 0.6:
-            self._road(floor)
-
-    def _lay(self, cover: np.ndarray, colour: np.ndarray, label: int) -> None:
-        self._put(cover, colour + self.veil * (self.haze - colour), label)
+        across, down = _pick(rng, ((1, 0.4), (0.7, 0.7), (1, 1)))
+        grain = self._texture(across, down) * rng.uniform(0.2, 0.28)
+        self._put(floor, tone * (1 + grain), GROUND)
+        if seen >= 0.04 * self.labels.size:
+            if rng.uniform() < 0.65:
+                self._water(floor)
+            if rng.uniform() < 0.6:
+                self._road(floor)
+        self._put(floor * self._distance_haze(self.below), self.haze)
 
     def _water(self, floor: np.ndarray) -> None:
         rng = self.rng
@@ -491,7 +498,7 @@ class _Scene:
         colour += rng.uniform(0.5, 0.75) * glint * (_contrast(tone, 0.7) - colour)
         shore = _cover(field + 0.025)
         self._put(floor * shore * 0.5, _contrast(self.surfaces[GROUND], 0.5))
-        self._lay(floor * _cover(field), colour, WATER)
+        self._put(floor * _cover(field), colour, WATER)
 
     def _road(self, floor: np.ndarray) -> None:
         rng = self.rng
@@ -499,14 +506,14 @@ class _Scene:
         half = rng.uniform(0.15, 0.28)
         aside = aside + rng.uniform(0, 0.15) * np.sin(along * rng.uniform(1, 4) + rng.uniform(0, 6))
         tone = self.surfaces[ROAD]
-        self._lay(floor * _cover(half - np.abs(aside)), tone, ROAD)
+        self._put(floor * _cover(half - np.abs(aside)), tone, ROAD)
         paint = _contrast(self.surfaces[ROAD], rng.uniform(0.55, 0.85))
         wide = max(half * 0.07, 0.012)
         marks = _cover(wide - np.abs(np.abs(aside) - 0.86 * half))
         dash = _step(np.sin(along * rng.uniform(1.5, 2.5) / half), -0.2, 0)
         lanes = np.abs(aside) if half < 0.2 else np.abs(np.abs(aside) - 0.3 * half)
         marks = np.maximum(marks, _cover(wide - lanes) * dash)
-        self._lay(floor * marks, paint, ROAD)
+        self._put(floor * marks, paint, ROAD)
 
     # ---- what stands
 
@@ -520,7 +527,7 @@ class _Scene:
         things.sort(key=lambda thing: thing[0])
         free, kept = np.ones(self.shape, dtype=bool), []
         for thing in reversed(things):  # from the front, to see what is left of each
-            solid = thing[2].canvas[..., 3] >= 128
+            solid = thing[2].alpha() >= 128
             if np.count_nonzero(solid & free) >= MIN_VISIBLE * (self.unit / 128) ** 2:
                 free &= ~solid
                 kept.append(thing)
@@ -538,12 +545,12 @@ class _Scene:
         size = rng.uniform(*sizes) * min(1.1, 0.75 + 0.4 * below)
         lean = math.radians(rng.normal(0, 5 if label == SIGN else 2))
         turn = np.array([[math.cos(lean), math.sin(lean)], [math.sin(lean), -math.cos(lean)]]) * size
-        flip = int(rng.choice((-1, 1)))
+        flip = _pick(rng, (-1, 1))
         turn[0] *= flip
         foot = np.array([u, v]) @ self.axes + self.middle
-        row, column = np.clip(
-            np.rint(foot[::-1]).astype(int) - int(0.3 * size * self.unit), 0, np.array(self.shape) - 1
-        )
+        height, width = self.shape
+        row, column = int(foot[1] - 0.3 * size * self.unit), int(foot[0])
+        row, column = min(max(row, 0), height - 1), min(max(column, 0), width - 1)
         colour = self.colours.against(self.image[:, row, column, None, None])
         brush = _Brush(self.shape, foot, turn @ self.axes, colour)
         draw(brush, rng, self.colours, colour, self.light * flip)
@@ -556,16 +563,15 @@ class _Scene:
         for brush in brushes:
             foot = brush.foot / 2**brush.BITS
             matrix = np.column_stack([lay, foot - lay @ foot])
-            shadow |= cv2.warpAffine(cv2.extractChannel(brush.canvas, 3), matrix, self.shape[::-1])
+            shadow |= cv2.warpAffine(brush.alpha(), matrix, self.shape[::-1])
         self.image *= 1 - shadow * (self.labels >= GROUND) * np.float32(0.4 / 255)
 
     def _stand(self, below: float, label: int, brush: _Brush) -> None:
-        alpha = cv2.extractChannel(brush.canvas, 3)
+        alpha = brush.alpha()
         x, y, width, height = cv2.boundingRect(alpha)
         box = slice(y, y + height), slice(x, x + width)
-        side = (np.arange(x, x + width, dtype=np.float32) - float(brush.foot[0]) / 2**brush.BITS) * (
-            0.25 * self.light / brush.scale
-        )
+        foot, towards = float(brush.foot[0]) / 2**brush.BITS, 0.25 * self.light / brush.scale
+        side = (np.arange(x, x + width, dtype=np.float32) - foot) * towards
         colour = brush.canvas[box][..., :3].transpose(2, 0, 1) * ((1 + np.clip(side, -0.2, 0.2)) / 255)
         colour += self._distance_haze(below) * (self.haze - colour)
         part, alpha = self.image[:, *box], alpha[box]
@@ -640,7 +646,7 @@ class ScenesDataset(BaseSegDataset):
         if first_seed < VALIDATION_SEED < end:
             raise ValueError(
                 f"seeds {first_seed} to {end - 1} mix training scenes with validation scenes, which begin at "
-                f"{VALIDATION_SEED}: give at most {VALIDATION_SEED - first_seed} scenes, or first_seed={VALIDATION_SEED}"
+                f"{VALIDATION_SEED}: give length up to {VALIDATION_SEED - first_seed}, or first_seed={VALIDATION_SEED}"
             )
         self.seeds, self.size = range(first_seed, end), tuple(size)
         super().__init__(pipeline=list(pipeline), **kwargs)

@@ -27,8 +27,8 @@ class JumboSegmentor(EncoderDecoder):
 
 
 class ExportedSegmentor(nn.Module):
-    """A segmentor as one function of tensors, for export: RGB images (B, 3, H, W) with values 0 … 255, normalised within,
-    to logits (B, K, H, W). H and W are multiples of the patch; the image is taken whole."""
+    """A segmentor as one function of tensors, for export: RGB images (B, 3, H, W) with values 0 … 255, normalised
+    within, to logits (B, K, H, W). H and W are multiples of the patch; the image is taken whole."""
 
     def __init__(self, segmentor: EncoderDecoder) -> None:
         super().__init__()

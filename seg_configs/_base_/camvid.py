@@ -1,5 +1,5 @@
-# CamVid: 11 classes, frames of 480x360; in its masks 0 is void and k+1 is class k. Frames are reduced to 320x240 for the
-# network; the metric is computed at full size.
+# CamVid: 11 classes, frames of 480x360; in its masks 0 is void and k+1 is class k. Frames are reduced to 320x240 for
+# the network; the metric is computed at full size.
 _base_ = "masks.py"
 data_root = "data/camvid"
 crop_size = (192, 192)

@@ -1,4 +1,5 @@
-# Rendered scenes of 128x128, 9 classes, no files. Training scenes are new for 50,000 samples; validation scenes have seeds of their own.
+# Rendered scenes of 128x128, 9 classes, no files. The first 50,000 training samples are all different scenes; those for
+# validation and for the test have seeds of their own.
 dataset = dict(type="ScenesDataset", size=(128, 128))
 train_pipeline = [dict(type="RenderScene"), dict(type="PackSegInputs")]
 train_dataloader = dict(

@@ -218,6 +218,11 @@ def test_configs_that_are_none(run, tmp_path):
     assert "broken.py" in run("train.py", "broken.py", cwd=tmp_path, code=2)
 
 
+def test_data_root_without_files(run, tmp_path):
+    output = run("train.py", CONFIGS / "jumbo_upernet_scenes.py", "--data-root", "x", cwd=tmp_path, code=2)
+    assert "--data-root x: ScenesDataset has no files" in output
+
+
 def test_a_killed_worker(run, data, tmp_path, monkeypatch):
     """The process that loads data dies, as the kernel kills it when memory runs out."""
     config = tmp_path / "killed.py"

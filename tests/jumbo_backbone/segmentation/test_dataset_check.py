@@ -348,6 +348,7 @@ def test_unreadable_files(folder, name, damage):
     (folder / name).write_bytes(dict(cut=content[: len(content) // 2], empty=b"", text=b"<html>404</html>")[damage])
     [found] = problems(of(folder))
     assert found[:2] == ("unreadable file", os.path.basename(name)) and found[2]
+    assert damage != "cut" or "truncated" in found[2]
 
 
 def test_an_image_that_only_pillow_can_read(folder, monkeypatch):
