@@ -226,7 +226,7 @@ def peak_memory(case: Any, script: str = __file__) -> int | None:
 
     Args:
         case: A dataclass, handed over as JSON.
-        script: The program that answers ``CHILD`` and a case with a number of bytes.
+        script: The program that answers ``CHILD`` and a case with a number of bytes, the last thing it prints.
     """
     command = [sys.executable, str(Path(script).resolve()), CHILD, json.dumps(asdict(case))]
     child = subprocess.run(command, capture_output=True, text=True)
@@ -234,7 +234,7 @@ def peak_memory(case: Any, script: str = __file__) -> int | None:
         reason = (child.stderr.strip().splitlines() or [f"exit status {child.returncode}"])[-1]
         print(f"{Path(script).stem}: no peak memory of {case}: {reason}", file=sys.stderr)
         return None
-    return int(child.stdout)
+    return int(child.stdout.split()[-1])  # libraries may have printed before
 
 
 def matmul_rate(size: int = 8192) -> float:

@@ -58,7 +58,8 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from tqdm import tqdm
 
-with warnings.catch_warnings():  # mmcv without compiled operators, which nothing here needs
+# mmcv warns and mmseg prints of optional parts that are not there and that nothing here needs
+with warnings.catch_warnings(), contextlib.redirect_stdout(None):
     warnings.simplefilter("ignore")
     import mmseg
     from mmseg.models import BaseSegmentor

@@ -6,13 +6,18 @@ Here each step takes one pixel out of every ``loss_stride`` x ``loss_stride`` ce
 to those pixels alone: the same full-resolution loss on a regular sample of pixels, its expectation unchanged.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from mmengine.structures import PixelData
 from mmseg.models.decode_heads import FCNHead, UPerHead
+from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from mmseg.utils import SampleList
+
+from .resizing import conv_of_resized, resize_to_lattice
 
 
 class LatticeLoss:
@@ -41,35 +46,43 @@ class LatticeLoss:
         return super().loss_by_feat(seg_logits, batch_data_samples)
 
 
-def resize_to_lattice(
-    x: torch.Tensor, size: tuple[int, int], offset: tuple[int, int], stride: int, align_corners: bool
-) -> torch.Tensor:
-    """``interpolate(x, size, mode="bilinear")[:, :, top::stride, left::stride]`` without computing the rest.
-
-    Args:
-        x: Maps (B, K, h, w).
-        size: Full size (H, W).
-        offset: (top, left), the first pixel taken.
-        stride: Distance of the pixels taken.
-        align_corners: As for ``interpolate``.
-
-    Returns:
-        (B, K, ceil((H - top) / stride), ceil((W - left) / stride)).
-    """
-
-    def resizing(short: int, full: int, first: int) -> torch.Tensor:
-        # The resize is linear and separable; what it makes of the unit vectors is its matrix along one side.
-        basis = torch.eye(short, dtype=x.dtype, device=x.device).unsqueeze(0)
-        return F.interpolate(basis, full, mode="linear", align_corners=align_corners)[0, :, first::stride]
-
-    rows = resizing(x.shape[2], size[0], offset[0])
-    columns = resizing(x.shape[3], size[1], offset[1])
-    return rows.T @ (x @ columns)
-
-
 @MODELS.register_module()
 class LatticeUPerHead(LatticeLoss, UPerHead):
-    """``UPerHead`` with ``LatticeLoss``."""
+    """``UPerHead`` with ``LatticeLoss``, and with its largest convolution done mostly before the resizes.
+
+    More than half of a training step at 512 channels is the 3x3 convolution over four concatenated levels at stride 4,
+    three of which were enlarged for it. Here each enlarged level's part is computed from the small map: the same function
+    of the same weights, in a fraction of the time and without the concatenation.
+
+    Raises:
+        ValueError: For a ``conv_cfg``: other convolutions do not commute with a resize.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if self.conv_cfg is not None:
+            raise ValueError(
+                f"LatticeUPerHead takes plain convolutions alone, not conv_cfg={self.conv_cfg}: use UPerHead"
+            )
+
+    def _forward_feature(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Maps of the levels, finest first, to features (B, channels, h, w) at the finest (UPerNet, section 3)."""
+        inputs = self._transform_inputs(inputs)
+        levels = [lateral(x) for lateral, x in zip(self.lateral_convs, inputs, strict=False)]
+        levels.append(self.psp_forward(inputs))
+        for i in range(len(levels) - 1, 0, -1):
+            size = levels[i - 1].shape[2:]
+            levels[i - 1] = levels[i - 1] + resize(levels[i], size, mode="bilinear", align_corners=self.align_corners)
+        levels[:-1] = [conv(x) for conv, x in zip(self.fpn_convs, levels, strict=False)]
+
+        last = self.fpn_bottleneck
+        finest, *coarser = last.conv.weight.split(self.channels, dim=1)
+        mixed = F.conv2d(levels[0], finest, last.conv.bias, padding=last.conv.padding)
+        for x, weight in zip(levels[1:], coarser, strict=True):
+            mixed = mixed + conv_of_resized(x, weight, levels[0].shape[2:], self.align_corners)
+        if last.with_norm:
+            mixed = last.norm(mixed)
+        return last.activate(mixed) if last.with_activation else mixed
 
 
 @MODELS.register_module()

@@ -2,24 +2,12 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
 from mmengine.structures import PixelData
-from mmseg.models.decode_heads import FCNHead
+from mmseg.models.decode_heads import FCNHead, UPerHead
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
-from jumbo_backbone.segmentation.heads import resize_to_lattice
 from tests.conftest import images
-
-
-@pytest.mark.parametrize("align_corners", [False, True])
-@pytest.mark.parametrize(("small", "size"), [((16, 12), (64, 48)), ((7, 5), (65, 50)), ((30, 40), (15, 20))])
-@pytest.mark.parametrize(("stride", "offset"), [(4, (3, 0)), (3, (1, 2)), (1, (0, 0))])
-def test_lattice_of_the_resized_map(small, size, stride, offset, align_corners):
-    x = images(2, 5, *small).double()
-    full = F.interpolate(x, size, mode="bilinear", align_corners=align_corners)
-    expected = full[:, :, offset[0] :: stride, offset[1] :: stride]
-    torch.testing.assert_close(resize_to_lattice(x, size, offset, stride, align_corners), expected)
 
 
 def head(loss_stride, **options):
@@ -89,3 +77,45 @@ def test_memory_of_the_loss_does_not_hold_the_full_resolution():
 def test_bad_stride(loss_stride):
     with pytest.raises(ValueError, match=f"loss_stride must be at least 1.*got {loss_stride}"):
         head(loss_stride)
+
+
+# ---- UPerNet with its last convolution before the resizes
+
+
+def uper(kind, **options):
+    torch.manual_seed(0)
+    sizes = dict(in_channels=[8, 6, 8, 8], in_index=[0, 1, 2, 3], pool_scales=(1, 2, 3), channels=10, num_classes=4)
+    module = kind(**sizes, norm_cfg=dict(type="BN"), dropout_ratio=0.0, **options)
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return module
+
+
+def levels(size=(24, 40)):
+    h, w = size
+    widths = [8, 6, 8, 8]
+    return [images(2, c, h // 2**i, w // 2**i, seed=i).requires_grad_() for i, c in enumerate(widths)]
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize("training", [True, False])
+def test_the_same_function_as_the_stock_head(training, align_corners):
+    ours, stock = (uper(kind, align_corners=align_corners) for kind in (MODELS.get("LatticeUPerHead"), UPerHead))
+    ours.load_state_dict(stock.state_dict())
+    results = []
+    for module in (ours.train(training), stock.train(training)):
+        inputs = levels()
+        out = module(inputs)
+        out.square().mean().backward()
+        gradients = [x.grad for x in inputs] + [p.grad for p in module.parameters()]
+        results.append((out.detach(), gradients, dict(module.named_buffers())))
+    (out, gradients, buffers), (expected, expected_gradients, expected_buffers) = results
+    torch.testing.assert_close(out, expected, atol=1e-4, rtol=1e-4)
+    for found, wanted in zip(gradients, expected_gradients, strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-4 * wanted.abs().max().item(), rtol=1e-3)
+    torch.testing.assert_close(buffers, expected_buffers, atol=1e-4, rtol=1e-4)
+
+
+def test_other_convolutions_are_refused():
+    with pytest.raises(ValueError, match="plain convolutions.*Conv2dAdaptivePadding.*use UPerHead"):
+        uper(MODELS.get("LatticeUPerHead"), conv_cfg=dict(type="Conv2dAdaptivePadding"))
