@@ -51,8 +51,8 @@ class LatticeUPerHead(LatticeLoss, UPerHead):
     """``UPerHead`` with ``LatticeLoss``, and with its largest convolution done mostly before the resizes.
 
     More than half of a training step at 512 channels is the 3x3 convolution over four concatenated levels at stride 4,
-    three of which were enlarged for it. Here each enlarged level's part is computed from the small map: the same function
-    of the same weights, in a fraction of the time and without the concatenation.
+    three of which were enlarged for it. Here each enlarged level's part is computed from the small map: the same
+    function of the same weights, in a fraction of the time and without the concatenation.
 
     Raises:
         ValueError: For a ``conv_cfg``: other convolutions do not commute with a resize.

@@ -1,9 +1,9 @@
-# CamVid: 11 classes, frames of 480x360; in its masks 0 is void and k+1 is class k. Frames are reduced to 320x240 for
+# CamVid: 11 classes, frames of 480x360; in its masks 0 is void and k+1 is class k. Frames are reduced to 240x180 for
 # the network; the metric is computed at full size.
 _base_ = "masks.py"
 data_root = "data/camvid"
-crop_size = (192, 192)
-frame = (320, 240)
+crop_size = (128, 128)
+frame = (240, 180)
 metainfo = dict(
     classes=("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"),
     palette=[
@@ -37,6 +37,6 @@ test_pipeline = [
     dict(type="PackSegInputs"),
 ]
 dataset = dict(data_root=data_root, metainfo=metainfo, reduce_zero_label=True)
-train_dataloader = dict(batch_size=8, num_workers=2, dataset=dict(pipeline=train_pipeline, **dataset))
-val_dataloader = dict(num_workers=2, dataset=dict(pipeline=test_pipeline, **dataset))
+train_dataloader = dict(batch_size=8, num_workers=1, dataset=dict(pipeline=train_pipeline, **dataset))
+val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline, **dataset))
 test_dataloader = val_dataloader
