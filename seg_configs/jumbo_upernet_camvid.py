@@ -1,28 +1,14 @@
 # From random weights in ten minutes of one CPU core.
-_base_ = ["_base_/runtime.py", "_base_/upernet.py", "_base_/camvid.py", "_base_/schedule_160k.py"]
-D = 96
-norm_cfg = dict(type="BN", requires_grad=True)
+_base_ = [
+    "_base_/runtime.py",
+    "_base_/upernet_from_scratch.py",
+    "_base_/camvid.py",
+    "_base_/schedule_160k.py",
+]
 # frequency ** -0.25 in the training masks, scaled to a mean of 1
 class_weight = [0.63, 0.58, 1.28, 0.53, 0.87, 0.72, 1.23, 1.21, 0.82, 1.39, 1.74]
 model = dict(
-    data_preprocessor=dict(size=(128, 128)),
-    backbone=dict(
-        arch=dict(embed_dim=D, depth=6, num_heads=3, jumbo_multiplier=6),
-        img_size=128,
-        patch_size=8,
-        out_indices=(1, 2, 4, 5),
-        drop_path_rate=0.0,
-        init_cfg=dict(type="FromScratch"),
-    ),
-    neck=dict(embed_dim=D, rescales=[2, 1, 0.5, 0.25], norm_cfg=norm_cfg),
-    decode_head=dict(
-        in_channels=[D] * 4,
-        channels=64,
-        num_classes=11,
-        norm_cfg=norm_cfg,
-        loss_decode=dict(class_weight=class_weight),
-    ),
-    auxiliary_head=None,
+    decode_head=dict(num_classes=11, loss_decode=dict(class_weight=class_weight)),
     # windows of the training size: positions at which it was trained
     test_cfg=dict(mode="slide", crop_size=(128, 128), stride=(64, 64)),
 )

@@ -1,23 +1,11 @@
 # The embedded default: from random weights on rendered scenes, in five minutes of two CPU cores.
-_base_ = ["_base_/runtime.py", "_base_/upernet.py", "_base_/scenes.py", "_base_/schedule_160k.py"]
-D = 96
-norm_cfg = dict(type="BN", requires_grad=True)
-model = dict(
-    data_preprocessor=dict(size=(128, 128)),
-    backbone=dict(
-        arch=dict(embed_dim=D, depth=6, num_heads=3, jumbo_multiplier=6),
-        img_size=128,
-        patch_size=8,
-        out_indices=(1, 2, 4, 5),
-        drop_path_rate=0.0,
-        init_cfg=dict(type="FromScratch"),
-    ),
-    neck=dict(embed_dim=D, rescales=[2, 1, 0.5, 0.25], norm_cfg=norm_cfg),
-    decode_head=dict(
-        in_channels=[D] * 4, channels=64, num_classes=9, dropout_ratio=0.0, norm_cfg=norm_cfg, loss_stride=2
-    ),
-    auxiliary_head=None,
-)
+_base_ = [
+    "_base_/runtime.py",
+    "_base_/upernet_from_scratch.py",
+    "_base_/scenes.py",
+    "_base_/schedule_160k.py",
+]
+model = dict(decode_head=dict(num_classes=9, dropout_ratio=0.0, loss_stride=2))
 max_iters = 1000
 warmup_iters = 80
 optim_wrapper = dict(

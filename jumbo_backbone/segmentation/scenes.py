@@ -211,6 +211,7 @@ def _tree(brush: _Brush, rng: np.random.Generator, colours: _Colours, leaf: Colo
             peak = (0, min(top, 1))
             brush.fill([*hem, peak], _shade(leaf, rng.uniform(-0.5, -0.3)))
             brush.fill([*(hem[4:] if light > 0 else hem[:5]), peak], _shade(leaf, rng.uniform(0, 0.25)))
+            brush.lines([[tip, 0.5 * (tip + peak)] for tip in hem[1::2]], _contrast(leaf, 0.6))  # twigs
         return
     # leafy: bunches, and on them leaves that are lighter towards the light
     middle, tall = (trunk + 1) / 2, (1 - trunk) / 2
@@ -308,8 +309,8 @@ def _vehicle(brush: _Brush, rng: np.random.Generator, colours: _Colours, paint: 
 
 def _sign(brush: _Brush, rng: np.random.Generator, colours: _Colours, plate: Colour, light: int) -> None:
     rim, glyph = _contrast(plate, rng.uniform(0.6, 0.9)), _contrast(plate, rng.uniform(0.65, 0.95))
-    pole, half = colours.against(plate), rng.uniform(0.28, 0.34)
-    y, wide = 1 - half, rng.uniform(0.03, 0.045)
+    pole, half = colours.against(plate), rng.uniform(0.3, 0.36)
+    y, wide = 1 - half, rng.uniform(0.035, 0.05)
     brush.box(-wide, 0, 2 * wide, y, pole)
     corners = _pick(rng, (3, 4, 4, 8, 24))
     start = math.pi / 2 + (math.pi / 4 if corners == 4 and rng.uniform() < 0.5 else math.pi / 8 if corners == 8 else 0)
@@ -373,7 +374,7 @@ class _Scene:
         self.light = _pick(rng, (-1, 1))
         self.weather = _pick(rng, (*["clear"] * 4, "overcast", "fog", "rain", "snow"))
         self.hour = _pick(rng, (*["day"] * 4, "dusk", "night"))
-        self.fog = rng.uniform(0.3, 0.5) if self.weather == "fog" else rng.uniform(0.05, 0.25)
+        self.fog = rng.uniform(0.25, 0.4) if self.weather == "fog" else rng.uniform(0.05, 0.2)
         self.surfaces = self.colours.apart(5)
         self.haze = _shade(self.surfaces[SKY], rng.uniform(0, 0.5))
         near = self.near + 0.6  # else it would get too fine to be seen in the distance
@@ -421,7 +422,7 @@ class _Scene:
         """Ridges of plane facets, each as light as it faces the light."""
         rng = self.rng
         ranges = rng.integers(1, 3)
-        tallest = rng.uniform(0.3, 0.7)
+        tallest = rng.uniform(0.35, 0.75)
         for i in range(ranges):
             columns, tall = int(rng.integers(8, 12)), tallest * (1 - 0.4 * i)
             u = np.linspace(-1.1, 1.1, columns) + rng.uniform(-0.06, 0.06, columns)
@@ -486,16 +487,16 @@ class _Scene:
         kind = rng.integers(3)
         if kind == 0:  # a river
             bend = rng.uniform(0, 0.12) * np.sin(along * rng.uniform(3, 7) + rng.uniform(0, 6))
-            field = rng.uniform(0.12, 0.3) - np.abs(aside + bend) + 0.5 * wobble
+            field = rng.uniform(0.16, 0.32) - np.abs(aside + bend) + 0.5 * wobble
         elif kind == 1:  # a lake
-            field = rng.uniform(0.25, 0.5) - np.hypot(along * rng.uniform(0.5, 1), aside) + wobble
+            field = rng.uniform(0.3, 0.55) - np.hypot(along * rng.uniform(0.5, 1), aside) + wobble
         else:  # the sea, beyond or before a shore
             field = (aside if rng.uniform() < 0.5 else -aside) + wobble
         ripple = self._texture(0.08, 0.5)
         tone = self.surfaces[WATER]
         glint = _step(ripple, 0.15, 0.5)
         colour = tone * (1 + 0.1 * ripple)
-        colour += rng.uniform(0.5, 0.75) * glint * (_contrast(tone, 0.7) - colour)
+        colour += rng.uniform(0.6, 0.8) * glint * (_contrast(tone, 0.7) - colour)
         shore = _cover(field + 0.025)
         self._put(floor * shore * 0.5, _contrast(self.surfaces[GROUND], 0.5))
         self._put(floor * _cover(field), colour, WATER)
@@ -506,14 +507,15 @@ class _Scene:
         half = rng.uniform(0.15, 0.28)
         aside = aside + rng.uniform(0, 0.15) * np.sin(along * rng.uniform(1, 4) + rng.uniform(0, 6))
         tone = self.surfaces[ROAD]
-        self._put(floor * _cover(half - np.abs(aside)), tone, ROAD)
-        paint = _contrast(self.surfaces[ROAD], rng.uniform(0.55, 0.85))
-        wide = max(half * 0.07, 0.012)
-        marks = _cover(wide - np.abs(np.abs(aside) - 0.86 * half))
-        dash = _step(np.sin(along * rng.uniform(1.5, 2.5) / half), -0.2, 0)
-        lanes = np.abs(aside) if half < 0.2 else np.abs(np.abs(aside) - 0.3 * half)
-        marks = np.maximum(marks, _cover(wide - lanes) * dash)
-        self._put(floor * marks, paint, ROAD)
+        road = floor * _cover(half - np.abs(aside))
+        self._put(road, tone, ROAD)
+        gap = rng.uniform(0.07, 0.11)
+        joints = _cover(0.006 - np.abs(along % gap - gap / 2))  # between slabs of concrete
+        self._put(road * joints, _contrast(tone, rng.uniform(0.3, 0.45)))
+        wide, lane = half * 0.07, rng.uniform(0.28, 0.32) * half
+        edges = _cover(wide - np.abs(np.abs(aside) - 0.86 * half))
+        dashes = _cover(wide - np.abs(np.abs(aside) - lane)) * _step(np.sin(along * (2 / half)), -0.3, -0.1)
+        self._put(floor * np.maximum(edges, dashes), _contrast(tone, rng.uniform(0.6, 0.9)), ROAD)
 
     # ---- what stands
 
