@@ -1,5 +1,6 @@
 """The README tells the truth: its code runs, and its figures are those of the raw files."""
 
+import importlib
 import json
 import re
 from pathlib import Path
@@ -57,7 +58,7 @@ def test_code_of_the_first_page_runs(tmp_path, monkeypatch):
         return create(name, pretrained=pretrained, pretrained_cfg_overlay=overlay, **kwargs)
 
     monkeypatch.setattr(timm, "create_model", from_local_file)
-    use, own, export = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    use, own, export, segmentation = re.findall(r"```python\n(.*?)```", README, flags=re.S)
     session: dict = {}
     with torch.no_grad():
         exec(use, session)
@@ -71,3 +72,11 @@ def test_code_of_the_first_page_runs(tmp_path, monkeypatch):
     session["x"] = torch.rand(2, 3, 32, 32)
     exec(export, session)
     assert (tmp_path / "jumbo.onnx").is_file()
+    pytest.importorskip("mmseg")
+    exec(segmentation, session)
+    (module,) = session["custom_imports"]["imports"]
+    importlib.import_module(module)
+    backbone = {key: value for key, value in session["model"]["backbone"].items() if key != "_delete_"}
+    from mmseg.registry import MODELS
+
+    assert len(MODELS.build(backbone)(torch.rand(1, 3, 64, 64))) == 4

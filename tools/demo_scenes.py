@@ -114,15 +114,15 @@ def predict(model: torch.nn.Module, images: np.ndarray) -> np.ndarray:
     return torch.cat(found).numpy()
 
 
-def scenes(seeds: range) -> tuple[np.ndarray, np.ndarray]:
-    images, labels = zip(*(render(seed) for seed in seeds), strict=True)
+def scenes(seeds: range, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    images, labels = zip(*(render(seed, size) for seed in seeds), strict=True)
     return np.stack(images), np.stack(labels)
 
 
 def main(argv: Sequence[str] | None = None) -> Path:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for all of it (default: %(default)s)")
-    parser.add_argument("--minutes", type=float, default=4.7, help="of training, at most (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=4.8, help="of training, at most (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: %(default)s)")
     args = parser.parse_args(argv)
     with in_users_terms("demo_scenes.py"):
@@ -131,7 +131,8 @@ def main(argv: Sequence[str] | None = None) -> Path:
         args.out.mkdir(parents=True, exist_ok=True)
     cfg = Config.fromfile(CONFIG)
     step = seconds_per_step(cfg)
-    iterations = max(20, min(cfg.train_cfg.max_iters, int(60 * args.minutes / step)))
+    # in training a second process paints the scenes, and takes its share of the cores
+    iterations = max(20, min(cfg.train_cfg.max_iters, int(60 * args.minutes / (1.25 * step))))
     print(
         f"{step:.2f} s per step on this machine now: {iterations} of {cfg.train_cfg.max_iters} iterations", flush=True
     )
@@ -144,10 +145,10 @@ def main(argv: Sequence[str] | None = None) -> Path:
 
     # scenes that neither training nor its validation has seen
     test = cfg.test_dataloader.dataset
-    images, truth = scenes(range(test.first_seed, test.first_seed + test.length))
+    images, truth = scenes(range(test.first_seed, test.first_seed + test.length), test.size)
     predicted = predict(runner.model, images)
     ours, by_class = mean_iou(truth, predicted)
-    trivial = trivial_predictors(scenes(range(400)), images, np.random.default_rng(args.seed))
+    trivial = trivial_predictors(scenes(range(400), test.size), images, np.random.default_rng(args.seed))
     results = {"Jumbo with UPerNet": ours, **{name: mean_iou(truth, p)[0] for name, p in trivial.items()}}
 
     print(f"\ntrained {iterations} iterations in {minutes:.1f} minutes with {torch.get_num_threads()} threads")

@@ -1,8 +1,8 @@
 """Scenes: small painted landscapes with exact labels, rendered on the fly, so that there is always a data set at hand.
 
-Colours say nothing: every surface and thing draws its colours from the palette of its scene, whichever class it is of.
-Neither do places, much: the horizon lies anywhere, also outside the frame. What a class is shows in its texture, its
-shape and what surrounds it.
+Colours say little: things draw theirs from the palette of their scene, whichever class they are of, and so do the
+surfaces in a quarter of the scenes; in the others they vary widely about nature's. Places say little too: the horizon
+lies anywhere, also outside the frame. What a class is shows in its texture, its shape and what surrounds it.
 
 Three kinds of coordinates: pixels; the view's u (right) and v (down), which roll with the camera, in units of the
 frame's shorter side from its centre; and a thing's own x (right) and y (up), in units of its size from its foot.
@@ -18,10 +18,9 @@ from mmcv.transforms import BaseTransform
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS, TRANSFORMS
 
-CLASSES = ("sky", "mountain", "ground", "water", "road", "tree", "house", "vehicle", "sign")
+CLASSES = ("sky", "ground", "water", "road", "tree", "house", "vehicle", "sign")  # mountains are ground
 PALETTE = (
     (126, 190, 238),
-    (134, 110, 150),
     (214, 190, 120),
     (40, 98, 180),
     (96, 96, 104),
@@ -30,10 +29,11 @@ PALETTE = (
     (240, 200, 30),
     (232, 96, 190),
 )
-SKY, MOUNTAIN, GROUND, WATER, ROAD, TREE, HOUSE, VEHICLE, SIGN = range(9)
+SKY, GROUND, WATER, ROAD, TREE, HOUSE, VEHICLE, SIGN = range(8)
 
 MIN_SIDE = 32  # pixels; things would not be recognised in less
 MIN_VISIBLE = 40  # pixels of a 128x128 frame; a thing of which less is left is not drawn
+NATURAL_SHARE = 0.75  # of the scenes
 VALIDATION_SEED = 1_000_000  # validation starts here, training ends before
 SEED_LIMIT = 2**32
 
@@ -220,7 +220,7 @@ def _tree(brush: _Brush, rng: np.random.Generator, colours: _Colours, leaf: Colo
     edge = np.column_stack([half * 0.6 * np.cos(angle), middle + tall * 0.62 * np.sin(angle)])
     brush.discs(edge, half * rng.uniform(0.36, 0.46), leaf)
     brush.fill(np.column_stack([half * 0.7 * np.cos(angle), middle + tall * 0.7 * np.sin(angle)]), leaf)
-    count = int(np.clip(brush.scale * 0.6, 18, 45))
+    count = 36
     turns, reach = rng.uniform(0, 2 * math.pi, count), np.sqrt(rng.uniform(0, 1, count))
     x, y = reach * np.cos(turns), reach * np.sin(turns)
     tones = np.clip(0.2 * (0.6 * light * x + y) + rng.uniform(0.15, 0.4, count) * (-1) ** np.arange(count), -0.6, 0.6)
@@ -337,6 +337,11 @@ def _sign(brush: _Brush, rng: np.random.Generator, colours: _Colours, plate: Col
         brush.discs([(0, y)], s * 0.75, glyph)
 
 
+# The surfaces' colours in nature, roughly: sky, ground, water, road, rock. Most scenes have them, some any others.
+_NATURAL = np.array(
+    [(0.55, 0.75, 0.95), (0.45, 0.6, 0.3), (0.2, 0.42, 0.6), (0.42, 0.4, 0.42), (0.5, 0.45, 0.48)], dtype=np.float32
+)[..., None, None]
+
 # Painter, share of all things, and size in frame units: the height, for vehicles the length.
 _THINGS: dict[int, tuple[Callable, float, tuple[float, float]]] = {
     TREE: (_tree, 0.28, (0.5, 0.95)),
@@ -358,7 +363,7 @@ class _Scene:
         self.image = np.empty((3, height, width), dtype=np.float32)
         self.labels = np.full((height, width), SKY, dtype=np.uint8)
 
-        roll = math.radians(float(np.clip(rng.normal(0, 7), -20, 20)))
+        roll = math.radians(float(np.clip(rng.normal(0, 6), -18, 18)))
         self.axes = np.array([[math.cos(roll), math.sin(roll)], [-math.sin(roll), math.cos(roll)]]) * self.unit
         self.middle = np.array([width, height]) / 2
         x, y = (
@@ -366,7 +371,7 @@ class _Scene:
         )
         (a, b), (c, d) = (self.axes / self.unit**2).astype(np.float32)
         self.u, self.v = a * x + b * y[:, None], c * x + d * y[:, None]
-        self.horizon = rng.uniform(-0.85, 0.55)
+        self.horizon = rng.uniform(-0.6, 0.4)
         swell = rng.uniform(0, 0.03) * np.sin(a * x * rng.uniform(3, 9) + rng.uniform(0, 6))
         self.below = self.v - self.horizon + swell  # the ground is where this is positive
         self.near = np.maximum(self.below, 0) + rng.uniform(0.08, 0.25)  # size of what stands there; distance, inverted
@@ -375,7 +380,10 @@ class _Scene:
         self.weather = _pick(rng, (*["clear"] * 4, "overcast", "fog", "rain", "snow"))
         self.hour = _pick(rng, (*["day"] * 4, "dusk", "night"))
         self.fog = rng.uniform(0.25, 0.4) if self.weather == "fog" else rng.uniform(0.05, 0.2)
-        self.surfaces = self.colours.apart(5)
+        surfaces = self.colours.apart(5)
+        if rng.uniform() < NATURAL_SHARE:
+            surfaces = list(np.clip(_NATURAL + rng.normal(0, 0.1, _NATURAL.shape), 0, 1).astype(np.float32))
+        *self.surfaces, self.rock = surfaces
         self.haze = _shade(self.surfaces[SKY], rng.uniform(0, 0.5))
         near = self.near + 0.6  # else it would get too fine to be seen in the distance
         self.grain_x, self.grain_y = self.u / near * 64, np.log(near) * 64
@@ -422,7 +430,7 @@ class _Scene:
         """Ridges of plane facets, each as light as it faces the light."""
         rng = self.rng
         ranges = rng.integers(1, 3)
-        tallest = rng.uniform(0.35, 0.75)
+        tallest = rng.uniform(0.4, 0.8)
         for i in range(ranges):
             columns, tall = int(rng.integers(8, 12)), tallest * (1 - 0.4 * i)
             u = np.linspace(-1.1, 1.1, columns) + rng.uniform(-0.06, 0.06, columns)
@@ -442,9 +450,9 @@ class _Scene:
             triangles = np.stack([np.stack([a, b, c], axis=2), np.stack([b, c, d], axis=2)]).reshape(-1, 3, 2)
             for triangle, face in zip(triangles, np.clip(faces, 0, 255).ravel().tolist(), strict=True):
                 cv2.fillConvexPoly(tone, triangle, face, cv2.LINE_AA, 4)
-            colour = self.surfaces[MOUNTAIN] * (tone / np.float32(128))
+            colour = self.rock * (tone / np.float32(128))
             far = 0.6 * self.fog * (1 if i == 0 else 0.6)
-            self._put(alpha / np.float32(255), colour + far * (self.haze - colour), MOUNTAIN)
+            self._put(alpha / np.float32(255), colour + far * (self.haze - colour), GROUND)
 
     # ---- what lies flat
 
@@ -456,9 +464,11 @@ class _Scene:
 
     def _plane(self) -> tuple[np.ndarray, np.ndarray]:
         """Coordinates (H, W) on the ground around a point that is seen; there they measure as in the view."""
-        rows, columns = np.nonzero(self.below > 0.02)
-        i = self.rng.integers(len(rows))
-        at = rows[i], columns[i]
+        seen = self.below > 0.02
+        rows = np.flatnonzero(seen.any(axis=1))
+        row = rows[int(self.rng.uniform() * len(rows))]  # not rng.integers: at any size the same place
+        columns = np.flatnonzero(seen[row])
+        at = row, columns[int(self.rng.uniform() * len(columns))]
         near = self.near[at]
         x = (self.u / self.near - self.u[at] / near) * near
         z = (near / self.near - 1) * near * self.rng.uniform(1, 2.5)
@@ -474,9 +484,10 @@ class _Scene:
         grain = self._texture(across, down) * rng.uniform(0.2, 0.28)
         self._put(floor, tone * (1 + grain), GROUND)
         if seen >= 0.04 * self.labels.size:
-            if rng.uniform() < 0.65:
+            chance = rng.uniform()  # of water, of a road, or of both
+            if chance < 0.64:
                 self._water(floor)
-            if rng.uniform() < 0.6:
+            if chance > 0.4:
                 self._road(floor)
         self._put(floor * self._distance_haze(self.below), self.haze)
 
@@ -507,11 +518,7 @@ class _Scene:
         half = rng.uniform(0.15, 0.28)
         aside = aside + rng.uniform(0, 0.15) * np.sin(along * rng.uniform(1, 4) + rng.uniform(0, 6))
         tone = self.surfaces[ROAD]
-        road = floor * _cover(half - np.abs(aside))
-        self._put(road, tone, ROAD)
-        gap = rng.uniform(0.07, 0.11)
-        joints = _cover(0.006 - np.abs(along % gap - gap / 2))  # between slabs of concrete
-        self._put(road * joints, _contrast(tone, rng.uniform(0.3, 0.45)))
+        self._put(floor * _cover(half - np.abs(aside)), tone, ROAD)
         wide, lane = half * 0.07, rng.uniform(0.28, 0.32) * half
         edges = _cover(wide - np.abs(np.abs(aside) - 0.86 * half))
         dashes = _cover(wide - np.abs(np.abs(aside) - lane)) * _step(np.sin(along * (2 / half)), -0.3, -0.1)
@@ -522,7 +529,7 @@ class _Scene:
     def _things(self) -> None:
         rng = self.rng
         kinds, shares = list(_THINGS), [share for _, share, _ in _THINGS.values()]
-        chosen = rng.choice(kinds, size=rng.integers(1, 5), p=shares)
+        chosen = rng.choice(kinds, size=rng.integers(1, 4), p=shares)
         places = (rng.permutation(len(chosen)) + rng.uniform(0.1, 0.9, len(chosen))) / len(chosen) - 0.5  # side by side
         places *= self.shape[1] / self.unit
         things = [self._thing(int(kind), u) for kind, u in zip(chosen, places, strict=True)]
@@ -544,7 +551,7 @@ class _Scene:
         draw, _, sizes = _THINGS[label]
         v = rng.uniform(max(self.horizon + 0.02, -0.15), max(self.horizon + 0.1, 0.45) + 0.15)
         below = v - self.horizon
-        size = rng.uniform(*sizes) * min(1.1, 0.75 + 0.4 * below)
+        size = rng.uniform(*sizes) * min(1.15, 0.85 + 0.4 * below)
         lean = math.radians(rng.normal(0, 5 if label == SIGN else 2))
         turn = np.array([[math.cos(lean), math.sin(lean)], [math.sin(lean), -math.cos(lean)]]) * size
         flip = _pick(rng, (-1, 1))

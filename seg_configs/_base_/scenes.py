@@ -1,6 +1,6 @@
-# Rendered scenes of 128x128, 9 classes, no files. The first 50,000 training samples are all different scenes; those for
+# Rendered scenes of 96x96, 8 classes, no files. The first 50,000 training samples are all different scenes; those for
 # validation and for the test have seeds of their own.
-dataset = dict(type="ScenesDataset", size=(128, 128))
+dataset = dict(type="ScenesDataset", size=(96, 96))
 train_pipeline = [dict(type="RenderScene"), dict(type="PackSegInputs")]
 train_dataloader = dict(
     batch_size=8,
