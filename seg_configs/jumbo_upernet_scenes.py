@@ -11,8 +11,8 @@ model = dict(
     backbone=dict(arch=dict(depth=4, jumbo_multiplier=4), img_size=96, out_indices=(0, 1, 2, 3)),
     decode_head=dict(num_classes=8, dropout_ratio=0.0, loss_stride=2),
 )
-max_iters = 1000
-warmup_iters = 80
+max_iters = 1200
+warmup_iters = 96
 optim_wrapper = dict(
     optimizer=dict(lr=2e-3, betas=(0.9, 0.98)),
     paramwise_cfg=dict(layer_decay_rate=1.0),
@@ -23,4 +23,4 @@ param_scheduler = [
     dict(type="CosineAnnealingLR", eta_min=0.0, by_epoch=False, begin=warmup_iters, end=max_iters),
 ]
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
-default_hooks = dict(checkpoint=dict(interval=250))
+default_hooks = dict(checkpoint=dict(interval=300))

@@ -131,8 +131,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
         args.out.mkdir(parents=True, exist_ok=True)
     cfg = Config.fromfile(CONFIG)
     step = seconds_per_step(cfg)
-    # in training a second process paints the scenes, and takes its share of the cores
-    iterations = max(20, min(cfg.train_cfg.max_iters, int(60 * args.minutes / (1.25 * step))))
+    iterations = max(20, min(cfg.train_cfg.max_iters, int(60 * args.minutes / step)))
     print(
         f"{step:.2f} s per step on this machine now: {iterations} of {cfg.train_cfg.max_iters} iterations", flush=True
     )
