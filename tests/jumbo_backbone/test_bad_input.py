@@ -4,9 +4,9 @@ import re
 
 import pytest
 import torch
-from conftest import TINY, tiny_model
 
 from jumbo_backbone import JumboEncoder, JumboViT, create_model
+from tests.conftest import TINY, tiny_model
 
 
 def build(**overrides):

@@ -7,11 +7,11 @@ import os
 import pytest
 import timm
 import torch
-from conftest import TINY, images, tiny_model
 from safetensors.torch import load_file
 
 import jumbo_backbone.checkpoint
 from jumbo_backbone import JumboViT, load_checkpoint, save_checkpoint
+from tests.conftest import TINY, images, tiny_model
 
 ENTRIES = (
     "load_state_dict",  # plain torch, and what mmengine's loader calls

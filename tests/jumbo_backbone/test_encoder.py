@@ -5,10 +5,10 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import images
 
 from jumbo_backbone import JumboEncoder
 from jumbo_backbone.jumbo import JUMBO_FFN_KINDS
+from tests.conftest import images
 
 SIZES = dict(embed_dim=32, depth=3, num_heads=4, jumbo_multiplier=3)
 

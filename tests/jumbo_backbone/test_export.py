@@ -3,7 +3,8 @@
 import pytest
 import torch
 import torch._dynamo.testing
-from conftest import images, tiny_model
+
+from tests.conftest import images, tiny_model
 
 
 @pytest.fixture()

@@ -5,7 +5,6 @@ import re
 import pytest
 import timm
 import torch
-from conftest import images
 from timm.data import create_transform, resolve_data_config
 from timm.models import group_parameters
 from timm.optim import create_optimizer_v2
@@ -13,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import jumbo_backbone
 from jumbo_backbone.presets import PRESETS
+from tests.conftest import images
 
 NAMES = jumbo_backbone.list_models()
 SMALL_NAMES = NAMES[:4]  # what a two-core machine runs in no time; the big ones are built on the meta device

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from conftest import TINY
 
 from jumbo_backbone import JumboViT, load_checkpoint
+from tests.conftest import TINY
 
 
 @pytest.fixture()

@@ -6,11 +6,11 @@ import pickle
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import images, tiny_model
 from timm.models.vision_transformer import VisionTransformer
 
 from jumbo_backbone import JumboViT
 from jumbo_backbone.pos_embed import PositionCache
+from tests.conftest import images, tiny_model
 
 
 @pytest.mark.parametrize(

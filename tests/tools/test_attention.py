@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import tiny_model
 from PIL import Image
 
 from jumbo_backbone import JumboViT, create_model, save_checkpoint
+from tests.conftest import tiny_model
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "attention.py"
 
