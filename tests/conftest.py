@@ -1,4 +1,5 @@
 import os
+import signal
 
 # A test run shares the cores with whatever else runs: waiting threads must not spin.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -42,6 +43,14 @@ def reference() -> dict[str, torch.Tensor]:
 @pytest.fixture()
 def reference_weights(reference) -> dict[str, torch.Tensor]:
     return {name.removeprefix("weights/"): t for name, t in reference.items() if name.startswith("weights/")}
+
+
+@pytest.fixture()
+def heeds_ctrl_c():
+    """Whoever starts the tests in the background has Ctrl-C ignored, in them and in what they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 # ---- segmentation: a data set of a few files, and a config that trains on it in a second

@@ -41,6 +41,18 @@ def test_figures_in_the_text_are_the_raw_files():
     assert f"small ran at {rates[0] / rates[1]:.3f} of its float32 speed" in text
 
 
+def test_figures_of_segmentation_are_the_raw_files():
+    text = " ".join(README.split())
+    ours = {}
+    for name in ("train_128", "train_512", "slide_480x360"):
+        ours[name] = json.loads((BENCHMARKS / f"cpu_segmentation_{name}.json").read_text())["results"][1]
+    times = [ours[name]["time_ratio"]["median"] for name in ("train_128", "train_512")]
+    memory = [ours[name]["memory_ratio"]["value"] for name in ("train_128", "train_512")]
+    assert f"with 128 channels {times[0]:.3f} of the time and {memory[0]:.3f} of the peak memory" in text
+    assert f"with 512 channels {times[1]:.3f} and {memory[1]:.3f}" in text
+    assert f"{ours['slide_480x360']['time_ratio']['median']:.3f} of the time of mmsegmentation's one-by-one" in text
+
+
 def test_code_of_the_first_page_runs(tmp_path, monkeypatch):
     """All Python blocks in turn, in one session; the network is replaced by a local file of the released format."""
     import timm

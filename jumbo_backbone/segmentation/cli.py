@@ -175,7 +175,10 @@ def in_users_terms(tool: str, work_dir: str | os.PathLike | None = None) -> Iter
     for what breaks a run."""
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SyntaxError) as error:
+        # mmengine formats the config for every checkpoint, and takes a Ctrl-C in that moment for a wrong config
+        if isinstance(error, SyntaxError) and not isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+            raise
         _exit(tool, "stopped by Ctrl-C" + _how_to_go_on(work_dir), 130)
     except OSError as error:
         if error.errno == errno.ENOSPC:

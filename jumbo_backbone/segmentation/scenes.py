@@ -1,7 +1,7 @@
 """Scenes: small painted landscapes with exact labels, rendered on the fly, so that there is always a data set at hand.
 
 Colours say little: things draw theirs from the palette of their scene, whichever class they are of, and so do the
-surfaces in one scene of seven; in the others they vary widely about nature's. Places say little too: the horizon
+surfaces in three scenes of ten; in the others they vary widely about nature's. Places say little too: the horizon
 lies anywhere, also outside the frame. What a class is shows in its texture, its shape and what surrounds it.
 
 Three kinds of coordinates: pixels; the view's u (right) and v (down), which roll with the camera, in units of the
@@ -33,7 +33,7 @@ SKY, GROUND, WATER, ROAD, TREE, HOUSE, VEHICLE, SIGN = range(8)
 
 MIN_SIDE = 32  # pixels; things would not be recognised in less
 MIN_VISIBLE = 40  # pixels of a 128x128 frame; a thing of which less is left is not drawn
-NATURAL_SHARE = 0.85  # of the scenes
+NATURAL_SHARE = 0.7  # of the scenes
 VALIDATION_SEED = 1_000_000  # validation starts here, training ends before
 SEED_LIMIT = 2**32
 

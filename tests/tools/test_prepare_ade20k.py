@@ -199,7 +199,7 @@ def no_space(path):
     ],
 )
 def test_interrupted_unpacking_leaves_no_half_file_and_goes_on(
-    tool, archive, tmp_path, capsys, monkeypatch, complete, happens, code, message
+    heeds_ctrl_c, tool, archive, tmp_path, capsys, monkeypatch, complete, happens, code, message
 ):
     write, written = Path.write_bytes, []
 

@@ -106,7 +106,7 @@ def test_export(run, trained, data, tmp_path):
     assert "multiple of the patch" in output
 
 
-def test_ctrl_c_and_resume(run, data, tmp_path):
+def test_ctrl_c_and_resume(heeds_ctrl_c, run, data, tmp_path):
     """Ctrl-C after the first checkpoint; then --resume goes on to the end, and to the numbers of the whole run."""
     longer = ["--cfg-options", "train_cfg.max_iters=400", "default_hooks.checkpoint.interval=4"]
     process = start("train.py", data[1], "--work-dir", tmp_path / "w", *longer, cwd=tmp_path)
@@ -123,6 +123,15 @@ def test_ctrl_c_and_resume(run, data, tmp_path):
     output = run("train.py", data[1], "--work-dir", tmp_path / "w", "--resume", *end, cwd=tmp_path)
     assert f"iter_{reached}.pth" in output
     assert (tmp_path / "w" / f"iter_{reached + 4}.pth").is_file()
+
+
+def test_ctrl_c_while_the_config_is_formatted(run, data, tmp_path, monkeypatch):
+    def interrupted(text, **_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("yapf.yapflib.yapf_api.FormatCode", interrupted)
+    output = run("train.py", data[1], "--work-dir", tmp_path / "w", cwd=tmp_path, code=130)
+    assert "stopped by Ctrl-C" in output
 
 
 def test_amp_seed_and_data_root(run, data, tmp_path):
