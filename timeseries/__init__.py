@@ -1,4 +1,25 @@
-"""The Jumbo encoder on patches of 1-D signals.
+"""Forecasting and classification of series with the Jumbo encoder: native sktime estimators.
 
-Forecasting and classification estimators for sktime will live here; this release has none yet.
+The estimators are loaded when they are first asked for: sktime takes seconds to import.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .classifier import JumboClassifier
+    from .forecaster import JumboForecaster
+
+_LAZY = {"JumboForecaster": ".forecaster", "JumboClassifier": ".classifier"}
+
+__all__ = ["JumboClassifier", "JumboForecaster"]
+
+
+def __getattr__(name: str):
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -17,8 +17,8 @@ from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from tqdm import tqdm
 
 from jumbo_backbone import JumboViT, create_model, load_checkpoint
+from jumbo_backbone.image_files import find_images, output_stems
 
-IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 ENDING = "_attention.png"  # of what this tool writes; passed over when it reads a folder
 PERCENTILES = (1.0, 99.0)  # ends of the colour scale: a few outlying patches may not drown the rest
 COLORMAP = "inferno"
@@ -151,43 +151,6 @@ def _shorten(text: str, most: int) -> str:
 # ---- images and models
 
 
-def find_images(arguments: Sequence[Path]) -> list[Path]:
-    """The files named, and those in the folders named (not in folders below them), each once.
-
-    Raises:
-        ValueError: If there are none.
-    """
-    found: list[Path] = []
-    for path in arguments:
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
-            found += [p for p in inside if not p.name.startswith(".") and not p.name.endswith(ENDING)]
-        else:
-            found.append(path)
-    if not any(path.exists() for path in found):
-        named = ", ".join(map(str, arguments))
-        raise ValueError(f"no images at {named}: name image files, or a folder that holds {_suffixes()} files itself")
-    return list({path.resolve(): path for path in found}.values())
-
-
-def _suffixes() -> str:
-    return "/".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
-
-
-def output_paths(images: Sequence[Path], out: Path) -> list[Path]:
-    """A file in ``out`` for each image, named after it; numbered where names meet, and never one of the images."""
-    taken = {str(path.resolve()).casefold() for path in images}  # some file systems do not tell A from a
-    targets = []
-    for image in images:
-        number, target = 1, out / (image.stem + ENDING)
-        while (key := str(target.resolve()).casefold()) in taken:
-            number += 1
-            target = out / f"{image.stem}-{number}{ENDING}"
-        taken.add(key)
-        targets.append(target)
-    return targets
-
-
 def open_image(path: Path, size: int, patch: tuple[int, int]) -> np.ndarray:
     """Read an image, upright, its shorter side ``size``, cropped around the centre to whole patches: uint8 (H, W, 3).
 
@@ -284,7 +247,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if not 0 <= args.opacity <= 1:
             raise ValueError(f"--opacity {args.opacity} is not between 0 and 1")
-        images = find_images(args.images)
+        images = find_images(args.images, (ENDING,))
         device = pick_device(args.device)
         model = load_model(args.checkpoint, args.model).to(device)
         depth, patch = len(model.blocks), model.patch_embed.patch_size
@@ -300,7 +263,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     block = args.block % depth
     failed = 0
-    targets = output_paths(images, args.out)
+    targets = [Path(f"{stem}{ENDING}") for stem in output_stems(images, args.out, (ENDING,))]
     quiet = len(images) == 1 or not sys.stderr.isatty()
     for path, target in tqdm(list(zip(images, targets, strict=True)), unit="image", disable=quiet):
         try:

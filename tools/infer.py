@@ -21,6 +21,7 @@ from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 from PIL import Image
 from tqdm import tqdm
 
+from jumbo_backbone.image_files import find_images, output_stems
 from jumbo_backbone.segmentation.cli import (
     add_config_arguments,
     datasets_of,
@@ -31,8 +32,7 @@ from jumbo_backbone.segmentation.cli import (
 )
 from jumbo_backbone.segmentation.pictures import labelled_picture, legend, page, save
 
-IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-OVERLAY, LABELS, LEGEND = OUR_ENDINGS = ("_overlay.png", "_labels.png", "_legend.png")
+OVERLAY, LABELS, LEGEND = ENDINGS = ("_overlay.png", "_labels.png", "_legend.png")
 
 EPILOG = """examples:
   infer.py seg_configs/jumbo_upernet_ade20k.py best.pth photo.jpg
@@ -48,47 +48,6 @@ says which value is which class. Names that occur twice are numbered.
 
 Exit code: 0 all pictures written, 1 some images were not readable, 2 nothing could be done, 130 stopped by Ctrl-C.
 """
-
-
-# ---- files
-
-
-def find_images(arguments: Sequence[Path]) -> list[Path]:
-    """The files named, and those in the folders named (not in folders below them), each once.
-
-    Raises:
-        FileNotFoundError: If there are none.
-    """
-    found: list[Path] = []
-    for path in arguments:
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
-            found += [p for p in inside if not (p.name.startswith(".") or p.name.endswith(OUR_ENDINGS))]
-        else:
-            found.append(path)
-    if not any(path.exists() for path in found):
-        suffixes = "/".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
-        named = ", ".join(map(str, arguments))
-        raise FileNotFoundError(
-            f"no images at {named}: name image files, or a folder that itself holds {suffixes} files"
-        )
-    return list({path.resolve(): path for path in found}.values())
-
-
-def output_stems(images: Sequence[Path], out: Path) -> list[Path]:
-    """For each image the beginning of its files in ``out``: its name, numbered where names meet, and never such that an
-    image is overwritten."""
-    folder = out.resolve()
-    taken = {str(path.resolve()).casefold() for path in images}  # some file systems do not tell A from a
-    stems = []
-    for image in images:
-        number, name = 1, image.stem
-        while taken & (files := {f"{folder / name}{ending}".casefold() for ending in (OVERLAY, LABELS)}):
-            number += 1
-            name = f"{image.stem}-{number}"
-        taken |= files
-        stems.append(out / name)
-    return stems
 
 
 # ---- what the labels mean
@@ -263,7 +222,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse(argv)
     with in_users_terms("infer.py"):
         cfg = prepare(args)
-        images = find_images(args.images)
+        images = find_images(args.images, ENDINGS)
         init_default_scope(cfg.get("default_scope", "mmseg"))
         with contextlib.redirect_stdout(sys.stderr):  # libraries print there, where only our files are listed
             model = MODELS.build(cfg.model).eval()
@@ -284,7 +243,7 @@ def paint(
     with tqdm(total=len(images), unit="image", disable=quiet) as progress:
 
         def photos() -> Iterator[Photo]:
-            for path, stem in zip(images, output_stems(images, args.out), strict=True):
+            for path, stem in zip(images, output_stems(images, args.out, (OVERLAY, LABELS)), strict=True):
                 try:
                     photo = read(path, stem)
                 except (OSError, ValueError, AssertionError, MemoryError, cv2.error) as error:  # of mmcv and decoders

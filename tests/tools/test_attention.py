@@ -99,17 +99,6 @@ def test_writes_a_picture_from_every_kind_of_checkpoint(tool, picture, folder, t
         assert image.width > 300 and np.asarray(image.convert("L")).std() > 10
 
 
-def test_names_never_collide(tool, picture, tmp_path):
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "same.png").write_bytes(picture.read_bytes())
-    images = tool.find_images([tmp_path / "a", tmp_path / "b", tmp_path / "a" / "same.png"])
-    assert len(images) == 2
-    assert len(set(tool.output_paths(images, tmp_path / "out"))) == 2
-    own = tmp_path / "a" / "same_attention.png"
-    assert own not in tool.output_paths([own, *images], tmp_path / "a")
-
-
 def test_an_unreadable_image_does_not_stop_the_others(tool, picture, folder, tmp_path, capsys):
     (tmp_path / "broken.png").write_bytes(picture.read_bytes()[:50])
     out = tmp_path / "out"

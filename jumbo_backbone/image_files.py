@@ -1,0 +1,48 @@
+"""Which images a tool reads, and what the files it writes for them are called."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+
+
+def find_images(arguments: Sequence[Path], own_endings: tuple[str, ...]) -> list[Path]:
+    """The files named, and the images in the folders named (not in folders below them), each once.
+
+    Args:
+        arguments: Files and folders.
+        own_endings: How the names of the pictures end that the tool itself writes: in a folder they are passed over.
+
+    Raises:
+        FileNotFoundError: If there are none.
+    """
+    found: list[Path] = []
+    for path in arguments:
+        if path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+            found += [p for p in inside if not (p.name.startswith(".") or p.name.endswith(own_endings))]
+        else:
+            found.append(path)
+    if not any(path.exists() for path in found):
+        suffixes = "/".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
+        named = ", ".join(map(str, arguments))
+        raise FileNotFoundError(
+            f"no images at {named}: name image files, or a folder that itself holds {suffixes} files"
+        )
+    return list({path.resolve(): path for path in found}.values())
+
+
+def output_stems(images: Sequence[Path], out: Path, own_endings: tuple[str, ...]) -> list[Path]:
+    """For each image the beginning of its files in ``out``: its name, numbered where names meet, and never such that an
+    image is overwritten."""
+    folder = out.resolve()
+    taken = {str(path.resolve()).casefold() for path in images}  # some file systems do not tell A from a
+    stems = []
+    for image in images:
+        number, name = 1, image.stem
+        while taken & (files := {f"{folder / name}{ending}".casefold() for ending in own_endings}):
+            number += 1
+            name = f"{image.stem}-{number}"
+        taken |= files
+        stems.append(out / name)
+    return stems

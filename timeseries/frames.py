@@ -1,0 +1,43 @@
+"""Between sktime's tables and arrays: one row of values a step, and for panels and hierarchies an instance each."""
+
+from collections.abc import Hashable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+
+class Instance(NamedTuple):
+    """One series: its name in the panel (None for a single series), its time index and its values (T, C)."""
+
+    key: Hashable | None
+    index: pd.Index
+    values: np.ndarray
+
+
+def instances_of(table: pd.DataFrame) -> list[Instance]:
+    """The series of a table in sktime's "pd.DataFrame", "pd-multiindex" or "pd_multiindex_hier" format."""
+    values = table.to_numpy(dtype=np.float64)
+    if not isinstance(table.index, pd.MultiIndex):
+        return [Instance(None, table.index, values)]
+    times = table.index.get_level_values(-1)
+    codes, keys = pd.factorize(table.index.droplevel(-1))
+    order = np.argsort(codes, kind="stable")  # an instance's rows need not stand together
+    bounds = np.flatnonzero(np.diff(codes[order])) + 1
+    rows = np.split(order, bounds)
+    return [Instance(keys[i], times[r], values[r]) for i, r in enumerate(rows)]
+
+
+def table_of(keys: list[Hashable | None], indices: list[pd.Index], values: np.ndarray, names, columns) -> pd.DataFrame:
+    """The table of some series' values (n, T, C), whose index has these names."""
+    flat = values.reshape(-1, values.shape[-1])
+    if keys[0] is None:
+        index = indices[0].rename(names[-1])
+    else:
+        times = indices[0].append(indices[1:])
+        repeat = np.repeat(np.arange(len(keys)), values.shape[1])
+        levels = pd.MultiIndex.from_tuples(keys) if isinstance(keys[0], tuple) else pd.Index(keys)
+        levels = levels.take(repeat)
+        parts = [levels.get_level_values(i) for i in range(levels.nlevels)]
+        index = pd.MultiIndex.from_arrays([*parts, times], names=names)
+    return pd.DataFrame(flat, index=index, columns=columns)

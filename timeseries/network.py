@@ -1,0 +1,201 @@
+"""Networks for series: the encoder of the image models on patches of a signal, and two heads."""
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from jumbo_backbone import JumboEncoder
+
+from .patching import InstanceNorm, SeriesEmbed, Statistics, last_observed, num_patches
+
+
+class Encoded(NamedTuple):
+    """What the encoder makes of B series of N patches: the wide token (B, J*D), the patches (B, N, D), which of them
+    hold anything observed (B, N), or None if all do, the series as it was read (B, C, T), and what normalising took
+    away."""
+
+    jumbo: torch.Tensor
+    patches: torch.Tensor
+    live: torch.Tensor | None
+    normed: torch.Tensor
+    stats: Statistics
+
+
+class SeriesEncoder(nn.Module):
+    """Series to one wide token and narrow patch tokens.
+
+    Args:
+        in_channels: Channels C read together by one patch, the first of which is the series proper.
+        num_patches: Patches of a series of the usual length (longer and shorter ones are taken too).
+        normalisation: Of each channel by itself (see ``InstanceNorm``).
+        affine: Learn a scale and a shift after it.
+        patch_length, patch_stride, positions, align: See ``SeriesEmbed``.
+        encoder: Sizes, as keyword arguments of ``JumboEncoder``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_patches: int,
+        patch_length: int,
+        patch_stride: int,
+        normalisation: str = "standard",
+        affine: bool = False,
+        positions: str = "learned",
+        align: str = "start",
+        **encoder,
+    ) -> None:
+        super().__init__()
+        self.norm = InstanceNorm(normalisation, affine)
+        self.encoder = JumboEncoder(**encoder)
+        D = self.encoder.embed_dim
+        self.embed = SeriesEmbed(D, patch_length, patch_stride, num_patches, in_channels, positions, align)
+        for module in self.encoder.modules():
+            # the images' 0.02 suits width 384 and more; here widths are tens, and the same maps would pass on nothing
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+
+    def forward(self, x: torch.Tensor, observed: torch.Tensor | None = None) -> Encoded:
+        """Series (B, C, T), any finite numbers where they are not observed, and flags (B, C, T), None if all is."""
+        normed, observed, stats = self.norm(x, observed)
+        tokens, live = self.embed(normed, observed)
+        s = self.encoder(tokens, key_mask=live)
+        J = self.encoder.jumbo_multiplier
+        return Encoded(s[:, :J].flatten(1), s[:, J:], live, normed, stats)
+
+
+class Forecast(NamedTuple):
+    """What is to come, in the units of the series: ``center`` (B, H), and ``offsets`` (B, H, Q) of the quantiles from
+    it, which rise from the lowest to the highest."""
+
+    center: torch.Tensor
+    offsets: torch.Tensor
+
+
+class ForecastNet(nn.Module):
+    """A series' next H steps, each with quantiles.
+
+    The forecast is a linear map of the context (NLinear, "Are Transformers Effective for Time Series Forecasting?",
+    AAAI 2023) plus what the encoder adds to it; how sure it is comes from the wide token, which has seen the whole.
+    Quantiles are sums of positive steps up and down from the centre: they cannot
+    cross.
+
+    Args:
+        context: Steps read, L.
+        horizon: Steps forecast, H.
+        quantiles: Probabilities in rising order, 0.5 among them.
+        covariates: Number K of channels beside the series that are read with it, over context and horizon; where they
+            are not known ahead they are not observed.
+        median_is_center: Whether the centre is the median; if not (it is then a mean) the median is learned beside it.
+        head_drop_rate: Dropout before the head.
+        embedding: Further arguments of ``SeriesEncoder``.
+    """
+
+    def __init__(
+        self,
+        context: int,
+        horizon: int,
+        quantiles: tuple[float, ...],
+        patch_length: int,
+        patch_stride: int,
+        covariates: int = 0,
+        median_is_center: bool = True,
+        head_drop_rate: float = 0.0,
+        **embedding,
+    ) -> None:
+        super().__init__()
+        self.context, self.horizon, self.covariates = context, horizon, covariates
+        self.median = quantiles.index(0.5)
+        self.median_is_center = median_is_center
+        self.num_quantiles = len(quantiles)
+        length = context + (horizon if covariates else 0)
+        self.encoder = SeriesEncoder(
+            1 + covariates,
+            num_patches(length, patch_length, patch_stride),
+            patch_length,
+            patch_stride,
+            align="end",
+            **embedding,
+        )
+        core = self.encoder.encoder
+        wide = core.jumbo_multiplier * core.embed_dim
+        self.linear = nn.Linear(context, horizon)
+        self.from_covariates = nn.Linear(covariates, 1, bias=False) if covariates else None
+        self.drop = nn.Dropout(head_drop_rate)
+        self.head = nn.Linear(wide + core.embed_dim, horizon)
+        self.spread = nn.Linear(wide, horizon * len(quantiles))
+        for linear in (self.linear, self.head, self.spread):  # nothing is known yet: the last value stays
+            nn.init.zeros_(linear.weight)
+        for linear in (self.linear, self.head, self.spread):
+            nn.init.zeros_(linear.bias)
+        if self.from_covariates is not None:
+            nn.init.zeros_(self.from_covariates.weight)
+
+    def forward(self, x: torch.Tensor, observed: torch.Tensor | None = None) -> Forecast:
+        """Read series with covariates (B, 1+K, L), or (B, 1+K, L+H) if there are covariates; of the series itself
+        nothing is read after L steps."""
+        L, H = self.context, self.horizon
+        if self.covariates:
+            observed = torch.ones_like(x, dtype=torch.bool) if observed is None else observed.clone()
+            observed[:, 0, L:] = False
+        e = self.encoder(x, observed)
+        pooled = torch.cat([e.jumbo, mean_of_live(e.patches, e.live)], dim=1)  # (B, J*D + D)
+        center = self._linear_forecast(e, observed) + self.head(self.drop(pooled))  # (B, H)
+        if self.covariates:
+            center = center + self.from_covariates(e.normed[:, 1:, L:].transpose(1, 2)).squeeze(2)
+        spread = self.spread(e.jumbo).view(-1, H, self.num_quantiles)
+        scale = e.stats.scale[:, 0, 0]
+        return Forecast(self.encoder.norm.restore(center, e.stats), self._offsets(spread) * scale[:, None, None])
+
+    def _linear_forecast(self, e: Encoded, observed: torch.Tensor | None) -> torch.Tensor:
+        """The last value and a linear map (B, H) of what distinguishes the steps before from it, as NLinear does."""
+        context = e.normed[:, :1, : self.context]  # (B, 1, L)
+        if self.encoder.norm.kind == "difference":
+            return self.linear(context[:, 0])
+        seen = None if observed is None else observed[:, :1, : self.context]
+        last = last_observed(context, seen)
+        away = context - last if seen is None else (context - last) * seen
+        return self.linear(away[:, 0]) + last[:, 0]
+
+    def _offsets(self, spread: torch.Tensor) -> torch.Tensor:
+        """Any numbers (B, H, Q) to offsets in rising order, those of the median being its distance from the centre."""
+        m = self.median
+        steps = nn.functional.softplus(spread)
+        below = -steps[..., :m].flip(-1).cumsum(-1).flip(-1)
+        above = steps[..., m + 1 :].cumsum(-1)
+        middle = torch.zeros_like(spread[..., :1]) if self.median_is_center else spread[..., m : m + 1]
+        return torch.cat([middle + below, middle, middle + above], dim=-1)
+
+
+class ClassifierNet(nn.Module):
+    """Class scores of a series from its wide token and the mean of its patches.
+
+    Args:
+        in_channels: Channels of a series.
+        num_classes: Classes K.
+        head_drop_rate: Dropout before the head.
+        embedding: Further arguments of ``SeriesEncoder``.
+    """
+
+    def __init__(self, in_channels: int, num_classes: int, head_drop_rate: float = 0.0, **embedding) -> None:
+        super().__init__()
+        self.encoder = SeriesEncoder(in_channels, **embedding)
+        core = self.encoder.encoder
+        self.drop = nn.Dropout(head_drop_rate)
+        self.head = nn.Linear((core.jumbo_multiplier + 1) * core.embed_dim, num_classes)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, x: torch.Tensor, observed: torch.Tensor | None = None) -> torch.Tensor:
+        """Series (B, C, T) to scores (B, K)."""
+        e = self.encoder(x, observed)
+        return self.head(self.drop(torch.cat([e.jumbo, mean_of_live(e.patches, e.live)], dim=1)))
+
+
+def mean_of_live(patches: torch.Tensor, live: torch.Tensor | None) -> torch.Tensor:
+    """Mean (B, D) of the patches (B, N, D) that hold anything; 0 where none does."""
+    if live is None:
+        return patches.mean(dim=1)
+    weight = live.to(patches.dtype).unsqueeze(2)
+    return (patches * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1)

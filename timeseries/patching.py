@@ -1,0 +1,204 @@
+"""From a 1-D signal to tokens: normalised by its own statistics, cut into patches, embedded, placed in time.
+
+After PatchTST ("A Time Series is Worth 64 Words", ICLR 2023, section 3) and reversible instance normalisation (Kim et
+al., ICLR 2022). Different here: every step carries a flag, observed or not, so that missing values and padding are one
+thing, and neither statistics nor attention ever see what was not observed.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+NORMALISATIONS = ("standard", "last", "difference")
+POSITIONS = ("learned", "sincos")
+
+_ROUNDING = 1e-5  # of the mean: float32 does not tell a smaller spread from rounding
+
+
+class Statistics(NamedTuple):
+    """Where each channel of a series lies and how much it varies: both (B, C, 1)."""
+
+    location: torch.Tensor
+    scale: torch.Tensor
+
+
+class InstanceNorm(nn.Module):
+    """Reversible normalisation of each channel of each series by its own observed values.
+
+    Args:
+        kind: "standard" subtracts the mean and divides by the standard deviation; "last" subtracts the last observed
+            value and divides by the standard deviation; "difference" gives the differences from step to step, divided
+            by their standard deviation, and restores from the last observed value.
+        affine: Learn one scale and one shift, applied after normalising and undone before restoring.
+
+    Raises:
+        ValueError: If the kind is unknown.
+    """
+
+    def __init__(self, kind: str = "standard", affine: bool = False) -> None:
+        super().__init__()
+        if kind not in NORMALISATIONS:
+            raise ValueError(f"unknown normalisation {kind!r}: choose one of {', '.join(NORMALISATIONS)}")
+        self.kind = kind
+        self.weight = nn.Parameter(torch.ones(1)) if affine else None
+        self.bias = nn.Parameter(torch.zeros(1)) if affine else None
+
+    def forward(
+        self, x: torch.Tensor, observed: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None, Statistics]:
+        """Normalise.
+
+        Args:
+            x: Series (B, C, T), any finite numbers where they are not observed.
+            observed: Flags (B, C, T), None if all is observed.
+
+        Returns:
+            The series normalised, 0 where it is not observed; the flags of what it now holds (a difference needs two
+            observations); and what ``restore`` needs.
+        """
+        levels, seen = x if observed is None else x * observed, observed
+        if self.kind == "difference":
+            x = torch.diff(levels, dim=-1, prepend=levels[..., :1])
+            if observed is not None:
+                observed = observed & torch.cat([observed[..., :1], observed[..., :-1]], dim=-1)
+                x = x * observed
+        else:
+            x = levels
+        mean, std = _moments(x, observed)
+        # a constant is not blown up: float32 does not tell a smaller spread from rounding
+        std = torch.where(std > _ROUNDING * levels.abs().amax(dim=-1, keepdim=True), std, torch.ones_like(std))
+        location = mean if self.kind == "standard" else last_observed(levels, seen)
+        x = (x if self.kind == "difference" else x - location) / std
+        if self.weight is not None:
+            x = x * self.weight + self.bias
+        return x if observed is None else x * observed, observed, Statistics(location, std)
+
+    def restore(self, y: torch.Tensor, stats: Statistics) -> torch.Tensor:
+        """Undo it for the first channel: (B, …) in normalised units to the units of the series."""
+        if self.weight is not None:
+            y = (y - self.bias) / self.weight
+        location, scale = (s[:, 0, 0].view(-1, *[1] * (y.dim() - 1)) for s in stats)
+        return y * scale + location
+
+
+def _moments(x: torch.Tensor, observed: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and deviation (B, C, 1) of what is observed; x is 0 elsewhere."""
+    if observed is None:
+        std, mean = torch.std_mean(x, dim=-1, correction=0, keepdim=True)
+        return mean, std
+    count = observed.sum(dim=-1, keepdim=True).clamp(min=1)
+    mean = x.sum(dim=-1, keepdim=True) / count
+    return mean, (((x - mean) * observed).square().sum(dim=-1, keepdim=True) / count).sqrt()
+
+
+def last_observed(x: torch.Tensor, observed: torch.Tensor | None) -> torch.Tensor:
+    """Last observed value (B, C, 1), 0 if there is none; x is 0 where it is not observed."""
+    if observed is None:
+        return x[..., -1:]
+    steps = torch.arange(x.shape[-1], device=x.device)
+    return x.gather(-1, torch.where(observed, steps, 0).argmax(dim=-1, keepdim=True))
+
+
+def num_patches(length: int, patch_length: int, patch_stride: int) -> int:
+    """How many patches cover ``length`` steps, the last one padded where it has to be."""
+    return 1 + max(0, math.ceil((length - patch_length) / patch_stride))
+
+
+def pad_to_patches(x: torch.Tensor, patch_length: int, patch_stride: int, at_start: bool) -> torch.Tensor:
+    """Pad (…, T) with zeros, flags with True, so that patches cover it exactly."""
+    T = x.shape[-1]
+    whole = patch_length + patch_stride * (num_patches(T, patch_length, patch_stride) - 1)
+    if whole == T:
+        return x
+    return nn.functional.pad(x, (whole - T, 0) if at_start else (0, whole - T), value=x.dtype == torch.bool)
+
+
+class SeriesEmbed(nn.Module):
+    """Patches of a series to tokens.
+
+    Args:
+        embed_dim: Width D of a token.
+        patch_length: Steps in a patch.
+        patch_stride: Steps from one patch to the next.
+        num_patches: Number of positions to learn.
+        in_channels: Channels C that one patch spans.
+        positions: "learned": a table that begins as sines and cosines, trained for ``num_patches`` positions and
+            continued by sines and cosines beyond them. "sincos": those alone.
+        align: "start": the first patch begins with the first step, the last one is padded, positions count from the
+            start (for classification). "end": the last patch ends with the last step, the first one is padded,
+            positions count back from the end (for forecasting, where the latest steps say most).
+
+    Raises:
+        ValueError: If a size is not positive, the stride exceeds the patch, or ``positions`` is unknown.
+    """
+
+    def __init__(
+        self,
+        embed_dim: int,
+        patch_length: int,
+        patch_stride: int,
+        num_patches: int,
+        in_channels: int = 1,
+        positions: str = "learned",
+        align: str = "start",
+    ) -> None:
+        super().__init__()
+        for name, value in dict(patch_length=patch_length, patch_stride=patch_stride).items():
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1 step, got {value}")
+        if patch_stride > patch_length:
+            raise ValueError(
+                f"patch_stride {patch_stride} is larger than patch_length {patch_length}, so steps between patches "
+                f"would never be seen: give at most {patch_length}"
+            )
+        if positions not in POSITIONS:
+            raise ValueError(f"unknown positions {positions!r}: choose one of {', '.join(POSITIONS)}")
+        self.patch_length, self.patch_stride, self.align = patch_length, patch_stride, align
+        width = in_channels * patch_length
+        self.from_values, self.from_flags = nn.Linear(width, embed_dim), nn.Linear(width, embed_dim, bias=False)
+        nn.init.zeros_(self.from_flags.weight)  # at first, what is missing is as good as the mean
+        table = sincos_positions(num_patches, embed_dim)
+        if positions == "learned":
+            self.pos_embed = nn.Parameter(table[None])
+        else:
+            self.register_buffer("pos_embed", table[None], persistent=False)
+
+    def positions(self, count: int) -> torch.Tensor:
+        """(1, count, D) in the order of time."""
+        table = self.pos_embed[:, :count]
+        if count > table.shape[1]:
+            beyond = sincos_positions(count, table.shape[2])[None, table.shape[1] :]
+            table = torch.cat([table, beyond.to(table)], dim=1)
+        return table.flip(1) if self.align == "end" else table
+
+    def forward(
+        self, x: torch.Tensor, observed: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Series (B, C, T) and flags (B, C, T), None if all is observed, to tokens (B, N, D), and which of them hold
+        anything observed (B, N), None if all do."""
+        tokens = self.from_values(self.patches(x))
+        tokens = tokens + self.positions(tokens.shape[1])
+        if observed is None and self.fits(x.shape[-1]):
+            return tokens, None
+        missing = self.patches(torch.zeros_like(x, dtype=torch.bool) if observed is None else ~observed)  # (B, N, C*P)
+        live = ~missing.all(dim=-1)
+        return tokens + self.from_flags(missing.to(x.dtype)), None if live.all() else live
+
+    def fits(self, length: int) -> bool:
+        """Whether patches cover this many steps without padding."""
+        return length >= self.patch_length and (length - self.patch_length) % self.patch_stride == 0
+
+    def patches(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, T) to (B, N, C*P)."""
+        padded = pad_to_patches(x, self.patch_length, self.patch_stride, at_start=self.align == "end")
+        return padded.unfold(-1, self.patch_length, self.patch_stride).transpose(1, 2).flatten(2)
+
+
+def sincos_positions(count: int, dim: int) -> torch.Tensor:
+    """Sines and cosines (count, dim) of geometric frequencies, of about the size of learned positions."""
+    step = torch.arange(count, dtype=torch.float32)[:, None]
+    rates = torch.exp(torch.arange((dim + 1) // 2, dtype=torch.float32) * (-2 * math.log(10_000) / dim))
+    waves = torch.stack([(step * rates).sin(), (step * rates).cos()], dim=-1).flatten(1)[:, :dim]
+    return 0.1 * waves

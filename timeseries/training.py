@@ -1,0 +1,249 @@
+"""The training loop of both estimators: plain torch, seeded, interruptible, with the best weights at the end."""
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train.
+
+    Attributes:
+        epochs: At most so many.
+        steps: Batches in an epoch.
+        learning_rate: The highest: it rises over the first fifth of all steps and falls in a cosine (one-cycle, Smith
+            and Topin, 2019).
+        weight_decay: Of matrices (AdamW); vectors, tokens and positions have none.
+        patience: Epochs without a better validation score after which to stop.
+        averaging: Decay of the running mean of the weights, which is what is validated and kept; 0 keeps the last ones.
+        max_norm: Of the gradient; a larger one is scaled down.
+    """
+
+    epochs: int
+    steps: int
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    patience: int = 5
+    averaging: float = 0.99
+    max_norm: float = 1.0
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What a callback is told after an epoch: its number from 1, of how many, mean training loss, validation score or
+    None (lower is better), and whether it is the best so far."""
+
+    number: int
+    epochs: int
+    loss: float
+    score: float | None
+    is_best: bool
+
+
+@dataclass
+class History:
+    """What happened: the epochs, and the number of the one whose weights were kept."""
+
+    epochs: list[Epoch] = field(default_factory=list)
+    best: int = 0
+
+
+def train(
+    model: nn.Module,
+    loss_of: Callable[[Any], torch.Tensor],
+    batches: Callable[[torch.Generator, int], Iterable[Any]],
+    score: Callable[[nn.Module], float] | None,
+    schedule: Schedule,
+    *,
+    generator: torch.Generator,
+    device: torch.device,
+    verbose: int = 0,
+    callbacks: Sequence[Callable[[Epoch], Any]] = (),
+    title: str = "training",
+) -> History:
+    """Train a model in place; it ends with its best weights, in evaluation mode, on the CPU.
+
+    Args:
+        model: What is trained. Parameters that ask for no gradient stay.
+        loss_of: Loss of a batch, from the model in training mode.
+        batches: ``batches(generator, steps)`` gives the batches of one epoch.
+        score: Validates a model in evaluation mode, lower is better; None if there is nothing to validate on.
+        schedule: How long and how fast.
+        generator: Decides the batches.
+        device: Where the model is trained; ``loss_of`` and ``score`` bring their data there.
+        verbose: 0 says nothing, 1 shows one progress bar.
+        callbacks: Called with an ``Epoch`` after each; one that returns True ends training.
+        title: Before the progress bar.
+
+    Ctrl-C ends training with the best weights so far and a warning, as does a loss that is not finite.
+    """
+    model.to(device).train()
+    optimizer = torch.optim.AdamW(_groups(model, schedule.weight_decay), lr=schedule.learning_rate)
+    total = schedule.epochs * schedule.steps
+    rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _one_cycle(step, total))
+    average = _Average(model, schedule.averaging)
+    best, history = None, History()
+    bar = tqdm(total=total, desc=title, unit="step", disable=not verbose, leave=verbose > 1, dynamic_ncols=True)
+    with bar:
+        try:
+            for number in range(1, schedule.epochs + 1):
+                losses = []
+                for batch in batches(generator, schedule.steps):
+                    with _autocast(device):
+                        loss = loss_of(batch)
+                    optimizer.zero_grad()
+                    loss.backward()
+                    norm = nn.utils.clip_grad_norm_(model.parameters(), schedule.max_norm)
+                    losses.append(loss.detach())
+                    if not norm.isfinite():
+                        raise _DivergedError(f"the loss was {float(loss):.4g} in epoch {number}")
+                    optimizer.step()
+                    rate.step()
+                    average.update()
+                    bar.update()
+                with average.applied():
+                    value = None if score is None else score(model.eval())
+                    model.train()
+                    if value is not None and not math.isfinite(value):
+                        raise _DivergedError(f"the validation score was {value} in epoch {number}")
+                    is_best = best is None or value is None or value < best[0]
+                    if is_best:
+                        best, history.best = (value, _copy(model)), number
+                epoch = Epoch(number, schedule.epochs, float(torch.stack(losses).mean()), value, is_best)
+                history.epochs.append(epoch)
+                bar.set_postfix(dict(loss=epoch.loss) | ({} if value is None else dict(validation=value)))
+                answers = [callback(epoch) for callback in callbacks]
+                if True in answers:
+                    break
+                if value is not None and number - history.best >= schedule.patience:
+                    break
+        except KeyboardInterrupt:
+            _tell(f"interrupted after {len(history.epochs)} of {schedule.epochs} epochs", history)
+        except _DivergedError as error:
+            _tell(f"training diverged, {error}: a lower learning_rate may help", history)
+    if best is not None:
+        model.load_state_dict(best[1])
+    model.cpu().eval()
+    return history
+
+
+class _DivergedError(Exception):
+    pass
+
+
+def _tell(what: str, history: History) -> None:
+    kept = f"the weights of epoch {history.best} are kept" if history.best else "its latest weights are kept"
+    warnings.warn(f"{what}; {kept}", RuntimeWarning, stacklevel=4)
+
+
+def _groups(model: nn.Module, weight_decay: float) -> list[dict]:
+    without = {"jumbo_token", "pos_embed"}
+    groups: dict[bool, list] = {True: [], False: []}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups[parameter.dim() > 1 and name.rpartition(".")[2] not in without].append(parameter)
+    return [
+        dict(params=groups[True], weight_decay=weight_decay, fused=True),
+        dict(params=groups[False], weight_decay=0.0, fused=True),
+    ]
+
+
+def _one_cycle(step: int, total: int, rise: float = 0.2) -> float:
+    """Share of the highest rate at a step."""
+    done = step / max(total, 1)
+    if done < rise:
+        return 0.04 + 0.96 * done / rise
+    return 0.5 * (1 + math.cos(math.pi * min((done - rise) / (1 - rise), 1)))
+
+
+class _Average:
+    """Running mean of a model's weights, its decay lower at first so that the beginning is soon forgotten."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.live = [p for p in model.parameters() if p.requires_grad]
+        self.mean = [p.detach().clone() for p in self.live] if decay else None
+        self.decay, self.steps = decay, 0
+
+    @torch.no_grad()
+    def update(self) -> None:
+        if self.mean is None:
+            return
+        self.steps += 1
+        torch._foreach_lerp_(self.mean, self.live, 1 - min(self.decay, self.steps / (self.steps + 9)))
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """With the mean in the model's place."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    @torch.no_grad()
+    def _swap(self) -> None:
+        if self.mean is not None:
+            for p, mean in zip(self.live, self.mean, strict=True):
+                p.data, mean.data = mean.data, p.data
+
+
+def _copy(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: t.detach().clone() for name, t in model.state_dict().items()}
+
+
+def _autocast(device: torch.device):
+    return torch.autocast("cuda", dtype=torch.bfloat16) if device.type == "cuda" else nullcontext()
+
+
+# ---- chance and machines
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[torch.Generator]:
+    """Torch's global generators set to a seed, and afterwards as they were; and a generator of one's own."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield torch.Generator().manual_seed(seed)
+
+
+def draw_seeds(random_state: int | np.random.RandomState | None, count: int) -> list[int]:
+    """Seeds for ``count`` members. None draws from the system and not from numpy's global state.
+
+    Raises:
+        TypeError: If it is no int, ``RandomState`` or None.
+    """
+    if isinstance(random_state, np.random.RandomState):
+        random_state = int(random_state.randint(2**31))
+    elif random_state is not None and (
+        isinstance(random_state, bool) or not isinstance(random_state, (int, np.integer))
+    ):
+        raise TypeError(f"random_state must be an integer, a numpy RandomState or None, got {random_state!r}")
+    return [int(s) for s in np.random.SeedSequence(random_state).generate_state(count)]
+
+
+def pick_device(device: str | torch.device) -> torch.device:
+    """ "auto" is the first GPU there is, else the CPU.
+
+    Raises:
+        ValueError: If it is unknown, or is not there.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        picked = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"unknown device {device!r}: give 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'") from error
+    there = dict(cpu=True, cuda=torch.cuda.is_available(), mps=torch.backends.mps.is_available()).get(picked.type, True)
+    count = torch.cuda.device_count() if picked.type == "cuda" else 1
+    if not there or (picked.index or 0) >= count:
+        raise ValueError(f"device {device!r} was asked for and is not there: give device='auto' or 'cpu'")
+    return picked

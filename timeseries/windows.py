@@ -1,0 +1,109 @@
+"""Windows over many series, cut when they are asked for: memory grows with the series and not with their windows."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+
+class Batch(NamedTuple):
+    """Windows: values (B, C, T), 0 where nothing was observed, and flags (B, C, T), None if all was observed."""
+
+    values: torch.Tensor
+    observed: torch.Tensor | None
+
+
+class Panel:
+    """Series of unequal lengths, end to end in one tensor, each channel standardised by its own mean and deviation.
+
+    Standardising here, in float64, lets the rest be float32 whatever the units: a level of 10^9 with a daily swing of
+    ten would be lost otherwise. A loss in these units weighs all series and channels alike.
+
+    Args:
+        series: Arrays (T_i, C), NaN where nothing was observed.
+
+    Attributes:
+        values: float32 (C, T_1 + T_2 + …), 0 where not observed.
+        observed: bool of the same shape, or None if all is.
+        starts, ends: int64 (n,), where each series lies.
+        location, scale: float64 (n, C), what standardising took away.
+
+    Raises:
+        ValueError: If there are infinite values.
+    """
+
+    def __init__(self, series: Sequence[np.ndarray]) -> None:
+        lengths = torch.tensor([len(s) for s in series])
+        self.ends = lengths.cumsum(0)
+        self.starts = self.ends - lengths
+        n, C = len(series), series[0].shape[1]
+        self.location, self.scale = np.zeros((n, C)), np.ones((n, C))
+        values = np.empty((C, int(self.ends[-1])), dtype=np.float32)
+        for i, (s, start, end) in enumerate(zip(series, self.starts.tolist(), self.ends.tolist(), strict=True)):
+            if np.isinf(s).any():
+                raise ValueError(
+                    "there are infinite values: replace them with NaN, which stands for a value that was not observed"
+                )
+            self.location[i], self.scale[i] = _mean_and_spread(s)
+            values[:, start:end] = ((s - self.location[i]) / self.scale[i]).T
+        observed = ~np.isnan(values)
+        self.observed = None if observed.all() else torch.from_numpy(observed)
+        self.values = torch.from_numpy(np.nan_to_num(values, copy=False))
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def windows(self, series: torch.Tensor, cuts: torch.Tensor, before: int, after: int) -> Batch:
+        """What lies around some cuts; beyond the ends of a series nothing is observed.
+
+        Args:
+            series: Number of the series (B,).
+            cuts: Step of the series before which to cut (B,).
+            before, after: Steps to take on either side.
+
+        Returns:
+            Values and flags (B, C, before + after).
+        """
+        cuts = cuts + self.starts[series]
+        at = cuts[:, None] + torch.arange(-before, after)  # (B, T)
+        first, last = self.starts[series, None], self.ends[series, None] - 1
+        inside = (at >= first) & (at <= last)
+        values = self.values[:, at.clamp(first, last)].transpose(0, 1)  # (B, C, T)
+        if inside.all() and self.observed is None:
+            return Batch(values, None)
+        observed = inside[:, None].expand_as(values)
+        if self.observed is not None:
+            observed = observed & self.observed[:, at.clamp(first, last)].transpose(0, 1)
+        return Batch(values * observed, observed)
+
+
+class Cuts:
+    """Where the series of a panel may be cut, without a list of all places.
+
+    Args:
+        first, last: Of each series, the first and the last cut (n,); none if last < first.
+    """
+
+    def __init__(self, first: torch.Tensor, last: torch.Tensor) -> None:
+        self.first = first
+        self.counts = (last - first + 1).clamp(min=0)
+        self.ends = self.counts.cumsum(0)
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
+
+    def __getitem__(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Numbers (B,) in 0 … len - 1 to series (B,) and cuts (B,)."""
+        series = torch.searchsorted(self.ends, index, right=True)
+        return series, self.first[series] + index - (self.ends - self.counts)[series]
+
+
+def _mean_and_spread(s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each channel of (T, C), over what was observed; (0, 1) if nothing was, and a spread of 1 if it is constant."""
+    s = s.astype(np.float64)
+    seen = ~np.isnan(s)
+    count = np.maximum(seen.sum(axis=0), 1)
+    mean = np.where(seen, s, 0).sum(axis=0) / count
+    spread = np.sqrt(np.where(seen, (s - mean) ** 2, 0).sum(axis=0) / count)
+    return mean, np.where(spread > 1e-12 * np.maximum(np.abs(mean), 1e-12), spread, 1.0)
