@@ -2,7 +2,6 @@
 
 import copy
 import warnings
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,7 @@ import torch
 from scipy.stats import norm
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 
+from .checks import check_choice, check_count, check_share
 from .forecasting import LOSSES, Design, fit_network, forecast
 from .frames import Instance, instances_of, table_of
 from .patching import NORMALISATIONS
@@ -201,17 +201,16 @@ class JumboForecaster(BaseForecaster):
     def __post_init__(self):
         for name in ("context_length", "horizon", "patch_length", "patch_stride"):
             if getattr(self, name) is not None:
-                _check_count(name, getattr(self, name), "steps")
+                check_count(name, getattr(self, name), "steps")
         for name in ("embed_dim", "depth", "num_heads", "jumbo_multiplier", "max_epochs", "n_members", "patience"):
-            _check_count(name, getattr(self, name), "")
-        _check_choice("loss", self.loss, LOSSES)
-        _check_choice("normalisation", self.normalisation, NORMALISATIONS)
+            check_count(name, getattr(self, name))
+        check_choice("loss", self.loss, LOSSES)
+        check_choice("normalisation", self.normalisation, NORMALISATIONS[1:])
         levels = list(self.quantiles)
         if levels != sorted(set(levels)) or 0.5 not in levels or not 0 < levels[0] <= levels[-1] < 1:
             raise ValueError(f"quantiles {self.quantiles!r}: give rising numbers between 0 and 1, 0.5 among them")
         for name in ("dropout", "head_dropout", "drop_path_rate"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} {getattr(self, name)!r}: give a share from 0 to below 1")
+            check_share(name, getattr(self, name))
         if self.validation < 0 or (isinstance(self.validation, float) and self.validation >= 1):
             raise ValueError(f"validation {self.validation!r}: give a share from 0 to below 1, or a number of steps")
 
@@ -586,15 +585,3 @@ def _quantile(values: np.ndarray, levels: np.ndarray, alpha: float) -> np.ndarra
     right = int(np.clip(np.searchsorted(scores, score), 1, len(scores) - 1))
     share = (score - scores[right - 1]) / (scores[right] - scores[right - 1])
     return values[..., right - 1] + share * (values[..., right] - values[..., right - 1])
-
-
-def _check_count(name: str, value: Any, unit: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1{unit and ' ' + unit}, got {value}")
-
-
-def _check_choice(name: str, value: Any, options: tuple[str, ...]) -> None:
-    if value not in options:
-        raise ValueError(f"unknown {name} {value!r}: choose one of {', '.join(options)}")

@@ -27,7 +27,7 @@ class SeriesEncoder(nn.Module):
 
     Args:
         in_channels: Channels C read together by one patch, the first of which is the series proper.
-        num_patches: Patches of a series of the usual length (longer and shorter ones are taken too).
+        length: Steps T of the longest series there usually are (longer ones are taken too).
         normalisation: Of each channel by itself (see ``InstanceNorm``).
         affine: Learn a scale and a shift after it.
         patch_length, patch_stride, positions, align: See ``SeriesEmbed``.
@@ -37,7 +37,7 @@ class SeriesEncoder(nn.Module):
     def __init__(
         self,
         in_channels: int,
-        num_patches: int,
+        length: int,
         patch_length: int,
         patch_stride: int,
         normalisation: str = "standard",
@@ -50,7 +50,8 @@ class SeriesEncoder(nn.Module):
         self.norm = InstanceNorm(normalisation, affine)
         self.encoder = JumboEncoder(**encoder)
         D = self.encoder.embed_dim
-        self.embed = SeriesEmbed(D, patch_length, patch_stride, num_patches, in_channels, positions, align)
+        count = num_patches(length, patch_length, patch_stride)
+        self.embed = SeriesEmbed(D, patch_length, patch_stride, count, in_channels, positions, align)
         for module in self.encoder.modules():
             # the images' 0.02 suits width 384 and more; here widths are tens, and the same maps would pass on nothing
             if isinstance(module, nn.Linear):
@@ -112,7 +113,7 @@ class ForecastNet(nn.Module):
         length = context + (horizon if covariates else 0)
         self.encoder = SeriesEncoder(
             1 + covariates,
-            num_patches(length, patch_length, patch_stride),
+            length,
             patch_length,
             patch_stride,
             align="end",

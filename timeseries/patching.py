@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-NORMALISATIONS = ("standard", "last", "difference")
+NORMALISATIONS = ("none", "standard", "last", "difference")
 POSITIONS = ("learned", "sincos")
 
 _ROUNDING = 1e-5  # of the mean: float32 does not tell a smaller spread from rounding
@@ -28,9 +28,9 @@ class InstanceNorm(nn.Module):
     """Reversible normalisation of each channel of each series by its own observed values.
 
     Args:
-        kind: "standard" subtracts the mean and divides by the standard deviation; "last" subtracts the last observed
-            value and divides by the standard deviation; "difference" gives the differences from step to step, divided
-            by their standard deviation, and restores from the last observed value.
+        kind: "none" leaves it as it is. "standard" subtracts the mean and divides by the standard deviation. "last"
+            subtracts the last observed value and divides by the standard deviation. "difference" gives the differences
+            from step to step, divided by their standard deviation, and restores from the last observed value.
         affine: Learn one scale and one shift, applied after normalising and undone before restoring.
 
     Raises:
@@ -59,6 +59,8 @@ class InstanceNorm(nn.Module):
             observations); and what ``restore`` needs.
         """
         levels, seen = x if observed is None else x * observed, observed
+        if self.kind == "none":
+            return levels, observed, Statistics(torch.zeros_like(x[..., :1]), torch.ones_like(x[..., :1]))
         if self.kind == "difference":
             x = torch.diff(levels, dim=-1, prepend=levels[..., :1])
             if observed is not None:

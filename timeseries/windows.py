@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
+
+from .checks import check_finite
 
 
 class Batch(NamedTuple):
@@ -41,10 +44,7 @@ class Panel:
         self.location, self.scale = np.zeros((n, C)), np.ones((n, C))
         values = np.empty((C, int(self.ends[-1])), dtype=np.float32)
         for i, (s, start, end) in enumerate(zip(series, self.starts.tolist(), self.ends.tolist(), strict=True)):
-            if np.isinf(s).any():
-                raise ValueError(
-                    "there are infinite values: replace them with NaN, which stands for a value that was not observed"
-                )
+            check_finite(s)
             self.location[i], self.scale[i] = _mean_and_spread(s)
             values[:, start:end] = ((s - self.location[i]) / self.scale[i]).T
         observed = ~np.isnan(values)
@@ -97,6 +97,14 @@ class Cuts:
         """Numbers (B,) in 0 … len - 1 to series (B,) and cuts (B,)."""
         series = torch.searchsorted(self.ends, index, right=True)
         return series, self.first[series] + index - (self.ends - self.counts)[series]
+
+
+def pad_together(series: Sequence[torch.Tensor], device: torch.device) -> Batch:
+    """A batch of series (C, T_i), NaN where nothing was observed: the shorter ones end before it does."""
+    longest = max(s.shape[1] for s in series)
+    values = torch.stack([nn.functional.pad(s, (0, longest - s.shape[1]), value=torch.nan) for s in series]).to(device)
+    observed = ~values.isnan()
+    return Batch(values, None) if observed.all() else Batch(values.nan_to_num(), observed)
 
 
 def _mean_and_spread(s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,33 @@
+"""Checks of what users give, in words they can act on."""
+
+from typing import Any
+
+import numpy as np
+
+
+def check_count(name: str, value: Any, unit: str = "") -> None:
+    """Raises TypeError for what is no integer, ValueError below 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1{unit and ' ' + unit}, got {value}")
+
+
+def check_choice(name: str, value: Any, options: tuple[str, ...]) -> None:
+    """Raises ValueError for what is not among the options."""
+    if value not in options:
+        raise ValueError(f"unknown {name} {value!r}: choose one of {', '.join(options)}")
+
+
+def check_share(name: str, value: Any) -> None:
+    """Raises ValueError outside 0 … 1."""
+    if not 0 <= value < 1:
+        raise ValueError(f"{name} {value!r}: give a share from 0 to below 1")
+
+
+def check_finite(values: np.ndarray) -> None:
+    """Raises ValueError if some are infinite."""
+    if np.isinf(values).any():
+        raise ValueError(
+            "there are infinite values: replace them with NaN, which stands for a value that was not observed"
+        )

@@ -1,0 +1,328 @@
+"""JumboClassifier: classification of series with the Jumbo encoder, as an sktime estimator."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from sktime.classification.base import BaseClassifier
+from torch import nn
+
+from .checks import check_choice, check_count, check_finite, check_share
+from .frames import instances_of
+from .network import ClassifierNet
+from .patching import NORMALISATIONS
+from .training import Schedule, draw_seeds, pick_device, seeded, train
+from .windows import pad_together
+
+_BATCH = 32  # series in a training batch
+_PER_PASS = 256  # in prediction
+_STEPS = (20, 100)  # batches in an epoch, at least and at most
+
+
+class JumboClassifier(BaseClassifier):
+    """Classifies series by a small transformer: by its one wide token, and the mean of its patches.
+
+    Series may be multivariate, of unequal lengths, and have missing values (NaN). Without pretraining a network of this
+    kind needs more examples than kernels do; where labels are all that is wanted and series are few, MiniRocket is
+    faster and often better.
+
+    Parameters
+    ----------
+    patch_length, patch_stride : int, optional
+        Steps in a patch, and from one to the next. Default: such that the longest series has about 32 patches, which
+        overlap by half.
+    embed_dim, depth, num_heads, jumbo_multiplier : int
+        Width of a patch token, blocks, attention heads, and width of the wide token in patch tokens.
+    normalisation : {"none", "standard", "last", "difference"}
+        Of each series by itself, after all were brought to one scale by mean and deviation of the training set. With
+        "none" level and size of a series can tell its class.
+    dropout, head_dropout, drop_path_rate : float
+        In the encoder, before the head, and of whole residual branches.
+    label_smoothing : float
+        Share of the target that is spread over all classes.
+    class_weight : "balanced", dict or None
+        Weight of each class in the loss: inversely to its frequency, as given by label, or none.
+    max_epochs : int
+        At most so many epochs.
+    learning_rate, weight_decay : float
+        Of AdamW.
+    validation : float
+        Share of the training series, of each class alike, that is not trained on but tells when to stop. 0 trains on
+        all of them for all epochs.
+    patience : int
+        Epochs without improvement on the validation series.
+    n_members : int
+        Networks of different seeds whose probabilities are averaged.
+    device : str
+        "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", … The fitted estimator keeps its weights on the CPU.
+    random_state : int, RandomState or None
+        Decides everything that is random here. Global generators are left as they are.
+    verbose : int
+        1 shows a progress bar.
+    callbacks : list of callable, optional
+        Each is called after every epoch with an ``Epoch``; training ends if one returns True.
+
+    Attributes
+    ----------
+    networks_ : list of torch.nn.Module
+        The members.
+    history_ : list of History
+        Of each member's training.
+
+    Raises
+    ------
+    ValueError, TypeError
+        In the constructor, for parameters out of range; in ``fit`` and ``predict``, for infinite values; in
+        ``predict``, for another number of channels.
+
+    Examples
+    --------
+    >>> from sktime.datasets import load_unit_test
+    >>> from timeseries import JumboClassifier
+    >>> X, y = load_unit_test(split="train", return_X_y=True)
+    >>> JumboClassifier(max_epochs=1, random_state=0).fit(X, y).predict(X[:3]).shape
+    (3,)
+    """
+
+    _tags = {
+        "authors": "Jumbo developers",
+        "maintainers": "Jumbo developers",
+        "python_dependencies": "torch",
+        "X_inner_mtype": ["pd-multiindex", "numpy3D"],
+        "capability:multivariate": True,
+        "capability:unequal_length": True,
+        "capability:missing_values": True,
+        "capability:predict_proba": True,
+        "capability:class_weight": True,
+        "capability:random_state": True,
+        "property:randomness": "derandomized",
+    }
+
+    def __init__(
+        self,
+        patch_length=None,
+        patch_stride=None,
+        embed_dim=64,
+        depth=3,
+        num_heads=4,
+        jumbo_multiplier=4,
+        normalisation="none",
+        dropout=0.1,
+        head_dropout=0.2,
+        drop_path_rate=0.1,
+        label_smoothing=0.1,
+        class_weight=None,
+        max_epochs=30,
+        learning_rate=1e-3,
+        weight_decay=5e-2,
+        validation=0.0,
+        patience=10,
+        n_members=1,
+        device="auto",
+        random_state=None,
+        verbose=0,
+        callbacks=None,
+    ):
+        self.patch_length = patch_length
+        self.patch_stride = patch_stride
+        self.embed_dim = embed_dim
+        self.depth = depth
+        self.num_heads = num_heads
+        self.jumbo_multiplier = jumbo_multiplier
+        self.normalisation = normalisation
+        self.dropout = dropout
+        self.head_dropout = head_dropout
+        self.drop_path_rate = drop_path_rate
+        self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
+        self.max_epochs = max_epochs
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.validation = validation
+        self.patience = patience
+        self.n_members = n_members
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+        self.callbacks = callbacks
+        super().__init__()
+
+    def __post_init__(self):
+        for name in ("patch_length", "patch_stride"):
+            if getattr(self, name) is not None:
+                check_count(name, getattr(self, name), "steps")
+        for name in ("embed_dim", "depth", "num_heads", "jumbo_multiplier", "max_epochs", "n_members", "patience"):
+            check_count(name, getattr(self, name))
+        check_choice("normalisation", self.normalisation, NORMALISATIONS)
+        for name in ("dropout", "head_dropout", "drop_path_rate", "label_smoothing", "validation"):
+            check_share(name, getattr(self, name))
+        if not (self.class_weight in (None, "balanced") or isinstance(self.class_weight, dict)):
+            raise ValueError(
+                f"class_weight {self.class_weight!r}: give 'balanced', a dict of weights by label, or None"
+            )
+
+    # ---- fitting
+
+    def _fit(self, X, y):
+        device = pick_device(self.device)
+        arrays = _arrays(X)
+        stacked = np.concatenate(arrays)
+        self.location_ = np.nan_to_num(np.nanmean(stacked, axis=0)) if len(stacked) else 0.0
+        spread = np.nanstd(stacked, axis=0)
+        self.scale_ = np.where(spread > 0, spread, 1.0)  # also where all is missing
+        self.channels_ = stacked.shape[1]
+        data = self._tensors(arrays)
+        labels = torch.as_tensor(np.searchsorted(self.classes_, y))
+        longest = max(len(a) for a in arrays)
+        self.patch_length_, self.patch_stride_ = self._patches(longest)
+        weights = self._class_weights(labels)
+        self.networks_, self.history_ = [], []
+        for number, seed in enumerate(draw_seeds(self.random_state, self.n_members)):
+            title = "training" if self.n_members == 1 else f"member {number + 1} of {self.n_members}"
+            network, history = self._train(data, labels, longest, weights, seed, device, title)
+            self.networks_.append(network)
+            self.history_.append(history)
+        return self
+
+    def _patches(self, longest: int) -> tuple[int, int]:
+        P = min(self.patch_length or max(2, math.ceil(longest / 16)), longest)
+        return P, min(self.patch_stride or max(1, P // 2), P)
+
+    def _build(self, longest: int) -> ClassifierNet:
+        return ClassifierNet(
+            self.channels_,
+            len(self.classes_),
+            head_drop_rate=self.head_dropout,
+            length=longest,
+            patch_length=self.patch_length_,
+            patch_stride=self.patch_stride_,
+            normalisation=self.normalisation,
+            embed_dim=self.embed_dim,
+            depth=self.depth,
+            num_heads=self.num_heads,
+            jumbo_multiplier=self.jumbo_multiplier,
+            proj_drop_rate=self.dropout,
+            drop_path_rate=self.drop_path_rate,
+        )
+
+    def _train(self, data, labels, longest, weights, seed, device, title):
+        with seeded(seed) as generator:
+            network = self._build(longest)
+            train_on, held_out = _stratified(labels, self.validation, generator)
+            weights = weights.to(device)
+
+            def batches(generator: torch.Generator, steps: int) -> Iterator[torch.Tensor]:
+                size = min(_BATCH, len(train_on))
+                needed = steps * size
+                order = torch.cat(
+                    [
+                        train_on[torch.randperm(len(train_on), generator=generator)]
+                        for _ in range(math.ceil(needed / len(train_on)))
+                    ]
+                )
+                yield from order[:needed].split(size)
+
+            def loss_of(rows: torch.Tensor) -> torch.Tensor:
+                x = pad_together([data[i] for i in rows.tolist()], device)
+                return F.cross_entropy(
+                    network(*x), labels[rows].to(device), weight=weights, label_smoothing=self.label_smoothing
+                )
+
+            @torch.no_grad()
+            def score(network: nn.Module) -> float:
+                total = 0.0
+                for rows in held_out.split(_PER_PASS):
+                    x = pad_together([data[i] for i in rows.tolist()], device)
+                    total += float(F.cross_entropy(network(*x), labels[rows].to(device), reduction="sum"))
+                return total / len(held_out)
+
+            least, most = _STEPS
+            history = train(
+                network,
+                loss_of,
+                batches,
+                score if len(held_out) else None,
+                Schedule(
+                    epochs=self.max_epochs,
+                    steps=min(max(math.ceil(len(train_on) / _BATCH), least), most),
+                    learning_rate=self.learning_rate,
+                    weight_decay=self.weight_decay,
+                    patience=self.patience,
+                ),
+                generator=generator,
+                device=device,
+                verbose=self.verbose,
+                callbacks=self.callbacks or (),
+                title=title,
+            )
+        return network, history
+
+    def _class_weights(self, labels: torch.Tensor) -> torch.Tensor:
+        K = len(self.classes_)
+        if self.class_weight is None:
+            return torch.ones(K)
+        if self.class_weight == "balanced":
+            return len(labels) / (K * torch.bincount(labels, minlength=K)).float()
+        if absent := [c for c in self.classes_ if c not in self.class_weight]:
+            raise ValueError(f"class_weight has no weight for {absent}: give one for each of {list(self.classes_)}")
+        return torch.tensor([float(self.class_weight[c]) for c in self.classes_])
+
+    # ---- predicting
+
+    def _predict_proba(self, X) -> np.ndarray:
+        device = pick_device(self.device)
+        arrays = _arrays(X)
+        if arrays[0].shape[1] != self.channels_:
+            raise ValueError(f"series of {arrays[0].shape[1]} channels, fitted on series of {self.channels_}")
+        data = self._tensors(arrays)
+        total = np.zeros((len(data), len(self.classes_)))
+        # series of like length together, so that little is padded
+        order = sorted(range(len(data)), key=lambda i: data[i].shape[1])
+        for network in self.networks_:
+            network.to(device)
+            with torch.inference_mode():
+                for start in range(0, len(order), _PER_PASS):
+                    rows = order[start : start + _PER_PASS]
+                    scores = network(*pad_together([data[i] for i in rows], device))
+                    total[rows] += scores.double().softmax(dim=1).cpu().numpy()
+            network.cpu()
+        return total / len(self.networks_)
+
+    def _tensors(self, arrays: list[np.ndarray]) -> list[torch.Tensor]:
+        """Float32 (C, T) each, in units of the training set."""
+        for a in arrays:
+            check_finite(a)
+        return [torch.from_numpy(((a - self.location_) / self.scale_).T.astype(np.float32)) for a in arrays]
+
+    @classmethod
+    def get_test_params(cls, parameter_set="default"):
+        """Small settings for sktime's tests."""
+        small = dict(embed_dim=4, num_heads=2, depth=1, jumbo_multiplier=2, max_epochs=1, random_state=0)
+        return [
+            small,
+            dict(small, patch_length=4, patch_stride=2, normalisation="standard", n_members=2, validation=0.2),
+            dict(small, class_weight="balanced", label_smoothing=0.0),
+        ]
+
+
+def _arrays(X: np.ndarray | pd.DataFrame) -> list[np.ndarray]:
+    """Series (T, C) of sktime's "numpy3D" or "pd-multiindex" format."""
+    if isinstance(X, np.ndarray):
+        return list(X.astype(np.float64).transpose(0, 2, 1))
+    return [i.values for i in instances_of(X)]
+
+
+def _stratified(labels: torch.Tensor, share: float, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows to train on and rows to hold out, of each class the same share, and always one of each to train on."""
+    held_out = []
+    for c in labels.unique():
+        rows = (labels == c).nonzero()[:, 0]
+        rows = rows[torch.randperm(len(rows), generator=generator)]
+        held_out.append(rows[: min(round(share * len(rows)), len(rows) - 1)])
+    held_out = torch.cat(held_out)
+    keep = torch.ones(len(labels), dtype=torch.bool)
+    keep[held_out] = False
+    return keep.nonzero()[:, 0], held_out
