@@ -8,7 +8,6 @@ pre-hook, so plain ``load_state_dict``, timm's ``checkpoint_path`` and mmengine'
 import logging
 import math
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from timm.models import adapt_input_conv
 from timm.models import load_state_dict as read_checkpoint
 from torch import nn
 
+from .files import replacing
 from .pos_embed import Grid, resample_pos_embed
 
 logger = logging.getLogger(__name__)
@@ -96,16 +96,9 @@ def load_checkpoint(model: nn.Module, path: str | os.PathLike) -> LoadReport:
 
 def save_checkpoint(model: nn.Module, path: str | os.PathLike) -> None:
     """Write a model's weights as safetensors, to a temporary file first: a good file is never half replaced."""
-    path = Path(path)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    os.close(handle)
-    try:
+    with replacing(path) as temporary:
         save_file(tensors, temporary, metadata={"format": "pt"})
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def adapt_state_dict(model: nn.Module, state_dict: dict[str, torch.Tensor], prefix: str = "") -> LoadReport:
@@ -247,9 +240,3 @@ def _adapt_head(model: nn.Module, state_dict: dict[str, torch.Tensor], prefix: s
 def _some(names, most: int = 6) -> str:
     names = sorted(map(str, names))
     return ", ".join(names[:most]) + (f", … ({len(names) - most} more)" if len(names) > most else "")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -14,6 +14,7 @@ from .checks import check_choice, check_count, check_finite, check_share
 from .frames import instances_of
 from .network import ClassifierNet
 from .patching import NORMALISATIONS
+from .saving import SafeSaving, load_networks, network_tensors
 from .training import Schedule, draw_seeds, pick_device, seeded, train
 from .windows import pad_together
 
@@ -22,7 +23,7 @@ _PER_PASS = 256  # in prediction
 _STEPS = (20, 100)  # batches in an epoch, at least and at most
 
 
-class JumboClassifier(BaseClassifier):
+class JumboClassifier(SafeSaving, BaseClassifier):
     """Classifies series by a small transformer: by its one wide token, and the mean of its patches.
 
     Series may be multivariate, of unequal lengths, and have missing values (NaN). Without pretraining a network of this
@@ -176,13 +177,13 @@ class JumboClassifier(BaseClassifier):
         self.channels_ = stacked.shape[1]
         data = self._tensors(arrays)
         labels = torch.as_tensor(np.searchsorted(self.classes_, y))
-        longest = max(len(a) for a in arrays)
-        self.patch_length_, self.patch_stride_ = self._patches(longest)
+        self.longest_ = max(len(a) for a in arrays)
+        self.patch_length_, self.patch_stride_ = self._patches(self.longest_)
         weights = self._class_weights(labels)
         self.networks_, self.history_ = [], []
         for number, seed in enumerate(draw_seeds(self.random_state, self.n_members)):
             title = "training" if self.n_members == 1 else f"member {number + 1} of {self.n_members}"
-            network, history = self._train(data, labels, longest, weights, seed, device, title)
+            network, history = self._train(data, labels, weights, seed, device, title)
             self.networks_.append(network)
             self.history_.append(history)
         return self
@@ -191,12 +192,12 @@ class JumboClassifier(BaseClassifier):
         P = min(self.patch_length or max(2, math.ceil(longest / 16)), longest)
         return P, min(self.patch_stride or max(1, P // 2), P)
 
-    def _build(self, longest: int) -> ClassifierNet:
+    def _build(self) -> ClassifierNet:
         return ClassifierNet(
             self.channels_,
             len(self.classes_),
             head_drop_rate=self.head_dropout,
-            length=longest,
+            length=self.longest_,
             patch_length=self.patch_length_,
             patch_stride=self.patch_stride_,
             normalisation=self.normalisation,
@@ -208,9 +209,9 @@ class JumboClassifier(BaseClassifier):
             drop_path_rate=self.drop_path_rate,
         )
 
-    def _train(self, data, labels, longest, weights, seed, device, title):
+    def _train(self, data, labels, weights, seed, device, title):
         with seeded(seed) as generator:
-            network = self._build(longest)
+            network = self._build()
             train_on, held_out = _stratified(labels, self.validation, generator)
             weights = weights.to(device)
 
@@ -296,6 +297,31 @@ class JumboClassifier(BaseClassifier):
         for a in arrays:
             check_finite(a)
         return [torch.from_numpy(((a - self.location_) / self.scale_).T.astype(np.float32)) for a in arrays]
+
+    # ---- saving
+
+    def _saved_state(self):
+        tensors = network_tensors(self.networks_)
+        tensors |= dict(location=torch.from_numpy(self.location_), scale=torch.from_numpy(self.scale_))
+        return tensors, dict(
+            members=len(self.networks_),
+            longest=self.longest_,
+            patch=[self.patch_length_, self.patch_stride_],
+            classes=self.classes_.tolist(),
+            classes_dtype=str(self.classes_.dtype),
+        )
+
+    def _restore_state(self, tensors, state):
+        self.location_, self.scale_ = tensors["location"].numpy(), tensors["scale"].numpy()
+        self.channels_ = len(self.location_)
+        self.longest_, (self.patch_length_, self.patch_stride_) = state["longest"], state["patch"]
+        self.classes_ = np.array(state["classes"], dtype=state["classes_dtype"])
+        self.n_classes_ = len(self.classes_)
+        self._class_dictionary = {c: i for i, c in enumerate(self.classes_)}
+        self.networks_, self.history_ = [self._build() for _ in range(state["members"])], []
+        load_networks(self.networks_, tensors)
+        self._y_metadata = dict(is_univariate=True, mtype="numpy1D")  # what sktime looks at to predict
+        self._is_fitted = True
 
     @classmethod
     def get_test_params(cls, parameter_set="default"):

@@ -2,17 +2,20 @@
 
 import copy
 import warnings
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import norm
+from sktime.datatypes import convert_to
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 
 from .checks import check_choice, check_count, check_share
 from .forecasting import LOSSES, Design, fit_network, forecast
 from .frames import Instance, instances_of, table_of
 from .patching import NORMALISATIONS
+from .saving import SafeSaving, index_from_json, index_to_json, load_networks, network_tensors
 from .training import draw_seeds, pick_device
 from .windows import Cuts, Panel
 
@@ -21,7 +24,7 @@ _HORIZON = 24  # by default, in steps
 _STEPS = (20, 200)  # batches in an epoch, at least and at most
 
 
-class JumboForecaster(BaseForecaster):
+class JumboForecaster(SafeSaving, BaseForecaster):
     """Forecasts series with a small transformer whose one wide token sees the whole context.
 
     Direct multi-step: one pass forecasts all steps up to the horizon, and their quantiles. Each variable of a
@@ -237,6 +240,7 @@ class JumboForecaster(BaseForecaster):
         self._check_covariates(X)
         self._index_names = list(y.index.names)
         instances = self._instances(y, X)
+        self._freq = _frequency(instances)
         lengths = np.array([len(i.index) for i in instances])
         start = getattr(self, "pretrained_", None)
         if start is None:
@@ -306,10 +310,10 @@ class JumboForecaster(BaseForecaster):
 
     def _check_covariates(self, X: pd.DataFrame | None) -> None:
         columns = [] if X is None else list(X.columns)
-        past = columns if self.past_covariates == "all" else list(self.past_covariates or [])
+        past = [] if self.past_covariates in (None, "all") else self.past_covariates
         if unknown := [c for c in past if c not in columns]:
             raise ValueError(f"past_covariates {unknown} are not among the columns of X, {columns}")
-        self._covariate_columns, self._known_ahead = columns, np.array([c not in past for c in columns], dtype=bool)
+        self._covariate_columns = columns
 
     def _check_pretrained(self, start: tuple, X: pd.DataFrame | None) -> None:
         columns = [] if X is None else list(X.columns)
@@ -476,7 +480,7 @@ class JumboForecaster(BaseForecaster):
         return center, np.stack([_quantile(quantiles, levels, a) for a in alpha], axis=-1)
 
     def _table(self, fh, values: np.ndarray, columns) -> pd.DataFrame:
-        index = fh.to_absolute_index(self.cutoff)
+        index = self._horizon(fh).to_absolute_index(self._end)
         return table_of(list(self._tails), [index] * len(values), values, self._index_names, columns)
 
     def _at(self, fh, X) -> tuple[np.ndarray, np.ndarray]:
@@ -520,14 +524,33 @@ class JumboForecaster(BaseForecaster):
         )
         return tuple(np.exp(r) for r in results) if self.log else results
 
+    def _horizon(self, fh: ForecastingHorizon) -> ForecastingHorizon:
+        """With the frequency of the series, which the index of a panel does not carry."""
+        if fh.freq is not None or self._freq is None:
+            return fh
+        return ForecastingHorizon(fh.to_pandas(), is_relative=fh.is_relative, freq=self._freq)
+
+    @property
+    def _end(self) -> pd.Index:
+        """The last time of all, with its frequency."""
+        cutoff = self.cutoff
+        return cutoff if self._freq is None else pd.DatetimeIndex(cutoff, freq=self._freq)
+
     def _steps(self, fh: ForecastingHorizon) -> np.ndarray:
-        return fh.to_relative(self.cutoff).to_numpy().astype(np.int64)
+        return self._horizon(fh).to_relative(self._end).to_numpy().astype(np.int64)
 
     def _behind(self, index: pd.Index) -> int:
         """Steps from the last one of a series to the last one of all."""
         if index[-1] == self.cutoff[0]:
             return 0
-        return -int(ForecastingHorizon(index[-1:], is_relative=False).to_relative(self.cutoff).to_numpy()[0])
+        own_end = ForecastingHorizon(index[-1:], is_relative=False, freq=self._freq)
+        return -int(own_end.to_relative(self._end).to_numpy()[0])
+
+    @property
+    def _known_ahead(self) -> np.ndarray:
+        """Which covariates are (K,)."""
+        past = self._covariate_columns if self.past_covariates == "all" else self.past_covariates or []
+        return np.array([c not in past for c in self._covariate_columns], dtype=bool)
 
     def _with_future(self, instance: Instance, ahead: np.ndarray, X: pd.DataFrame | None) -> np.ndarray:
         """Values (T + steps, M + K) of a series: those remembered, and the covariates of the steps to come."""
@@ -544,7 +567,8 @@ class JumboForecaster(BaseForecaster):
                     "same ones for the steps to come, or name those that are not known ahead in past_covariates"
                 )
             behind = self._behind(instance.index)
-            times = ForecastingHorizon(np.arange(1 - behind, steps + 1 - behind)).to_absolute_index(self.cutoff)
+            coming = self._horizon(ForecastingHorizon(np.arange(1 - behind, steps + 1 - behind)))
+            times = coming.to_absolute_index(self._end)
             rows = {i.key: i for i in instances_of(X)}.get(instance.key)
             found = np.full(steps, -1) if rows is None else rows.index.get_indexer(times)
             wanted = ahead[ahead > 0]
@@ -557,6 +581,55 @@ class JumboForecaster(BaseForecaster):
             future[np.ix_(found >= 0, known)] = rows.values[np.ix_(found[found >= 0], known - M)]
         return np.concatenate([instance.values, future])
 
+    # ---- saving
+
+    def _saved_state(self):
+        tails = list(self._tails.values())
+        tensors = network_tensors(self.networks_)
+        tensors |= {f"tail.{n}": torch.from_numpy(np.ascontiguousarray(i.values)) for n, i in enumerate(tails)}
+        names = self._get_varnames()
+        return tensors, dict(
+            design=asdict(self.design_),
+            members=len(self.networks_),
+            keys=[i.key for i in tails],
+            indices=[index_to_json(i.index) for i in tails],
+            index_names=self._index_names,
+            columns=[name.item() if isinstance(name, np.generic) else name for name in names],
+            covariates=self._covariate_columns,
+            mtype=self._y_metadata["mtype"],
+            cutoff=index_to_json(self.cutoff),
+            freq=self._freq,
+            fh=None if self._fh is None else self._steps(self._fh).tolist(),
+        )
+
+    def _restore_state(self, tensors, state):
+        design = {k: tuple(v) if k == "quantiles" else v for k, v in state["design"].items()}
+        self.design_, self.history_ = Design(**design), []
+        self.networks_ = [self.design_.build() for _ in range(state["members"])]
+        load_networks(self.networks_, tensors)
+        self._covariate_columns, self._index_names = state["covariates"], state["index_names"]
+        keys = [tuple(k) if isinstance(k, list) else k for k in state["keys"]]
+        indices = [index_from_json(i) for i in state["indices"]]
+        self._tails = {
+            k: Instance(k, i, tensors[f"tail.{n}"].numpy()) for n, (k, i) in enumerate(zip(keys, indices, strict=True))
+        }
+        # sktime's own view of the data, from the ends that were kept
+        M = self.design_.targets
+        tables = [
+            table_of([k], [t.index], t.values[None, :, :M], self._index_names, state["columns"])
+            for k, t in self._tails.items()
+        ]
+        y = convert_to(pd.concat(tables), state["mtype"])
+        if isinstance(y, pd.Series):
+            y = y.rename(state["columns"][0] if isinstance(state["columns"][0], str) else None)
+        _, y = self._check_X_y(y=y)
+        self._set_cutoff(index_from_json(state["cutoff"]))
+        self._freq = state["freq"]
+        self._is_vectorized = False
+        if state["fh"] is not None:
+            self._check_fh(state["fh"])
+        self._state = "fitted"
+
     @classmethod
     def get_test_params(cls, parameter_set="default"):
         """Small settings for sktime's tests."""
@@ -568,6 +641,24 @@ class JumboForecaster(BaseForecaster):
             ),
             dict(small, insample=True, normalisation="difference", validation=0, affine=True, past_covariates="all"),
         ]
+
+
+def _frequency(instances: list[Instance]) -> str | None:
+    """Of the dates in a panel; None if they are no dates, or say it themselves.
+
+    Raises:
+        ValueError: If it cannot be told.
+    """
+    index = max((i.index for i in instances), key=len)
+    if not isinstance(index, pd.DatetimeIndex) or len(index) < 3:
+        return None
+    freq = index.freqstr or pd.infer_freq(index)
+    if freq is None:
+        raise ValueError(
+            f"the dates from {index[0]} to {index[-1]} are not evenly spaced, so steps ahead have no date: reindex "
+            "with y.asfreq(...), which puts NaN where nothing was observed, or use a PeriodIndex"
+        )
+    return freq
 
 
 def _rows(found: Instance | None, index: pd.Index, X: pd.DataFrame) -> np.ndarray:

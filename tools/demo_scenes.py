@@ -20,8 +20,8 @@ from mmseg.registry import DATASETS, MODELS
 from mmseg.structures import SegDataSample
 from sklearn.ensemble import RandomForestClassifier
 
+from jumbo_backbone.files import write_atomically
 from jumbo_backbone.segmentation.cli import in_users_terms
-from jumbo_backbone.segmentation.hooks import write_atomically
 from jumbo_backbone.segmentation.pictures import contact_sheet, save
 from jumbo_backbone.segmentation.scenes import CLASSES, PALETTE, render
 

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from tqdm import tqdm
 
 import jumbo_backbone
+from jumbo_backbone.files import write_atomically
 from jumbo_backbone.segmentation.cli import add_config_arguments, read_config
 from jumbo_backbone.segmentation.dataset_check import (
     ADE20K_PAIRS,
@@ -26,7 +27,6 @@ from jumbo_backbone.segmentation.dataset_check import (
     open_dataset,
     require_classes,
 )
-from jumbo_backbone.segmentation.hooks import write_atomically
 
 TOP = "ADEChallengeData2016"  # the folder in the zip, and in --out
 FOLDERS = [f"{what}/{split}" for what in ("images", "annotations") for split in ADE20K_PAIRS]

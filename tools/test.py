@@ -9,6 +9,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from jumbo_backbone.files import write_atomically
 from jumbo_backbone.segmentation.cli import (
     add_config_arguments,
     in_users_terms,
@@ -17,7 +18,6 @@ from jumbo_backbone.segmentation.cli import (
     use_windows,
 )
 from jumbo_backbone.segmentation.dataset_check import require_datasets
-from jumbo_backbone.segmentation.hooks import write_atomically
 
 EPILOG = """examples:
   test.py seg_configs/jumbo_upernet_ade20k.py work_dirs/jumbo_upernet_ade20k/best_mIoU_iter_160000.pth

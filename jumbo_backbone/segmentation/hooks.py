@@ -6,7 +6,6 @@ import os
 import platform
 import shlex
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,20 +24,7 @@ from mmseg.registry import HOOKS
 
 import jumbo_backbone
 
-
-def write_atomically(data: bytes, path: str | os.PathLike) -> None:
-    """Write a file beside its place, then rename it: whoever looks sees the old file or the new one, both whole."""
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+from ..files import write_atomically
 
 
 class AtomicBackend(LocalBackend):

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .hooks import write_atomically
+from ..files import write_atomically
 
 IGNORED = 255
 PAPER, INK, FAINT = (17, 17, 20), (255, 255, 255), (185, 185, 195)
