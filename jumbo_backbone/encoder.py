@@ -176,6 +176,30 @@ class JumboEncoder(nn.Module):
                 taken[i] = s
         return s, [taken[i] for i in take]
 
+    def patch_attention(self, x: torch.Tensor, block: int = -1, key_mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Attention that the jumbo token pays each patch in one block.
+
+        Args:
+            x: Embedded tokens (B, N, D).
+            block: Block number, negative from the end.
+            key_mask: As in ``forward``.
+
+        Returns:
+            (B, N): softmax probabilities over all J+N tokens, mean over heads and slices.
+
+        Raises:
+            ValueError: If there is no such block.
+        """
+        (index,), _ = take_indices(len(self.blocks), [block])
+        seen = []
+
+        def keep(s: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+            seen.append(scores)  # (B, J, J+N)
+            return s
+
+        self.encode(x, key_mask=key_mask, on_attention={index: keep}, stop=index + 1)
+        return seen[0][:, :, self.jumbo_multiplier :].mean(dim=1)
+
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Recompute each block in the backward pass instead of storing its activations."""
         self.grad_checkpointing = enable

@@ -289,16 +289,8 @@ class JumboViT(
         Raises:
             ValueError: If there is no such block.
         """
-        (index,), _ = take_indices(len(self.blocks), [block])
         x, (H, W) = self.embed(images)
-        seen = []
-
-        def keep(s: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-            seen.append(scores)  # (B, J, J+N)
-            return s
-
-        self.encode(x, on_attention={index: keep}, stop=index + 1)
-        return seen[0][:, :, self.jumbo_multiplier :].mean(dim=1).view(-1, H, W)
+        return self.patch_attention(x, block).view(-1, H, W)
 
     # ---- saving and loading whole models (huggingface_hub's mixin)
 

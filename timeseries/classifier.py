@@ -8,12 +8,14 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from sktime.classification.base import BaseClassifier
+from sktime.datatypes import convert_to
 from torch import nn
 
 from .checks import check_choice, check_count, check_finite, check_share
 from .frames import instances_of
 from .network import ClassifierNet
 from .patching import NORMALISATIONS
+from .plotting import plot_attention
 from .saving import SafeSaving, load_networks, network_tensors
 from .training import Schedule, draw_seeds, pick_device, seeded, train
 from .windows import pad_together
@@ -276,8 +278,7 @@ class JumboClassifier(SafeSaving, BaseClassifier):
     def _predict_proba(self, X) -> np.ndarray:
         device = pick_device(self.device)
         arrays = _arrays(X)
-        if arrays[0].shape[1] != self.channels_:
-            raise ValueError(f"series of {arrays[0].shape[1]} channels, fitted on series of {self.channels_}")
+        self._check_channels(arrays[0])
         data = self._tensors(arrays)
         total = np.zeros((len(data), len(self.classes_)))
         # series of like length together, so that little is padded
@@ -291,6 +292,43 @@ class JumboClassifier(SafeSaving, BaseClassifier):
                     total[rows] += scores.double().softmax(dim=1).cpu().numpy()
             network.cpu()
         return total / len(self.networks_)
+
+    def plot_attention(self, series, block=-1, ax=None):
+        """Draw one series and which of its patches the wide token looked at.
+
+        Parameters
+        ----------
+        series : in any format of sktime's panels, or np.ndarray (C, T) or (T,)
+            Of a panel, the first series is drawn.
+        block : int
+            Block of the encoder, negative from the end. Of several members, the mean of theirs is drawn.
+        ax : matplotlib axes, optional
+            New ones if None.
+
+        Returns
+        -------
+        The axes.
+
+        Raises
+        ------
+        ValueError
+            If the series has other channels than those fitted, or there is no such block.
+        """
+        self.check_is_fitted()
+        if isinstance(series, np.ndarray) and series.ndim < 3:
+            series = series.reshape(1, -1, series.shape[-1])
+        X = convert_to(series, self.get_tag("X_inner_mtype"), as_scitype="Panel")
+        array = _arrays(X)[0]
+        self._check_channels(array)
+        x = pad_together(self._tensors([array]), torch.device("cpu"))
+        attention = torch.stack([n.encoder.attention(*x, block=block)[0] for n in self.networks_]).mean(dim=0).numpy()
+        starts = np.arange(len(attention)) * self.patch_stride_
+        spans = [(s, min(s + self.patch_length_, len(array))) for s in starts.tolist()]
+        return plot_attention(array, spans, attention, ax)
+
+    def _check_channels(self, array: np.ndarray) -> None:
+        if array.shape[1] != self.channels_:
+            raise ValueError(f"series of {array.shape[1]} channels, fitted on series of {self.channels_}")
 
     def _tensors(self, arrays: list[np.ndarray]) -> list[torch.Tensor]:
         """Float32 (C, T) each, in units of the training set."""

@@ -15,6 +15,7 @@ from .checks import check_choice, check_count, check_share
 from .forecasting import LOSSES, Design, fit_network, forecast
 from .frames import Instance, instances_of, table_of
 from .patching import NORMALISATIONS
+from .plotting import plot_forecast
 from .saving import SafeSaving, index_from_json, index_to_json, load_networks, network_tensors
 from .training import draw_seeds, pick_device
 from .windows import Cuts, Panel
@@ -581,6 +582,51 @@ class JumboForecaster(SafeSaving, BaseForecaster):
             future[np.ix_(found >= 0, known)] = rows.values[np.ix_(found[found >= 0], known - M)]
         return np.concatenate([instance.values, future])
 
+    def plot(self, fh=None, X=None, coverage=(0.8, 0.95), history=None, instance=None, column=None, ax=None):
+        """Draw the end of a series, its forecast, and intervals.
+
+        Parameters
+        ----------
+        fh, X
+            As in ``predict``.
+        coverage : sequence of float
+            Of the intervals.
+        history : int, optional
+            Steps of the past to draw, of those that were kept. Default: three times as many as are forecast.
+        instance : hashable, optional
+            Name of the series in a panel, a tuple in a hierarchy. Default: the first.
+        column : hashable, optional
+            Variable. Default: the first.
+        ax : matplotlib axes, optional
+            New ones if None.
+
+        Returns
+        -------
+        The axes.
+
+        Raises
+        ------
+        ValueError
+            If there is no such series or variable.
+        """
+        self.check_is_fitted()
+        fh, columns, keys = self._check_fh(fh), list(self._get_columns(method="predict")), list(self._tails)
+        instance, column = _choice("instance", instance, keys), _choice("column", column, columns)
+        center, quantiles = self._at(fh, self._check_X(X=X))
+        n, m = keys.index(instance), columns.index(column)
+        times = self._horizon(fh).to_absolute_index(self._end)
+        tail = self._tails[instance]
+        shown = history or max(3 * len(times), 2)
+        past = pd.Series(tail.values[-shown:, m], index=tail.index[-shown:])
+        levels = np.array(self.design_.quantiles)
+        bounds = [
+            (c, *(_quantile(quantiles[n, :, m], levels, 0.5 + side * c / 2) for side in (-1, 1)))
+            for c in sorted(coverage, reverse=True)
+        ]
+        name = " ".join(str(part) for part in (instance, column) if part is not None and not isinstance(part, int))
+        past = np.exp(past) if self.log else past
+        return plot_forecast(past, pd.Series(center[n, :, m], index=times, name=name or None), bounds, ax)
+
     # ---- saving
 
     def _saved_state(self):
@@ -668,6 +714,17 @@ def _rows(found: Instance | None, index: pd.Index, X: pd.DataFrame) -> np.ndarra
         at = found.index.get_indexer(index)
         values[at >= 0] = found.values[at[at >= 0]]
     return values
+
+
+def _choice(what: str, wanted, there: list):
+    """One of those there are, the first if none is wanted."""
+    if wanted is None:
+        return there[0]
+    if wanted not in there:
+        raise ValueError(
+            f"no {what} {wanted!r}: there are {', '.join(map(repr, there[:10]))}{', …' * (len(there) > 10)}"
+        )
+    return wanted
 
 
 def _quantile(values: np.ndarray, levels: np.ndarray, alpha: float) -> np.ndarray:

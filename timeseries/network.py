@@ -65,6 +65,13 @@ class SeriesEncoder(nn.Module):
         J = self.encoder.jumbo_multiplier
         return Encoded(s[:, :J].flatten(1), s[:, J:], live, normed, stats)
 
+    @torch.inference_mode()
+    def attention(self, x: torch.Tensor, observed: torch.Tensor | None = None, block: int = -1) -> torch.Tensor:
+        """Attention (B, N) that the wide token of series (B, C, T) pays each patch in a block."""
+        normed, observed, _ = self.norm(x, observed)
+        tokens, live = self.embed(normed, observed)
+        return self.encoder.patch_attention(tokens, block, key_mask=live)
+
 
 class Forecast(NamedTuple):
     """What is to come, in the units of the series: ``center`` (B, H), and ``offsets`` (B, H, Q) of the quantiles from
