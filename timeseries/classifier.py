@@ -235,12 +235,12 @@ class JumboClassifier(SafeSaving, BaseClassifier):
                 )
 
             @torch.no_grad()
-            def score(network: nn.Module) -> float:
-                total = 0.0
+            def score(network: nn.Module) -> torch.Tensor:
+                losses = []
                 for rows in held_out.split(_PER_PASS):
                     x = pad_together([data[i] for i in rows.tolist()], device)
-                    total += float(F.cross_entropy(network(*x), labels[rows].to(device), reduction="sum"))
-                return total / len(held_out)
+                    losses.append(F.cross_entropy(network(*x), labels[rows].to(device), reduction="none"))
+                return torch.cat(losses).cpu()
 
             least, most = _STEPS
             history = train(

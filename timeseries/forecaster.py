@@ -155,11 +155,11 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         dropout=0.2,
         head_dropout=0.0,
         drop_path_rate=0.0,
-        max_epochs=10,
-        learning_rate=2e-3,
+        max_epochs=8,
+        learning_rate=1e-3,
         weight_decay=1e-2,
         validation=0.1,
-        patience=5,
+        patience=3,
         n_members=1,
         roll_on=True,
         insample=False,
@@ -262,7 +262,9 @@ class JumboForecaster(SafeSaving, BaseForecaster):
             if len(training):
                 rate = self.learning_rate if start is None else 0.3 * self.learning_rate
                 self.history_.append(
-                    self._train(network, panel, training, validation, seed, device, rate, self.max_epochs, number)
+                    self._train(
+                        network, panel, training, validation, seed, device, rate, self.max_epochs, number, start is None
+                    )
                 )
             self.networks_.append(network.eval())
         if not len(training) and start is None:
@@ -274,7 +276,9 @@ class JumboForecaster(SafeSaving, BaseForecaster):
             )
         self._remember(instances)
 
-    def _train(self, network, panel, training, validation, seed, device, rate, epochs, number):
+    def _train(
+        self, network, panel, training, validation, seed, device, rate, epochs, number, fresh=False, hold_out=True
+    ):
         schedule = dict(epochs=epochs, patience=self.patience)
         schedule |= dict(learning_rate=rate, weight_decay=self.weight_decay)
         title = "training" if self.n_members == 1 else f"member {number + 1} of {self.n_members}"
@@ -288,6 +292,8 @@ class JumboForecaster(SafeSaving, BaseForecaster):
             device=device,
             steps=_STEPS,
             schedule=schedule,
+            fresh=fresh,
+            hold_out=hold_out,
             verbose=self.verbose,
             callbacks=self.callbacks or (),
             title=title,
@@ -392,6 +398,8 @@ class JumboForecaster(SafeSaving, BaseForecaster):
 
     def _update(self, y, X=None, update_params=True):
         """Append what is new; with ``update_params`` also go on training, on windows that end in what is new."""
+        if y.shape[1] != self.design_.targets:
+            raise ValueError(f"fitted on series of {self.design_.targets} columns, to update there are {y.shape[1]}")
         if (X is None) != (not self._covariate_columns) or (
             X is not None and list(X.columns) != self._covariate_columns
         ):
@@ -423,14 +431,14 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         panel, device = Panel([i.values for i in instances]), pick_device(self.device)
         for number, seed in enumerate(draw_seeds(self.random_state, self.n_members)):
             network = copy.deepcopy(self.networks_[number])
-            self._train(network, panel, cuts, None, seed, device, 0.1 * self.learning_rate, 1, number)
+            self._train(network, panel, cuts, None, seed, device, 0.1 * self.learning_rate, 1, number, hold_out=False)
             self.networks_[number] = network.eval()
 
     # ---- forecasting
 
     def _predict(self, fh, X):
         center, _ = self._at(fh, X)
-        return self._table(fh, center, self._get_columns(method="predict"))
+        return self._table(fh, self._back(center), self._get_columns(method="predict"))
 
     def _predict_quantiles(self, fh, X, alpha):
         _, quantiles = self._at(fh, X)
@@ -439,7 +447,7 @@ class JumboForecaster(SafeSaving, BaseForecaster):
             raise ValueError(f"quantiles {self.quantiles!r} have none beside the median: learn some below and above it")
         values = np.stack([_quantile(quantiles, levels, a) for a in alpha], axis=-1)  # (n, steps, M, alphas)
         columns = self._get_columns(method="predict_quantiles", alpha=alpha)
-        return self._table(fh, values.reshape(*values.shape[:2], -1), columns)
+        return self._table(fh, self._back(values.reshape(*values.shape[:2], -1)), columns)
 
     def forecast_at(self, y, cuts, alpha=(0.1, 0.9), steps=None):
         """Forecast from many places of a series at once, without fitting again: for backtests.
@@ -478,7 +486,7 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         panel = Panel([instances[0].values])
         center, quantiles = self._from(panel, np.zeros_like(cuts), cuts, steps or self.design_.horizon)
         levels = np.array(self.design_.quantiles)
-        return center, np.stack([_quantile(quantiles, levels, a) for a in alpha], axis=-1)
+        return self._back(center), self._back(np.stack([_quantile(quantiles, levels, a) for a in alpha], axis=-1))
 
     def _table(self, fh, values: np.ndarray, columns) -> pd.DataFrame:
         index = self._horizon(fh).to_absolute_index(self._end)
@@ -514,7 +522,7 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         return center, quantiles
 
     def _from(self, panel: Panel, series: np.ndarray, cuts: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
-        results = forecast(
+        return forecast(
             self.networks_,
             self.design_,
             panel,
@@ -523,7 +531,10 @@ class JumboForecaster(SafeSaving, BaseForecaster):
             steps,
             pick_device(self.device),
         )
-        return tuple(np.exp(r) for r in results) if self.log else results
+
+    def _back(self, values: np.ndarray) -> np.ndarray:
+        """From the units that the network forecasts to those of the data."""
+        return np.exp(values) if self.log else values
 
     def _horizon(self, fh: ForecastingHorizon) -> ForecastingHorizon:
         """With the frequency of the series, which the index of a panel does not carry."""
@@ -620,12 +631,12 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         past = pd.Series(tail.values[-shown:, m], index=tail.index[-shown:])
         levels = np.array(self.design_.quantiles)
         bounds = [
-            (c, *(_quantile(quantiles[n, :, m], levels, 0.5 + side * c / 2) for side in (-1, 1)))
+            (c, *(self._back(_quantile(quantiles[n, :, m], levels, 0.5 + side * c / 2)) for side in (-1, 1)))
             for c in sorted(coverage, reverse=True)
         ]
         name = " ".join(str(part) for part in (instance, column) if part is not None and not isinstance(part, int))
-        past = np.exp(past) if self.log else past
-        return plot_forecast(past, pd.Series(center[n, :, m], index=times, name=name or None), bounds, ax)
+        ahead = pd.Series(self._back(center[n, :, m]), index=times, name=name or None)
+        return plot_forecast(self._back(past), ahead, bounds, ax)
 
     # ---- saving
 

@@ -1,5 +1,6 @@
 """Forecasts without sktime: windows of a panel, networks that read them, steps beyond their horizon."""
 
+import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,8 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from .closed_form import fit_linear
 from .network import Forecast, ForecastNet
-from .training import Schedule, seeded, train
+from .training import History, Schedule, seeded, train
 from .windows import Batch, Cuts, Panel
 
 LOSSES = ("quantile", "mse", "mae", "huber")
@@ -75,6 +77,11 @@ class Windows:
             order = torch.randperm(n, generator=generator)[: wanted - start]
             yield from (self.at(part) for part in order.split(self.per_batch))
 
+    def some(self, most: int = 20_000) -> list[tuple[Batch, Batch]]:
+        """Batches of windows at even distances, all there are if they are not more."""
+        n = max(1, min(len(self.cuts), most // self.design.targets))
+        return [self.at(part) for part in torch.linspace(0, len(self.cuts) - 1, n).long().split(self.per_batch)]
+
     def in_order(self) -> Iterator[tuple[Batch, Batch]]:
         for part in torch.arange(len(self.cuts)).split(self.per_batch):
             yield self.at(part)
@@ -104,14 +111,12 @@ def split(around: Batch, design: Design, device: torch.device) -> tuple[Batch, B
     return Batch(values, observed), Batch(ahead, seen)
 
 
-def loss_of(forecast: Forecast, target: Batch, design: Design) -> torch.Tensor:
-    """Loss of the centre plus the pinball loss of the quantiles, over what was observed of the target (B, 1, H).
+def losses_of(forecast: Forecast, target: Batch, design: Design) -> torch.Tensor:
+    """Loss (B,) of the centre plus the pinball loss of the quantiles, over what was observed of the target (B, 1, H).
 
     Unless the loss is "quantile" the centre is left alone by the quantiles.
     """
     y = target.values[:, 0]
-    weight = torch.ones_like(y) if target.observed is None else target.observed[:, 0].to(y.dtype)
-    weight = weight / weight.sum().clamp(min=1)
     error = y - forecast.center
     if design.loss == "mse":
         point = error.square()
@@ -122,8 +127,12 @@ def loss_of(forecast: Forecast, target: Batch, design: Design) -> torch.Tensor:
     center = forecast.center if design.loss == "quantile" else forecast.center.detach()
     miss = (y - center)[..., None] - forecast.offsets  # (B, H, Q)
     levels = miss.new_tensor(design.quantiles)
-    pinball = torch.maximum(levels * miss, (levels - 1) * miss).mean(dim=-1)
-    return ((point + 2 * pinball) * weight).sum()
+    losses = point + 2 * torch.maximum(levels * miss, (levels - 1) * miss).mean(dim=-1)  # (B, H)
+    if target.observed is None:
+        return losses.mean(dim=1)
+    seen = target.observed[:, 0]
+    # a window of which half was observed counts half
+    return (losses * seen).sum(dim=1) / seen.sum().clamp(min=1) * len(seen)
 
 
 def fit_network(
@@ -137,36 +146,75 @@ def fit_network(
     device: torch.device,
     steps: tuple[int, int],
     schedule: dict[str, Any],
+    fresh: bool = True,
+    hold_out: bool = True,
     **options: Any,
-):
-    """Train one network on the windows of a panel; see ``train`` for what comes back."""
-    windows = Windows(panel, design, training, device)
-    held_out = None if validation is None else Windows(panel, design, validation, device)
+) -> History:
+    """Train one network on the windows of a panel.
+
+    A ``fresh`` one begins with the closed form (see ``fit_linear``). Without validation windows the later quarter of
+    the training windows is lent in their place, to tell for how many epochs training gains anything; then all of it is
+    done again on all windows, for so many epochs. See ``train`` for what comes back.
+
+    Args:
+        model: What is trained.
+        design: What it reads and returns.
+        panel: The series.
+        training, validation: Where to cut.
+        seed: Decides everything random.
+        device: Where.
+        steps: Batches in an epoch, at least and at most.
+        schedule: Further arguments of ``Schedule``.
+        fresh: Whether it has learned nothing yet.
+        hold_out: Whether to validate at all.
+        options: Further arguments of ``train``.
+    """
+    early, late = training.split(0.75)
+    lent = hold_out and validation is None and len(early) > 0 and len(late) > 0
+    if lent:
+        validation = late
+    windows = Windows(panel, design, early if lent else training, device)
+    held_out = Windows(panel, design, validation, device) if hold_out and validation is not None else None
+    squared = design.loss == "mse"
+    model.to(device)
+    if fresh:
+        penalty = fit_linear(model, windows.some(), [] if held_out is None else held_out.some(), squared)
 
     def loss(batch: tuple[Batch, Batch]) -> torch.Tensor:
         context, target = batch
-        return loss_of(model(*context), target, design)
+        return losses_of(model(*context), target, design).mean()
 
     @torch.no_grad()
-    def score(model: ForecastNet) -> float:
-        total = count = 0.0
-        for context, target in held_out.in_order():
-            n = target.values.numel() if target.observed is None else float(target.observed.sum())
-            total += float(loss_of(model(*context), target, design)) * n
-            count += n
-        return total / max(count, 1)
+    def score(model: ForecastNet) -> torch.Tensor:
+        losses = [losses_of(model(*context), target, design) for context, target in held_out.in_order()]
+        losses = [loss.unflatten(0, (-1, design.targets)).mean(dim=1) for loss in losses]  # one a window
+        return torch.cat(losses).cpu()
 
-    with seeded(seed) as generator:
+    def run(windows: Windows, epochs: int, validated: bool) -> History:
         return train(
             model,
             loss,
             windows.draw,
-            None if held_out is None else score,
-            Schedule(steps=windows.steps(*steps), **schedule),
+            score if validated else None,
+            Schedule(**{**schedule, "epochs": epochs}, steps=windows.steps(*steps), overlap=design.horizon),
             generator=generator,
             device=device,
             **options,
         )
+
+    with seeded(seed) as generator:
+        untrained = copy.deepcopy(model.state_dict())
+        history = run(windows, schedule["epochs"], held_out is not None)
+        if lent:
+            model.load_state_dict(untrained)
+            model.to(device)
+            windows = Windows(panel, design, training, device)
+            if fresh:
+                fit_linear(model, windows.some(), [], squared, (penalty,))
+            if history.best:
+                run(windows, history.best, False)
+            model.cpu().eval()
+    return history
 
 
 @torch.inference_mode()

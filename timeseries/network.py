@@ -12,13 +12,14 @@ from .patching import InstanceNorm, SeriesEmbed, Statistics, last_observed, num_
 
 class Encoded(NamedTuple):
     """What the encoder makes of B series of N patches: the wide token (B, J*D), the patches (B, N, D), which of them
-    hold anything observed (B, N), or None if all do, the series as it was read (B, C, T), and what normalising took
-    away."""
+    hold anything observed (B, N), or None if all do, the series as it was read (B, C, T) and where it holds something,
+    and what normalising took away."""
 
     jumbo: torch.Tensor
     patches: torch.Tensor
     live: torch.Tensor | None
     normed: torch.Tensor
+    observed: torch.Tensor | None
     stats: Statistics
 
 
@@ -50,7 +51,7 @@ class SeriesEncoder(nn.Module):
         self.norm = InstanceNorm(normalisation, affine)
         self.encoder = JumboEncoder(**encoder)
         D = self.encoder.embed_dim
-        count = num_patches(length, patch_length, patch_stride)
+        count = num_patches(length, patch_stride)
         self.embed = SeriesEmbed(D, patch_length, patch_stride, count, in_channels, positions, align)
         for module in self.encoder.modules():
             # the images' 0.02 suits width 384 and more; here widths are tens, and the same maps would pass on nothing
@@ -63,7 +64,7 @@ class SeriesEncoder(nn.Module):
         tokens, live = self.embed(normed, observed)
         s = self.encoder(tokens, key_mask=live)
         J = self.encoder.jumbo_multiplier
-        return Encoded(s[:, :J].flatten(1), s[:, J:], live, normed, stats)
+        return Encoded(s[:, :J].flatten(1), s[:, J:], live, normed, observed, stats)
 
     @torch.inference_mode()
     def attention(self, x: torch.Tensor, observed: torch.Tensor | None = None, block: int = -1) -> torch.Tensor:
@@ -116,7 +117,7 @@ class ForecastNet(nn.Module):
         self.context, self.horizon, self.covariates = context, horizon, covariates
         self.median = quantiles.index(0.5)
         self.median_is_center = median_is_center
-        self.num_quantiles = len(quantiles)
+        self.quantiles = tuple(quantiles)
         length = context + (horizon if covariates else 0)
         self.encoder = SeriesEncoder(
             1 + covariates,
@@ -143,28 +144,56 @@ class ForecastNet(nn.Module):
     def forward(self, x: torch.Tensor, observed: torch.Tensor | None = None) -> Forecast:
         """Read series with covariates (B, 1+K, L), or (B, 1+K, L+H) if there are covariates; of the series itself
         nothing is read after L steps."""
-        L, H = self.context, self.horizon
-        if self.covariates:
-            observed = torch.ones_like(x, dtype=torch.bool) if observed is None else observed.clone()
-            observed[:, 0, L:] = False
+        H = self.horizon
+        observed = self._hide_future(x, observed)
         e = self.encoder(x, observed)
         pooled = torch.cat([e.jumbo, mean_of_live(e.patches, e.live)], dim=1)  # (B, J*D + D)
-        center = self._linear_forecast(e, observed) + self.head(self.drop(pooled))  # (B, H)
+        lags, base, ahead = self._linear_parts(e.normed, e.observed)
+        center = base + self.linear(lags) + self.head(self.drop(pooled))  # (B, H)
         if self.covariates:
-            center = center + self.from_covariates(e.normed[:, 1:, L:].transpose(1, 2)).squeeze(2)
-        spread = self.spread(e.jumbo).view(-1, H, self.num_quantiles)
+            center = center + self.from_covariates(ahead).squeeze(2)
+        spread = self.spread(e.jumbo).view(-1, H, len(self.quantiles))
         scale = e.stats.scale[:, 0, 0]
         return Forecast(self.encoder.norm.restore(center, e.stats), self._offsets(spread) * scale[:, None, None])
 
-    def _linear_forecast(self, e: Encoded, observed: torch.Tensor | None) -> torch.Tensor:
-        """The last value and a linear map (B, H) of what distinguishes the steps before from it, as NLinear does."""
-        context = e.normed[:, :1, : self.context]  # (B, 1, L)
+    def linear_inputs(
+        self, x: torch.Tensor, observed: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, Statistics]:
+        """What the linear part sees of the same input: lags (B, L), the last value (B, 1), covariates (B, H, K), in
+        normalised units, and those units."""
+        normed, seen, stats = self.encoder.norm(x, self._hide_future(x, observed))
+        return *self._linear_parts(normed, seen), stats
+
+    def _hide_future(self, x: torch.Tensor, observed: torch.Tensor | None) -> torch.Tensor | None:
+        if not self.covariates:
+            return observed
+        observed = torch.ones_like(x, dtype=torch.bool) if observed is None else observed.clone()
+        observed[:, 0, self.context :] = False
+        return observed
+
+    def _linear_parts(
+        self, normed: torch.Tensor, observed: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Lags as distances from the last value (as NLinear has them), that value, and the covariates of each step."""
+        L = self.context
+        ahead = normed[:, 1:, L:].transpose(1, 2)  # (B, H, K)
+        context, seen = normed[:, 0, :L], None if observed is None else observed[:, 0, :L]
         if self.encoder.norm.kind == "difference":
-            return self.linear(context[:, 0])
-        seen = None if observed is None else observed[:, :1, : self.context]
+            return context, torch.zeros_like(context[:, :1]), ahead
         last = last_observed(context, seen)
         away = context - last if seen is None else (context - last) * seen
-        return self.linear(away[:, 0]) + last[:, 0]
+        return away, last, ahead
+
+    def set_spread(self, quantiles: torch.Tensor) -> None:
+        """Make these the quantiles (H, Q) about the centre, in normalised units, of every series alike."""
+        m, tiny = self.median, 1e-4
+        if self.median_is_center:
+            quantiles = quantiles - quantiles[:, m : m + 1]
+        steps = quantiles.diff(dim=1).clamp(min=tiny)
+        raw = steps + torch.log(-torch.expm1(-steps))  # softplus, undone
+        middle = torch.zeros_like(raw[:, :1]) if self.median_is_center else quantiles[:, m : m + 1]
+        with torch.no_grad():
+            self.spread.bias.copy_(torch.cat([raw[:, :m], middle, raw[:, m:]], dim=1).flatten())
 
     def _offsets(self, spread: torch.Tensor) -> torch.Tensor:
         """Any numbers (B, H, Q) to offsets in rising order, those of the median being its distance from the centre."""

@@ -103,18 +103,19 @@ def last_observed(x: torch.Tensor, observed: torch.Tensor | None) -> torch.Tenso
     return x.gather(-1, torch.where(observed, steps, 0).argmax(dim=-1, keepdim=True))
 
 
-def num_patches(length: int, patch_length: int, patch_stride: int) -> int:
-    """How many patches cover ``length`` steps, the last one padded where it has to be."""
-    return 1 + max(0, math.ceil((length - patch_length) / patch_stride))
+def num_patches(length: int, patch_stride: int) -> int:
+    """Patches of ``length`` steps: one begins at every ``patch_stride``-th step, so that how many there are of a series
+    does not depend on what it is padded to (512 steps and a stride of 8 make the "64 words" of PatchTST)."""
+    return math.ceil(length / patch_stride)
 
 
 def pad_to_patches(x: torch.Tensor, patch_length: int, patch_stride: int, at_start: bool) -> torch.Tensor:
-    """Pad (…, T) with zeros, flags with True, so that patches cover it exactly."""
+    """Pad (…, T) with zeros, flags with True, until the last patch is whole."""
     T = x.shape[-1]
-    whole = patch_length + patch_stride * (num_patches(T, patch_length, patch_stride) - 1)
-    if whole == T:
+    missing = patch_length + patch_stride * (num_patches(T, patch_stride) - 1) - T
+    if not missing:
         return x
-    return nn.functional.pad(x, (whole - T, 0) if at_start else (0, whole - T), value=x.dtype == torch.bool)
+    return nn.functional.pad(x, (missing, 0) if at_start else (0, missing), value=x.dtype == torch.bool)
 
 
 class SeriesEmbed(nn.Module):
@@ -190,7 +191,7 @@ class SeriesEmbed(nn.Module):
 
     def fits(self, length: int) -> bool:
         """Whether patches cover this many steps without padding."""
-        return length >= self.patch_length and (length - self.patch_length) % self.patch_stride == 0
+        return self.patch_stride == self.patch_length and length % self.patch_stride == 0
 
     def patches(self, x: torch.Tensor) -> torch.Tensor:
         """(B, C, T) to (B, N, C*P)."""

@@ -26,6 +26,7 @@ class Schedule:
         patience: Epochs without a better validation score after which to stop.
         averaging: Decay of the running mean of the weights, which is what is validated and kept; 0 keeps the last ones.
         max_norm: Of the gradient; a larger one is scaled down.
+        overlap: How many neighbouring validation samples share their data, as overlapping windows do.
     """
 
     epochs: int
@@ -35,6 +36,7 @@ class Schedule:
     patience: int = 5
     averaging: float = 0.99
     max_norm: float = 1.0
+    overlap: int = 1
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Epoch:
 
 @dataclass
 class History:
-    """What happened: the epochs, and the number of the one whose weights were kept."""
+    """What happened: the epochs, and the number of the one whose weights were kept, 0 for those before the first."""
 
     epochs: list[Epoch] = field(default_factory=list)
     best: int = 0
@@ -61,7 +63,7 @@ def train(
     model: nn.Module,
     loss_of: Callable[[Any], torch.Tensor],
     batches: Callable[[torch.Generator, int], Iterable[Any]],
-    score: Callable[[nn.Module], float] | None,
+    score: Callable[[nn.Module], torch.Tensor] | None,
     schedule: Schedule,
     *,
     generator: torch.Generator,
@@ -76,7 +78,7 @@ def train(
         model: What is trained. Parameters that ask for no gradient stay.
         loss_of: Loss of a batch, from the model in training mode.
         batches: ``batches(generator, steps)`` gives the batches of one epoch.
-        score: Validates a model in evaluation mode, lower is better; None if there is nothing to validate on.
+        score: Losses (n,) of the validation samples, from a model in evaluation mode; None if there are none.
         schedule: How long and how fast.
         generator: Decides the batches.
         device: Where the model is trained; ``loss_of`` and ``score`` bring their data there.
@@ -84,6 +86,8 @@ def train(
         callbacks: Called with an ``Epoch`` after each; one that returns True ends training.
         title: Before the progress bar.
 
+    What training gains on the validation samples has to be more than its own standard error, or the model stays as it
+    was (the one-standard-error rule: Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3).
     Ctrl-C ends training with the best weights so far and a warning, as does a loss that is not finite.
     """
     model.to(device).train()
@@ -92,6 +96,10 @@ def train(
     rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _one_cycle(step, total))
     average = _Average(model, schedule.averaging)
     best, history = None, History()
+    if score is not None:
+        before, untrained = score(model.eval()), _copy(model)
+        best = before.mean().item(), untrained, before
+        model.train()
     bar = tqdm(total=total, desc=title, unit="step", disable=not verbose, leave=verbose > 1, dynamic_ncols=True)
     with bar:
         try:
@@ -105,19 +113,20 @@ def train(
                     norm = nn.utils.clip_grad_norm_(model.parameters(), schedule.max_norm)
                     losses.append(loss.detach())
                     if not norm.isfinite():
-                        raise _DivergedError(f"the loss was {float(loss):.4g} in epoch {number}")
+                        raise _DivergedError(f"the loss was {float(loss.detach()):.4g} in epoch {number}")
                     optimizer.step()
                     rate.step()
                     average.update()
                     bar.update()
                 with average.applied():
-                    value = None if score is None else score(model.eval())
+                    scores = None if score is None else score(model.eval())
+                    value = None if scores is None else scores.mean().item()
                     model.train()
                     if value is not None and not math.isfinite(value):
                         raise _DivergedError(f"the validation score was {value} in epoch {number}")
                     is_best = best is None or value is None or value < best[0]
                     if is_best:
-                        best, history.best = (value, _copy(model)), number
+                        best, history.best = (value, _copy(model), scores), number
                 epoch = Epoch(number, schedule.epochs, float(torch.stack(losses).mean()), value, is_best)
                 history.epochs.append(epoch)
                 bar.set_postfix(dict(loss=epoch.loss) | ({} if value is None else dict(validation=value)))
@@ -130,6 +139,8 @@ def train(
             _tell(f"interrupted after {len(history.epochs)} of {schedule.epochs} epochs", history)
         except _DivergedError as error:
             _tell(f"training diverged, {error}: a lower learning_rate may help", history)
+    if score is not None and not _is_gain(before - best[2], schedule.overlap):
+        history.best, best = 0, (before, untrained)
     if best is not None:
         model.load_state_dict(best[1])
     model.cpu().eval()
@@ -140,8 +151,16 @@ class _DivergedError(Exception):
     pass
 
 
+def _is_gain(gains: torch.Tensor, overlap: int) -> bool:
+    """Whether the mean of gains (n,) is more than its standard error, of which ``overlap`` neighbours count once."""
+    if len(gains) < 2:
+        return False
+    independent = max(1.0, len(gains) / overlap)
+    return bool(gains.mean() > gains.std() / math.sqrt(independent))
+
+
 def _tell(what: str, history: History) -> None:
-    kept = f"the weights of epoch {history.best} are kept" if history.best else "its latest weights are kept"
+    kept = f"the weights of epoch {history.best} are kept" if history.epochs else "its latest weights are kept"
     warnings.warn(f"{what}; {kept}", RuntimeWarning, stacklevel=4)
 
 

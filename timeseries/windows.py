@@ -98,6 +98,11 @@ class Cuts:
         series = torch.searchsorted(self.ends, index, right=True)
         return series, self.first[series] + index - (self.ends - self.counts)[series]
 
+    def split(self, share: float) -> tuple["Cuts", "Cuts"]:
+        """The earlier ``share`` of every series' cuts, and the later ones."""
+        early = (self.counts * share).long()
+        return Cuts(self.first, self.first + early - 1), Cuts(self.first + early, self.first + self.counts - 1)
+
 
 def pad_together(series: Sequence[torch.Tensor], device: torch.device) -> Batch:
     """A batch of series (C, T_i), NaN where nothing was observed: the shorter ones end before it does."""

@@ -1,0 +1,125 @@
+"""What needs no gradient: the linear part of a forecast by ridge regression, and its spread from what is left over.
+
+Training then begins where a good linear model ends: on short series there is little more to find, and on long ones the
+encoder learns what is not linear from the first step on.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from .network import ForecastNet
+from .windows import Batch
+
+PENALTIES = (1e-2, 1e-1, 1.0, 10.0, 100.0, float("inf"))
+_ROUNDS = 3  # of fitting lags and covariates in turn
+
+
+@torch.no_grad()
+def fit_linear(
+    network: ForecastNet,
+    fit_on: list[tuple[Batch, Batch]],
+    choose_on: list[tuple[Batch, Batch]],
+    squared: bool,
+    penalties: Sequence[float] = PENALTIES,
+) -> float:
+    """Set the linear part and the spread of a network, in place.
+
+    Args:
+        network: Whose encoder adds nothing yet.
+        fit_on: Contexts and targets to fit on.
+        choose_on: Windows to choose the penalty on.
+        squared: Whether to choose by squared or absolute errors.
+        penalties: To choose from, in mean eigenvalues; infinity repeats the last value.
+
+    Returns:
+        The penalty chosen.
+    """
+    lags, covariates, target, weight = _equations(network, fit_on)
+    if not weight.any():
+        return penalties[-1]
+    others = _equations(network, choose_on)
+    if not others[3].any():  # nothing to choose by
+        penalties = penalties[len(penalties) // 2 :][:1]
+    solutions = _ridge(lags, covariates, target, weight, penalties)
+    errors = [_error(solution, *others, squared) for solution in solutions]
+    best = int(np.argmin(errors))
+    lag_weights, covariate_weights = solutions[best]
+    network.linear.weight.copy_(lag_weights[:-1].T)
+    network.linear.bias.copy_(lag_weights[-1])
+    if network.from_covariates is not None:
+        network.from_covariates.weight.copy_(covariate_weights[None])
+    residual = target - _apply((lag_weights, covariate_weights), lags, covariates)
+    network.set_spread(_quantiles(residual, weight > 0, network.quantiles))
+    return penalties[best]
+
+
+def _equations(network: ForecastNet, batches: list[tuple[Batch, Batch]]) -> tuple[torch.Tensor, ...]:
+    """Lags (n, L+1) with a column of ones, covariates (n, H, K), targets (n, H) as distances from the last value, and
+    weights (n, H): squares of the scale, so that errors count as they do in the loss; 0 where nothing was observed."""
+    parts = []
+    for context, target in batches:
+        lags, base, covariates, stats = network.linear_inputs(*context)
+        scale, location = stats.scale[:, 0], stats.location[:, 0]  # (n, 1)
+        y = (target.values[:, 0] - location) / scale - base
+        seen = torch.ones_like(y) if target.observed is None else target.observed[:, 0].to(y.dtype)
+        lags = torch.cat([lags, torch.ones_like(scale)], dim=1)
+        parts.append([t.double().cpu() for t in (lags, covariates, y * seen, seen * scale.square())])
+    if not parts:
+        return (torch.zeros(0),) * 4  # no windows
+    return tuple(torch.cat(p) for p in zip(*parts, strict=True))
+
+
+def _ridge(lags, covariates, target, weight, penalties) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """For each penalty, weights of the lags (L+1, H), and of the covariates (K,), which all steps share."""
+    row = weight.mean(dim=1, keepdim=True)  # steps of a window weigh alike, so that one decomposition serves them all
+    gram = (lags * row).T @ lags
+    values, vectors = torch.linalg.eigh(gram)
+    values = values.clamp(min=0)
+    solutions = []
+    for penalty in penalties:
+        share = 1 / (values + penalty * values.mean()) if np.isfinite(penalty) else torch.zeros_like(values)
+        solve = vectors * share @ vectors.T @ (lags * row).T  # (L+1, n)
+        solution = solve @ target, torch.zeros(covariates.shape[2], dtype=target.dtype)
+        for _ in range(_ROUNDS if covariates.shape[2] else 0):
+            left = (target - lags @ solution[0]).flatten()
+            x, w = covariates.flatten(0, 1), weight.flatten()  # (n*H, K)
+            square = (x * w[:, None]).T @ x
+            ridge = 1e-3 * square.diagonal().mean().clamp(min=1e-12)
+            on_covariates = torch.linalg.solve(
+                square + ridge * torch.eye(len(square), dtype=square.dtype), (x * w[:, None]).T @ left
+            )
+            solution = solve @ (target - covariates @ on_covariates), on_covariates
+        solutions.append(solution)
+    return solutions
+
+
+def _apply(solution, lags, covariates) -> torch.Tensor:
+    on_lags, on_covariates = solution
+    return lags @ on_lags + (covariates @ on_covariates if len(on_covariates) else 0)
+
+
+def _error(solution, lags, covariates, target, weight, squared: bool) -> float:
+    if not weight.numel():
+        return 0.0
+    error = (target - _apply(solution, lags, covariates)).abs() * weight.sqrt()
+    return float((error.square() if squared else error).sum())
+
+
+def _quantiles(residual: torch.Tensor, seen: torch.Tensor, levels: tuple[float, ...]) -> torch.Tensor:
+    """Of the residuals of each step (n, H): (H, Q), all steps together where one has few."""
+    levels = torch.tensor(levels, dtype=residual.dtype)
+    everything = torch.quantile(_some(residual[seen]), levels)
+    enough = 10 / levels.min()
+    return torch.stack(
+        [
+            torch.quantile(column[there], levels) if there.sum() >= enough else everything
+            for column, there in zip(residual.T, seen.T, strict=True)
+        ]
+    )
+
+
+def _some(values: torch.Tensor, most: int = 1_000_000) -> torch.Tensor:
+    """No more than torch can sort for a quantile."""
+    return values[:: max(1, len(values) // most)]
