@@ -70,7 +70,7 @@ def test_code_of_the_first_page_runs(tmp_path, monkeypatch):
         return create(name, pretrained=pretrained, pretrained_cfg_overlay=overlay, **kwargs)
 
     monkeypatch.setattr(timm, "create_model", from_local_file)
-    use, own, export, segmentation = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    use, own, export, segmentation, _ = re.findall(r"```python\n(.*?)```", README, flags=re.S)
     session: dict = {}
     with torch.no_grad():
         exec(use, session)
@@ -92,3 +92,14 @@ def test_code_of_the_first_page_runs(tmp_path, monkeypatch):
     from mmseg.registry import MODELS
 
     assert len(MODELS.build(backbone)(torch.rand(1, 3, 64, 64))) == 4
+
+
+def test_code_of_time_series_runs(tmp_path, monkeypatch):
+    pytest.importorskip("sktime")
+    pytest.importorskip("matplotlib").use("Agg")
+    monkeypatch.chdir(tmp_path)
+    *_, block = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    session: dict = {}
+    exec(block, session)
+    assert (tmp_path / "forecast.png").is_file() and (tmp_path / "forecaster.safetensors").is_file()
+    assert session["search"].best_params_["JumboForecaster__normalisation"] in ("standard", "difference")

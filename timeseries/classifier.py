@@ -18,7 +18,7 @@ from .patching import NORMALISATIONS
 from .plotting import plot_attention
 from .saving import SafeSaving, load_networks, network_tensors
 from .training import Schedule, draw_seeds, pick_device, seeded, train
-from .windows import pad_together
+from .windows import mean_and_spread, pad_together
 
 _BATCH = 32  # series in a training batch
 _PER_PASS = 256  # in prediction
@@ -172,11 +172,8 @@ class JumboClassifier(SafeSaving, BaseClassifier):
     def _fit(self, X, y):
         device = pick_device(self.device)
         arrays = _arrays(X)
-        stacked = np.concatenate(arrays)
-        self.location_ = np.nan_to_num(np.nanmean(stacked, axis=0)) if len(stacked) else 0.0
-        spread = np.nanstd(stacked, axis=0)
-        self.scale_ = np.where(spread > 0, spread, 1.0)  # also where all is missing
-        self.channels_ = stacked.shape[1]
+        self.location_, self.scale_ = mean_and_spread(np.concatenate(arrays))
+        self.channels_ = len(self.location_)
         data = self._tensors(arrays)
         labels = torch.as_tensor(np.searchsorted(self.classes_, y))
         self.longest_ = max(len(a) for a in arrays)
@@ -332,8 +329,6 @@ class JumboClassifier(SafeSaving, BaseClassifier):
 
     def _tensors(self, arrays: list[np.ndarray]) -> list[torch.Tensor]:
         """Float32 (C, T) each, in units of the training set."""
-        for a in arrays:
-            check_finite(a)
         return [torch.from_numpy(((a - self.location_) / self.scale_).T.astype(np.float32)) for a in arrays]
 
     # ---- saving
@@ -373,10 +368,13 @@ class JumboClassifier(SafeSaving, BaseClassifier):
 
 
 def _arrays(X: np.ndarray | pd.DataFrame) -> list[np.ndarray]:
-    """Series (T, C) of sktime's "numpy3D" or "pd-multiindex" format."""
-    if isinstance(X, np.ndarray):
-        return list(X.astype(np.float64).transpose(0, 2, 1))
-    return [i.values for i in instances_of(X)]
+    """Series (T, C) of sktime's "numpy3D" or "pd-multiindex" format, NaN where nothing was observed."""
+    tables = (
+        X.astype(np.float64).transpose(0, 2, 1) if isinstance(X, np.ndarray) else [i.values for i in instances_of(X)]
+    )
+    for table in tables:
+        check_finite(table)
+    return list(tables)
 
 
 def _stratified(labels: torch.Tensor, share: float, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:

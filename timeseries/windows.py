@@ -45,7 +45,7 @@ class Panel:
         values = np.empty((C, int(self.ends[-1])), dtype=np.float32)
         for i, (s, start, end) in enumerate(zip(series, self.starts.tolist(), self.ends.tolist(), strict=True)):
             check_finite(s)
-            self.location[i], self.scale[i] = _mean_and_spread(s)
+            self.location[i], self.scale[i] = mean_and_spread(s)
             values[:, start:end] = ((s - self.location[i]) / self.scale[i]).T
         observed = ~np.isnan(values)
         self.observed = None if observed.all() else torch.from_numpy(observed)
@@ -112,7 +112,7 @@ def pad_together(series: Sequence[torch.Tensor], device: torch.device) -> Batch:
     return Batch(values, None) if observed.all() else Batch(values.nan_to_num(), observed)
 
 
-def _mean_and_spread(s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def mean_and_spread(s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of each channel of (T, C), over what was observed; (0, 1) if nothing was, and a spread of 1 if it is constant."""
     s = s.astype(np.float64)
     seen = ~np.isnan(s)
