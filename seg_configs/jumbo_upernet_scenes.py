@@ -8,7 +8,7 @@ _base_ = [
 model = dict(
     # a smaller std than usual: what patches show has to stand up to the sine-cosine positions from the start
     data_preprocessor=dict(size=(96, 96), mean=[110.0] * 3, std=[40.0] * 3),
-    backbone=dict(arch=dict(depth=4, jumbo_multiplier=4), img_size=96, out_indices=(0, 1, 2, 3)),
+    backbone=dict(arch=dict(depth=4), img_size=96, out_indices=(0, 1, 2, 3)),
     decode_head=dict(num_classes=8, dropout_ratio=0.0, loss_stride=2),
 )
 max_iters = 1200

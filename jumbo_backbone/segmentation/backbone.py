@@ -34,7 +34,7 @@ class JumboViTBackbone(BaseModule):
         in_channels: Channels C of the image.
         out_indices: Blocks whose output is returned, in this order; negative from the end.
         final_norm: Apply the encoder's final norm to every map and to the wide token that is read out.
-        jumbo_readout: How the wide token reaches the maps: "ignore", "add" or "project" (see ``JumboReadout``).
+        jumbo_readout: How the wide token reaches the maps: "ignore" or "add" (see ``JumboReadout``).
         drop_path_rate: Stochastic depth, the same in every block.
         drop_rate: Dropout after the positions, after projections and in FFNs.
         attn_drop_rate: Dropout on attention probabilities.

@@ -5,7 +5,7 @@ norm_cfg = dict(type="BN", requires_grad=True)
 model = dict(
     data_preprocessor=dict(size=(128, 128)),
     backbone=dict(
-        arch=dict(embed_dim=D, depth=6, num_heads=3, jumbo_multiplier=6),
+        arch=dict(embed_dim=D, depth=6, num_heads=3, jumbo_multiplier=4),
         img_size=128,
         patch_size=8,
         out_indices=(1, 2, 4, 5),
