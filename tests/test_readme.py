@@ -4,6 +4,7 @@ import importlib
 import json
 import re
 from pathlib import Path
+from statistics import mean, stdev
 
 import pytest
 
@@ -44,13 +45,31 @@ def test_figures_in_the_text_are_the_raw_files():
 def test_figures_of_segmentation_are_the_raw_files():
     text = " ".join(README.split())
     ours = {}
-    for name in ("train_128", "train_512", "slide_480x360"):
+    for name in ("train_128", "train_512", "slide_480x360", "slide_1024x1024"):
         ours[name] = json.loads((BENCHMARKS / f"cpu_segmentation_{name}.json").read_text())["results"][1]
     times = [ours[name]["time_ratio"]["median"] for name in ("train_128", "train_512")]
     memory = [ours[name]["memory_ratio"]["value"] for name in ("train_128", "train_512")]
     assert f"with 128 channels {times[0]:.3f} of the time and {memory[0]:.3f} of the peak memory" in text
     assert f"with 512 channels {times[1]:.3f} and {memory[1]:.3f}" in text
     assert f"{ours['slide_480x360']['time_ratio']['median']:.3f} of the time of mmsegmentation's one-by-one" in text
+    assert f"at 1024×1024 {ours['slide_1024x1024']['time_ratio']['median']:.3f}" in text
+
+
+def test_figures_of_camvid_are_the_raw_file():
+    text = " ".join(README.split())
+    runs = json.loads((BENCHMARKS / "cpu_camvid.json").read_text())["results"]
+    mious = {}
+    for run in runs:
+        mious.setdefault(run["name"], []).append(run["mIoU"])
+    ours, theirs = mious["jumbo"], mious["registers"]
+    assert len(ours) == len(theirs) == 3
+    listed = [", ".join(f"{m:.1f}" for m in seeds) for seeds in (ours, theirs)]
+    means = [f"{mean(seeds):.1f}" for seeds in (ours, theirs)]
+    assert f"mIoU {listed[0]} against {listed[1]}, in the mean {means[0]} (s.d. {stdev(ours):.1f})" in text
+    assert f"against {means[1]} ({stdev(theirs):.1f})" in text
+    silent = " and ".join(f"{m:.1f}" for m in mious["jumbo, readout ignore"])
+    assert f"not read out {silent}" in text
+    assert f"in place of the lattice {mious['jumbo, loss on every pixel'][0]:.1f}" in text
 
 
 def test_code_of_the_first_page_runs(tmp_path, monkeypatch):
