@@ -545,8 +545,8 @@ class JumboForecaster(SafeSaving, BaseForecaster):
     @property
     def _end(self) -> pd.Index:
         """The last time of all, with its frequency."""
-        cutoff = self.cutoff
-        return cutoff if self._freq is None else pd.DatetimeIndex(cutoff, freq=self._freq)
+        cutoff = self.cutoff  # None while pretraining: sktime sets it in fit
+        return cutoff if self._freq is None or cutoff is None else pd.DatetimeIndex(cutoff, freq=self._freq)
 
     def _steps(self, fh: ForecastingHorizon) -> np.ndarray:
         return self._horizon(fh).to_relative(self._end).to_numpy().astype(np.int64)

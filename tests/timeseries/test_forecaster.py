@@ -351,7 +351,7 @@ def test_bad_data():
 
 QUICK = "test_constructor test_clone test_fit_returns_self test_fit_does_not_overwrite_hyper_params test_set_params"
 QUICK += " test_methods_do_not_change_state test_hierarchical_with_exogeneous"
-QUICK += " test_pretrain test_save_estimators_to_file"
+QUICK += " test_pretrain_clone_preserves_state test_save_estimators_to_file"
 
 
 @pytest.mark.parametrize("name", QUICK.split())
