@@ -7,21 +7,21 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import norm
 from sktime.datatypes import convert_to
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 
 from .checks import check_choice, check_count, check_share
-from .forecasting import LOSSES, Design, fit_network, forecast
-from .frames import Instance, instances_of, table_of
+from .covariates import Covariates, beside, columns_of
+from .design import Design, context_and_patch, default_horizon
+from .forecasting import LOSSES, fit_network, forecast, quantile_at
+from .frames import Instance, extended, instances_of, table_of
 from .patching import NORMALISATIONS
 from .plotting import plot_forecast
 from .saving import SafeSaving, index_from_json, index_to_json, load_networks, network_tensors
+from .timeline import Timeline, frequency_of
 from .training import draw_seeds, pick_device
-from .windows import Cuts, Panel
+from .windows import Cuts, Panel, training_cuts
 
-_LONGEST = 512  # context by default, in steps
-_HORIZON = 24  # by default, in steps
 _STEPS = (20, 200)  # batches in an epoch, at least and at most
 
 
@@ -230,7 +230,7 @@ class JumboForecaster(SafeSaving, BaseForecaster):
 
     def _pretrain(self, y, X=None, fh=None):
         self._learn(y, X, fh)
-        self.pretrained_ = (self.design_, self.networks_, self._covariate_columns)
+        self.pretrained_ = (self.design_, self.networks_, self._covariates.columns)
         return self
 
     _pretrain_update = _pretrain
@@ -238,10 +238,10 @@ class JumboForecaster(SafeSaving, BaseForecaster):
     def _learn(self, y, X, fh) -> None:
         """From tables to trained networks and remembered contexts."""
         device = pick_device(self.device)
-        self._check_covariates(X)
+        self._covariates = Covariates.of(X, self.past_covariates)
         self._index_names = list(y.index.names)
         instances = self._instances(y, X)
-        self._freq = _frequency(instances)
+        self._freq = frequency_of(instances)
         lengths = np.array([len(i.index) for i in instances])
         start = getattr(self, "pretrained_", None)
         if start is None:
@@ -250,7 +250,8 @@ class JumboForecaster(SafeSaving, BaseForecaster):
             self._check_pretrained(start, X)
             self.design_ = start[0]
         panel = Panel([i.values for i in instances])
-        training, validation = self._cuts(lengths)
+        L, H = self.design_.context, self.design_.horizon
+        training, validation = training_cuts(lengths, L, H, self.validation)
         self.networks_, self.history_ = [], []
         for number, seed in enumerate(draw_seeds(self.random_state, self.n_members)):
             if start is None:
@@ -310,47 +311,20 @@ class JumboForecaster(SafeSaving, BaseForecaster):
                         "or use log=False"
                     )
             instances = [i._replace(values=np.log(i.values)) for i in instances]
-        if X is None:
-            return instances
-        others = {i.key: i for i in instances_of(X)}
-        return [i._replace(values=np.hstack([i.values, _rows(others.get(i.key), i.index, X)])) for i in instances]
-
-    def _check_covariates(self, X: pd.DataFrame | None) -> None:
-        columns = [] if X is None else list(X.columns)
-        past = [] if self.past_covariates in (None, "all") else self.past_covariates
-        if unknown := [c for c in past if c not in columns]:
-            raise ValueError(f"past_covariates {unknown} are not among the columns of X, {columns}")
-        self._covariate_columns = columns
+        return beside(instances, X)
 
     def _check_pretrained(self, start: tuple, X: pd.DataFrame | None) -> None:
-        columns = [] if X is None else list(X.columns)
-        if columns != start[2]:
-            raise ValueError(f"pretrained with the columns {start[2]} of X, now they are {columns}: give the same ones")
+        if columns_of(X) != start[2]:
+            raise ValueError(
+                f"pretrained with the columns {start[2]} of X, now they are {columns_of(X)}: give the same ones"
+            )
 
     def _design(self, lengths: np.ndarray, fh: ForecastingHorizon | None, targets: int) -> Design:
         longest = int(lengths.max())
         H = self.horizon
-        if H is None and fh is not None:
-            H = max(1, int(self._steps(fh).max()))
-        elif H is None:
-            H = max(1, min(_HORIZON, longest // 4))
-        allowed = max(1, longest - H, longest // 2) if longest < 4 * H else max(1, (longest - H) // 2)
-        wanted = self.context_length or min(_LONGEST, max(1, (longest - H) // 2))
-        L = min(wanted, allowed)
-        if self.context_length is not None and L < wanted:
-            warnings.warn(
-                f"context_length {wanted} is more than series of at most {longest} steps and a horizon of {H} allow: "
-                f"reading {L} steps",
-                UserWarning,
-                stacklevel=5,
-            )
-        P = self.patch_length or int(np.clip(round(L / 16), 4, 24))
-        if P > L:
-            if self.patch_length is not None:
-                warnings.warn(
-                    f"patch_length {P} is more than the context of {L} steps: using {L}", UserWarning, stacklevel=5
-                )
-            P = L
+        if H is None:
+            H = default_horizon(longest) if fh is None else max(1, int(self._timeline.steps(fh).max()))
+        L, P = context_and_patch(longest, H, self.context_length, self.patch_length, stacklevel=5)
         network = dict(
             patch_length=P,
             patch_stride=min(self.patch_stride or P, P),
@@ -364,27 +338,7 @@ class JumboForecaster(SafeSaving, BaseForecaster):
             proj_drop_rate=self.dropout,
             drop_path_rate=self.drop_path_rate,
         )
-        return Design(L, H, targets, len(self._covariate_columns), tuple(self.quantiles), self.loss, network)
-
-    def _cuts(self, lengths: np.ndarray) -> tuple[Cuts, Cuts | None]:
-        """Where to cut for training, and for validation: there all targets lie in the held-out end of a series."""
-        L, H = self.design_.context, self.design_.horizon
-        T = torch.as_tensor(lengths)
-        held_out = (
-            torch.full_like(T, self.validation)
-            if not isinstance(self.validation, float)
-            else (T * self.validation).long()
-        )
-        # of a series that is short beside context and horizon, all is needed to learn from
-        held_out = torch.where((held_out >= H) & (T - held_out >= L + H), held_out, 0)
-        usable = T - held_out
-        first = torch.minimum(torch.full_like(T, L), ((usable - H) // 2).clamp(min=1))
-        last = torch.where(usable - H >= first, usable - H, usable - 1)
-        training = Cuts(first, last)
-        if not held_out.any():
-            return training, None
-        nowhere = T  # no cut is left at the end of a series
-        return training, Cuts(torch.where(held_out > 0, T - held_out, nowhere), torch.where(held_out > 0, T - H, T - 1))
+        return Design(L, H, targets, len(self._covariates.columns), tuple(self.quantiles), self.loss, network)
 
     # ---- what is remembered
 
@@ -400,21 +354,9 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         """Append what is new; with ``update_params`` also go on training, on windows that end in what is new."""
         if y.shape[1] != self.design_.targets:
             raise ValueError(f"fitted on series of {self.design_.targets} columns, to update there are {y.shape[1]}")
-        if (X is None) != (not self._covariate_columns) or (
-            X is not None and list(X.columns) != self._covariate_columns
-        ):
-            raise ValueError(f"fitted with the columns {self._covariate_columns} of X: give the same ones to update")
-        merged, fresh = [], []
-        new = {i.key: i for i in self._instances(y, X)}
-        for key in {**self._tails, **new}:
-            old, added = self._tails.get(key), new.get(key)
-            if old is None or added is None:
-                merged.append(added if old is None else old)
-            else:
-                kept = ~old.index.isin(added.index)
-                index = old.index[kept].append(added.index)
-                merged.append(Instance(key, index, np.concatenate([old.values[kept], added.values])))
-            fresh.append(0 if added is None else len(added.index))
+        if columns_of(X) != self._covariates.columns:
+            raise ValueError(f"fitted with the columns {self._covariates.columns} of X: give the same ones to update")
+        merged, fresh = extended(self._tails, {i.key: i for i in self._instances(y, X)})
         if update_params:
             self._go_on_training(merged, torch.tensor(fresh))
         self._remember(merged)
@@ -445,7 +387,7 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         levels = np.array(self.design_.quantiles)
         if len(levels) < 3:
             raise ValueError(f"quantiles {self.quantiles!r} have none beside the median: learn some below and above it")
-        values = np.stack([_quantile(quantiles, levels, a) for a in alpha], axis=-1)  # (n, steps, M, alphas)
+        values = np.stack([quantile_at(quantiles, levels, a) for a in alpha], axis=-1)  # (n, steps, M, alphas)
         columns = self._get_columns(method="predict_quantiles", alpha=alpha)
         return self._table(fh, self._back(values.reshape(*values.shape[:2], -1)), columns)
 
@@ -476,35 +418,36 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         self.check_is_fitted()
         instances = self._instances(pd.DataFrame(y), None)
         M, cuts = self.design_.targets, np.asarray(cuts)
-        if self._covariate_columns or len(instances) > 1 or instances[0].values.shape[1] != M:
+        if self._covariates.columns or len(instances) > 1 or instances[0].values.shape[1] != M:
             raise ValueError(
                 f"forecast_at takes one series of the {M} columns fitted, without X; got {len(instances)} series of "
-                f"{instances[0].values.shape[1]} columns, fitted with the columns {self._covariate_columns} of X"
+                f"{instances[0].values.shape[1]} columns, fitted with the columns {self._covariates.columns} of X"
             )
         if cuts.min() < 1 or cuts.max() > len(y):
             raise ValueError(f"cuts from {cuts.min()} to {cuts.max()} leave the series: give 1 to {len(y)}")
         panel = Panel([instances[0].values])
         center, quantiles = self._from(panel, np.zeros_like(cuts), cuts, steps or self.design_.horizon)
         levels = np.array(self.design_.quantiles)
-        return self._back(center), self._back(np.stack([_quantile(quantiles, levels, a) for a in alpha], axis=-1))
+        return self._back(center), self._back(np.stack([quantile_at(quantiles, levels, a) for a in alpha], axis=-1))
 
     def _table(self, fh, values: np.ndarray, columns) -> pd.DataFrame:
-        index = self._horizon(fh).to_absolute_index(self._end)
+        index = self._timeline.times(fh)
         return table_of(list(self._tails), [index] * len(values), values, self._index_names, columns)
 
     def _at(self, fh, X) -> tuple[np.ndarray, np.ndarray]:
         """Centres (n, steps, M) and quantiles (n, steps, M, Q) of all series at the steps asked for."""
-        steps = self._steps(fh)
-        ahead = np.array([steps + self._behind(i.index) for i in self._tails.values()])  # (n, steps), of their own end
+        timeline, tails = self._timeline, list(self._tails.values())
+        steps = timeline.steps(fh)
+        ahead = np.array([steps + timeline.behind(i.index) for i in tails])  # (n, steps), of their own end
         furthest = max(int(ahead.max()), 0)
         if furthest > self.design_.horizon and not self.roll_on:
             raise ValueError(
                 f"step {furthest} is beyond the horizon of {self.design_.horizon} steps trained: fit with that "
                 "fh, or use roll_on=True"
             )
-        series = [self._with_future(i, ahead[n], X) for n, i in enumerate(self._tails.values())]
+        series = [self._covariates.with_future(i, ahead[n], X, timeline) for n, i in enumerate(tails)]
         panel = Panel(series)
-        ends = np.array([len(i.index) for i in self._tails.values()])
+        ends = np.array([len(i.index) for i in tails])
         n, M = len(ends), self.design_.targets
         center = np.empty((*ahead.shape, M))
         quantiles = np.empty((*ahead.shape, M, len(self.design_.quantiles)))
@@ -536,62 +479,9 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         """From the units that the network forecasts to those of the data."""
         return np.exp(values) if self.log else values
 
-    def _horizon(self, fh: ForecastingHorizon) -> ForecastingHorizon:
-        """With the frequency of the series, which the index of a panel does not carry."""
-        if fh.freq is not None or self._freq is None:
-            return fh
-        return ForecastingHorizon(fh.to_pandas(), is_relative=fh.is_relative, freq=self._freq)
-
     @property
-    def _end(self) -> pd.Index:
-        """The last time of all, with its frequency."""
-        cutoff = self.cutoff  # None while pretraining: sktime sets it in fit
-        return cutoff if self._freq is None or cutoff is None else pd.DatetimeIndex(cutoff, freq=self._freq)
-
-    def _steps(self, fh: ForecastingHorizon) -> np.ndarray:
-        return self._horizon(fh).to_relative(self._end).to_numpy().astype(np.int64)
-
-    def _behind(self, index: pd.Index) -> int:
-        """Steps from the last one of a series to the last one of all."""
-        if index[-1] == self.cutoff[0]:
-            return 0
-        own_end = ForecastingHorizon(index[-1:], is_relative=False, freq=self._freq)
-        return -int(own_end.to_relative(self._end).to_numpy()[0])
-
-    @property
-    def _known_ahead(self) -> np.ndarray:
-        """Which covariates are (K,)."""
-        past = self._covariate_columns if self.past_covariates == "all" else self.past_covariates or []
-        return np.array([c not in past for c in self._covariate_columns], dtype=bool)
-
-    def _with_future(self, instance: Instance, ahead: np.ndarray, X: pd.DataFrame | None) -> np.ndarray:
-        """Values (T + steps, M + K) of a series: those remembered, and the covariates of the steps to come."""
-        K, M = len(self._covariate_columns), self.design_.targets
-        steps = int(ahead.max())
-        if not K or steps < 1:
-            return instance.values
-        future = np.full((steps, M + K), np.nan)
-        if self._known_ahead.any():
-            if X is None or list(X.columns) != self._covariate_columns:
-                given = None if X is None else list(X.columns)
-                raise ValueError(
-                    f"fitted with the columns {self._covariate_columns} of X, to predict there are {given}: give the "
-                    "same ones for the steps to come, or name those that are not known ahead in past_covariates"
-                )
-            behind = self._behind(instance.index)
-            coming = self._horizon(ForecastingHorizon(np.arange(1 - behind, steps + 1 - behind)))
-            times = coming.to_absolute_index(self._end)
-            rows = {i.key: i for i in instances_of(X)}.get(instance.key)
-            found = np.full(steps, -1) if rows is None else rows.index.get_indexer(times)
-            wanted = ahead[ahead > 0]
-            if (absent := wanted[found[wanted - 1] < 0]).size:
-                raise ValueError(
-                    f"X does not cover the horizon: there is no row at {times[absent[0] - 1]}"
-                    + (f" of {instance.key}" if instance.key is not None else "")
-                )
-            known = M + np.flatnonzero(self._known_ahead)
-            future[np.ix_(found >= 0, known)] = rows.values[np.ix_(found[found >= 0], known - M)]
-        return np.concatenate([instance.values, future])
+    def _timeline(self) -> Timeline:
+        return Timeline.after(self.cutoff, self._freq)  # no cutoff while pretraining: sktime sets it in fit
 
     def plot(self, fh=None, X=None, coverage=(0.8, 0.95), history=None, instance=None, column=None, ax=None):
         """Draw the end of a series, its forecast, and intervals.
@@ -625,13 +515,13 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         instance, column = _choice("instance", instance, keys), _choice("column", column, columns)
         center, quantiles = self._at(fh, self._check_X(X=X))
         n, m = keys.index(instance), columns.index(column)
-        times = self._horizon(fh).to_absolute_index(self._end)
+        times = self._timeline.times(fh)
         tail = self._tails[instance]
         shown = history or max(3 * len(times), 2)
         past = pd.Series(tail.values[-shown:, m], index=tail.index[-shown:])
         levels = np.array(self.design_.quantiles)
         bounds = [
-            (c, *(self._back(_quantile(quantiles[n, :, m], levels, 0.5 + side * c / 2)) for side in (-1, 1)))
+            (c, *(self._back(quantile_at(quantiles[n, :, m], levels, 0.5 + side * c / 2)) for side in (-1, 1)))
             for c in sorted(coverage, reverse=True)
         ]
         name = " ".join(str(part) for part in (instance, column) if part is not None and not isinstance(part, int))
@@ -652,11 +542,11 @@ class JumboForecaster(SafeSaving, BaseForecaster):
             indices=[index_to_json(i.index) for i in tails],
             index_names=self._index_names,
             columns=[name.item() if isinstance(name, np.generic) else name for name in names],
-            covariates=self._covariate_columns,
+            covariates=list(self._covariates),
             mtype=self._y_metadata["mtype"],
             cutoff=index_to_json(self.cutoff),
             freq=self._freq,
-            fh=None if self._fh is None else self._steps(self._fh).tolist(),
+            fh=None if self._fh is None else self._timeline.steps(self._fh).tolist(),
         )
 
     def _restore_state(self, tensors, state):
@@ -664,7 +554,7 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         self.design_, self.history_ = Design(**design), []
         self.networks_ = [self.design_.build() for _ in range(state["members"])]
         load_networks(self.networks_, tensors)
-        self._covariate_columns, self._index_names = state["covariates"], state["index_names"]
+        self._covariates, self._index_names = Covariates(*state["covariates"]), state["index_names"]
         keys = [tuple(k) if isinstance(k, list) else k for k in state["keys"]]
         indices = [index_from_json(i) for i in state["indices"]]
         self._tails = {
@@ -700,33 +590,6 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         ]
 
 
-def _frequency(instances: list[Instance]) -> str | None:
-    """Of the dates in a panel; None if they are no dates, or say it themselves.
-
-    Raises:
-        ValueError: If it cannot be told.
-    """
-    index = max((i.index for i in instances), key=len)
-    if not isinstance(index, pd.DatetimeIndex) or len(index) < 3:
-        return None
-    freq = index.freqstr or pd.infer_freq(index)
-    if freq is None:
-        raise ValueError(
-            f"the dates from {index[0]} to {index[-1]} are not evenly spaced, so steps ahead have no date: reindex "
-            "with y.asfreq(...), which puts NaN where nothing was observed, or use a PeriodIndex"
-        )
-    return freq
-
-
-def _rows(found: Instance | None, index: pd.Index, X: pd.DataFrame) -> np.ndarray:
-    """Covariates at some times, NaN where there are none."""
-    values = np.full((len(index), X.shape[1]), np.nan)
-    if found is not None:
-        at = found.index.get_indexer(index)
-        values[at >= 0] = found.values[at[at >= 0]]
-    return values
-
-
 def _choice(what: str, wanted, there: list):
     """One of those there are, the first if none is wanted."""
     if wanted is None:
@@ -736,11 +599,3 @@ def _choice(what: str, wanted, there: list):
             f"no {what} {wanted!r}: there are {', '.join(map(repr, there[:10]))}{', …' * (len(there) > 10)}"
         )
     return wanted
-
-
-def _quantile(values: np.ndarray, levels: np.ndarray, alpha: float) -> np.ndarray:
-    """A quantile (…) between or beyond those known (…, Q): linear in the scores of a normal distribution."""
-    scores, score = norm.ppf(levels), norm.ppf(alpha)
-    right = int(np.clip(np.searchsorted(scores, score), 1, len(scores) - 1))
-    share = (score - scores[right - 1]) / (scores[right] - scores[right - 1])
-    return values[..., right - 1] + share * (values[..., right] - values[..., right - 1])

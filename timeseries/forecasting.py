@@ -3,13 +3,14 @@
 import copy
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
+from scipy.stats import norm
 
 from .closed_form import fit_linear
+from .design import Design
 from .network import Forecast, ForecastNet
 from .training import History, Schedule, seeded, train
 from .windows import Batch, Cuts, Panel
@@ -17,39 +18,6 @@ from .windows import Batch, Cuts, Panel
 LOSSES = ("quantile", "mse", "mae", "huber")
 
 _ITEMS = 1024  # series in a training batch, and in one pass of prediction; a window has one of each channel
-
-
-@dataclass(frozen=True)
-class Design:
-    """What a network reads and returns.
-
-    Attributes:
-        context: Steps L it reads.
-        horizon: Steps H it forecasts at once.
-        targets: Channels that are forecast, the first ones of a panel.
-        covariates: Channels after them, read with each target.
-        quantiles: Probabilities, rising, 0.5 among them.
-        loss: What the centre of the forecast minimises.
-        network: Further arguments of ``ForecastNet``.
-    """
-
-    context: int
-    horizon: int
-    targets: int
-    covariates: int
-    quantiles: tuple[float, ...]
-    loss: str
-    network: dict[str, Any] = field(default_factory=dict)
-
-    def build(self) -> ForecastNet:
-        return ForecastNet(
-            self.context,
-            self.horizon,
-            self.quantiles,
-            covariates=self.covariates,
-            median_is_center=self.loss in ("quantile", "mae"),
-            **self.network,
-        )
 
 
 class Windows:
@@ -287,3 +255,11 @@ def _forecast_some(networks, design, panel, series, cuts, steps, device) -> tupl
         results.append((torch.cat(centers, dim=2), torch.cat(quantiles, dim=2)))
     center, quantile = (torch.stack(r).mean(dim=0)[:, :, :steps].transpose(1, 2) for r in zip(*results, strict=True))
     return center.numpy(), quantile.numpy()
+
+
+def quantile_at(values: np.ndarray, levels: np.ndarray, alpha: float) -> np.ndarray:
+    """A quantile (…) between or beyond those known (…, Q): linear in the scores of a normal distribution."""
+    scores, score = norm.ppf(levels), norm.ppf(alpha)
+    right = int(np.clip(np.searchsorted(scores, score), 1, len(scores) - 1))
+    share = (score - scores[right - 1]) / (scores[right] - scores[right - 1])
+    return values[..., right - 1] + share * (values[..., right] - values[..., right - 1])

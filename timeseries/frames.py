@@ -28,6 +28,24 @@ def instances_of(table: pd.DataFrame) -> list[Instance]:
     return [Instance(keys[i], times[r], values[r]) for i, r in enumerate(rows)]
 
 
+def extended(
+    old: dict[Hashable | None, Instance], new: dict[Hashable | None, Instance]
+) -> tuple[list[Instance], list[int]]:
+    """Series with what is new of them at their ends, in place of rows of the same times; and the number of new rows of
+    each."""
+    merged, fresh = [], []
+    for key in {**old, **new}:
+        before, added = old.get(key), new.get(key)
+        if before is None or added is None:
+            merged.append(added if before is None else before)
+        else:
+            kept = ~before.index.isin(added.index)
+            index = before.index[kept].append(added.index)
+            merged.append(Instance(key, index, np.concatenate([before.values[kept], added.values])))
+        fresh.append(0 if added is None else len(added.index))
+    return merged, fresh
+
+
 def table_of(keys: list[Hashable | None], indices: list[pd.Index], values: np.ndarray, names, columns) -> pd.DataFrame:
     """The table of some series' values (n, T, C), whose index has these names."""
     flat = values.reshape(-1, values.shape[-1])

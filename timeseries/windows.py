@@ -104,6 +104,30 @@ class Cuts:
         return Cuts(self.first, self.first + early - 1), Cuts(self.first + early, self.first + self.counts - 1)
 
 
+def training_cuts(lengths: np.ndarray, context: int, horizon: int, validation: float | int) -> tuple[Cuts, Cuts | None]:
+    """Where to cut series for training, and for validation, if any can spare it.
+
+    Args:
+        lengths: Steps of the series (n,).
+        context, horizon: Steps before and after a cut.
+        validation: End of every series to hold out, a share (float) or in steps (int): there all targets of the
+            validation lie.
+    """
+    L, H = context, horizon
+    T = torch.as_tensor(lengths)
+    held_out = (T * validation).long() if isinstance(validation, float) else torch.full_like(T, validation)
+    # of a series that is short beside context and horizon, all is needed to learn from
+    held_out = torch.where((held_out >= H) & (T - held_out >= L + H), held_out, 0)
+    usable = T - held_out
+    first = torch.minimum(torch.full_like(T, L), ((usable - H) // 2).clamp(min=1))
+    last = torch.where(usable - H >= first, usable - H, usable - 1)
+    training = Cuts(first, last)
+    if not held_out.any():
+        return training, None
+    nowhere = T  # no cut is left at the end of a series
+    return training, Cuts(torch.where(held_out > 0, T - held_out, nowhere), torch.where(held_out > 0, T - H, T - 1))
+
+
 def pad_together(series: Sequence[torch.Tensor], device: torch.device) -> Batch:
     """A batch of series (C, T_i), NaN where nothing was observed: the shorter ones end before it does."""
     longest = max(s.shape[1] for s in series)

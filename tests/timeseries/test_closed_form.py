@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from timeseries.closed_form import fit_linear
-from timeseries.forecasting import Design, Windows
+from timeseries.design import Design
+from timeseries.forecasting import Windows
 from timeseries.windows import Cuts, Panel
 
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
