@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 
 
-def check_count(name: str, value: Any, unit: str = "") -> None:
-    """Raises TypeError for what is no integer, ValueError below 1."""
+def check_count(name: str, value: Any, unit: str = "", least: int = 1) -> None:
+    """Raises TypeError for what is no integer, ValueError below the least, 1 or 0."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be an integer, got {value!r}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1{unit and ' ' + unit}, got {value}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}{unit and ' ' + unit}, got {value}")
 
 
 def check_choice(name: str, value: Any, options: tuple[str, ...]) -> None:

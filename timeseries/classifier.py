@@ -1,28 +1,55 @@
 """JumboClassifier: classification of series with the Jumbo encoder, as an sktime estimator."""
 
+import copy
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from skbase.base._clone_plugins import _CloneSkbase
 from sktime.classification.base import BaseClassifier
 from sktime.datatypes import convert_to
 from torch import nn
 
 from .checks import check_choice, check_count, check_finite, check_share
 from .frames import instances_of
-from .network import ClassifierNet
+from .network import ClassifierNet, SeriesEncoder
 from .patching import NORMALISATIONS
 from .plotting import plot_attention
+from .pretraining import pretrain_encoder
 from .saving import SafeSaving, load_networks, network_tensors
-from .training import Schedule, draw_seeds, pick_device, seeded, train
-from .windows import mean_and_spread, pad_together
+from .training import Schedule, draw_seeds, pick_device, seeded, shuffled, train
+from .windows import Batch, mean_and_spread, pad_together
 
 _BATCH = 32  # series in a training batch
 _PER_PASS = 256  # in prediction
 _STEPS = (20, 100)  # batches in an epoch, at least and at most
+_FREE = ("proj_drop_rate", "drop_path_rate")  # may change after pretraining
+
+
+class Pretrained(NamedTuple):
+    """What ``pretrain`` learned: units and length of its series, arguments of the encoders, and these."""
+
+    location: np.ndarray
+    scale: np.ndarray
+    longest: int
+    embedding: dict
+    encoders: list[SeriesEncoder]
+
+
+class _PretrainedCloner(_CloneSkbase):
+    """A clone keeps what pretraining learned, as that of a pretrained sktime forecaster does."""
+
+    def _check(self, obj):
+        return isinstance(obj, JumboClassifier) and hasattr(obj, "pretrained_")
+
+    def _clone(self, obj):
+        clone = super()._clone(obj)
+        clone.pretrained_ = copy.deepcopy(obj.pretrained_)
+        return clone
 
 
 class JumboClassifier(SafeSaving, BaseClassifier):
@@ -48,6 +75,10 @@ class JumboClassifier(SafeSaving, BaseClassifier):
         Share of the target that is spread over all classes.
     class_weight : "balanced", dict or None
         Weight of each class in the loss: inversely to its frequency, as given by label, or none.
+    pretrain_epochs : int
+        Epochs of ``pretrain``.
+    frozen_epochs : int
+        First epochs of ``fit`` that leave a pretrained encoder as it is.
     max_epochs : int
         At most so many epochs.
     learning_rate, weight_decay : float
@@ -118,6 +149,8 @@ class JumboClassifier(SafeSaving, BaseClassifier):
         drop_path_rate=0.1,
         label_smoothing=0.1,
         class_weight=None,
+        pretrain_epochs=30,
+        frozen_epochs=5,
         max_epochs=30,
         learning_rate=1e-3,
         weight_decay=5e-2,
@@ -141,6 +174,8 @@ class JumboClassifier(SafeSaving, BaseClassifier):
         self.drop_path_rate = drop_path_rate
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
+        self.pretrain_epochs = pretrain_epochs
+        self.frozen_epochs = frozen_epochs
         self.max_epochs = max_epochs
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -159,6 +194,8 @@ class JumboClassifier(SafeSaving, BaseClassifier):
                 check_count(name, getattr(self, name), "steps")
         for name in ("embed_dim", "depth", "num_heads", "jumbo_multiplier", "max_epochs", "n_members", "patience"):
             check_count(name, getattr(self, name))
+        check_count("pretrain_epochs", self.pretrain_epochs)
+        check_count("frozen_epochs", self.frozen_epochs, least=0)
         check_choice("normalisation", self.normalisation, NORMALISATIONS)
         for name in ("dropout", "head_dropout", "drop_path_rate", "label_smoothing", "validation"):
             check_share(name, getattr(self, name))
@@ -172,12 +209,9 @@ class JumboClassifier(SafeSaving, BaseClassifier):
     def _fit(self, X, y):
         device = pick_device(self.device)
         arrays = _arrays(X)
-        self.location_, self.scale_ = mean_and_spread(np.concatenate(arrays))
-        self.channels_ = len(self.location_)
+        self._measure(arrays)
         data = self._tensors(arrays)
         labels = torch.as_tensor(np.searchsorted(self.classes_, y))
-        self.longest_ = max(len(a) for a in arrays)
-        self.patch_length_, self.patch_stride_ = self._patches(self.longest_)
         weights = self._class_weights(labels)
         self.networks_, self.history_ = [], []
         for number, seed in enumerate(draw_seeds(self.random_state, self.n_members)):
@@ -186,6 +220,97 @@ class JumboClassifier(SafeSaving, BaseClassifier):
             self.networks_.append(network)
             self.history_.append(history)
         return self
+
+    def pretrain(self, X):
+        """Learn from series without labels: the encoder reconstructs masked patches (PatchTST, section 3.2).
+
+        ``fit`` then starts from this encoder. What was learned survives ``fit``, ``reset``, ``set_params`` and
+        ``clone``; a second call goes on from the first.
+
+        Parameters
+        ----------
+        X : in any format of sktime's panels
+            They need not be those of ``fit``, but have as many channels.
+
+        Returns
+        -------
+        self : not fitted.
+
+        Raises
+        ------
+        ValueError
+            For infinite values, and after a first call, for another number of channels or another size of the network.
+        """
+        self.reset()
+        device = pick_device(self.device)
+        arrays = _arrays(convert_to(X, self.get_tag("X_inner_mtype"), as_scitype="Panel"))
+        self._measure(arrays)
+        data = self._tensors(arrays)
+
+        def batches(generator: torch.Generator, steps: int) -> Iterator[Batch]:
+            for rows in shuffled(torch.arange(len(data)), _BATCH)(generator, steps):
+                yield pad_together([data[i] for i in rows.tolist()], device)
+
+        schedule = Schedule(
+            epochs=self.pretrain_epochs,
+            steps=_steps(len(data)),
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+        )
+        encoders, self.history_ = [], []
+        for number, seed in enumerate(draw_seeds(self.random_state, self.n_members)):
+            with seeded(seed):
+                encoder = SeriesEncoder(self.channels_, **self._embedding())
+            self._start_pretrained(encoder, number)
+            title = "pretraining" if self.n_members == 1 else f"member {number + 1} of {self.n_members}"
+            options = dict(verbose=self.verbose, callbacks=self.callbacks or (), title=title)
+            self.history_.append(pretrain_encoder(encoder, batches, schedule, seed=seed, device=device, **options))
+            encoders.append(encoder)
+        self.pretrained_ = Pretrained(self.location_, self.scale_, self.longest_, self._embedding(), encoders)
+        return self
+
+    def reset(self):
+        """As for every sktime estimator, but what pretraining learned stays: ``fit`` resets, too."""
+        pretrained = getattr(self, "pretrained_", None)
+        super().reset()
+        if pretrained is not None:
+            self.pretrained_ = pretrained
+        return self
+
+    @classmethod
+    def _get_clone_plugins(cls):
+        return [_PretrainedCloner]
+
+    def _measure(self, arrays: list[np.ndarray]) -> None:
+        """Units and patches, by the series to learn from, or as they were when pretraining."""
+        start = getattr(self, "pretrained_", None)
+        if start is None:
+            self.location_, self.scale_ = mean_and_spread(np.concatenate(arrays))
+            self.longest_ = max(len(a) for a in arrays)
+        else:
+            self.location_, self.scale_, self.longest_ = start.location, start.scale, start.longest
+        self.channels_ = len(self.location_)
+        self.patch_length_, self.patch_stride_ = self._patches(self.longest_)
+        if start is None:
+            return
+        if arrays[0].shape[1] != self.channels_:
+            raise ValueError(
+                f"pretrained on series of {self.channels_} channels, now they have {arrays[0].shape[1]}: give the same "
+                "ones, or a new classifier"
+            )
+        now = self._embedding()
+        if changed := [k for k, v in start.embedding.items() if now[k] != v and k not in _FREE]:
+            was, is_now = ({k: e[k] for k in changed} for e in (start.embedding, now))
+            raise ValueError(f"pretrained with {was}, now there is {is_now}: pretrain a new classifier with these")
+
+    def _start_pretrained(self, network: nn.Module, number: int) -> list[nn.Parameter]:
+        """Give a member's network the encoder that was pretrained, if one was: its parameters, else none."""
+        start = getattr(self, "pretrained_", None)
+        if start is None:
+            return []
+        encoder = network if isinstance(network, SeriesEncoder) else network.encoder
+        encoder.load_state_dict(start.encoders[number % len(start.encoders)].state_dict())
+        return list(encoder.parameters())
 
     def _patches(self, longest: int) -> tuple[int, int]:
         P = min(self.patch_length or max(2, math.ceil(longest / 16)), longest)
@@ -196,6 +321,12 @@ class JumboClassifier(SafeSaving, BaseClassifier):
             self.channels_,
             len(self.classes_),
             head_drop_rate=self.head_dropout,
+            **self._embedding(),
+        )
+
+    def _embedding(self) -> dict:
+        """Arguments of ``SeriesEncoder``."""
+        return dict(
             length=self.longest_,
             patch_length=self.patch_length_,
             patch_stride=self.patch_stride_,
@@ -211,19 +342,9 @@ class JumboClassifier(SafeSaving, BaseClassifier):
     def _train(self, data, labels, weights, seed, device, title):
         with seeded(seed) as generator:
             network = self._build()
+            frozen = self._start_pretrained(network, len(self.networks_))
             train_on, held_out = _stratified(labels, self.validation, generator)
             weights = weights.to(device)
-
-            def batches(generator: torch.Generator, steps: int) -> Iterator[torch.Tensor]:
-                size = min(_BATCH, len(train_on))
-                needed = steps * size
-                order = torch.cat(
-                    [
-                        train_on[torch.randperm(len(train_on), generator=generator)]
-                        for _ in range(math.ceil(needed / len(train_on)))
-                    ]
-                )
-                yield from order[:needed].split(size)
 
             def loss_of(rows: torch.Tensor) -> torch.Tensor:
                 x = pad_together([data[i] for i in rows.tolist()], device)
@@ -239,24 +360,25 @@ class JumboClassifier(SafeSaving, BaseClassifier):
                     losses.append(F.cross_entropy(network(*x), labels[rows].to(device), reduction="none"))
                 return torch.cat(losses).cpu()
 
-            least, most = _STEPS
             history = train(
                 network,
                 loss_of,
-                batches,
+                shuffled(train_on, _BATCH),
                 score if len(held_out) else None,
                 Schedule(
                     epochs=self.max_epochs,
-                    steps=min(max(math.ceil(len(train_on) / _BATCH), least), most),
+                    steps=_steps(len(train_on)),
                     learning_rate=self.learning_rate,
                     weight_decay=self.weight_decay,
                     patience=self.patience,
+                    frozen_epochs=self.frozen_epochs,
                 ),
                 generator=generator,
                 device=device,
                 verbose=self.verbose,
                 callbacks=self.callbacks or (),
                 title=title,
+                frozen=frozen,
             )
         return network, history
 
@@ -375,6 +497,12 @@ def _arrays(X: np.ndarray | pd.DataFrame) -> list[np.ndarray]:
     for table in tables:
         check_finite(table)
     return list(tables)
+
+
+def _steps(series: int) -> int:
+    """Batches in an epoch."""
+    least, most = _STEPS
+    return min(max(math.ceil(series / _BATCH), least), most)
 
 
 def _stratified(labels: torch.Tensor, share: float, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:

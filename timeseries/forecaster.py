@@ -2,7 +2,9 @@
 
 import copy
 import warnings
-from dataclasses import asdict
+from collections.abc import Hashable, Iterator
+from dataclasses import asdict, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,16 +15,28 @@ from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 from .checks import check_choice, check_count, check_share
 from .covariates import Covariates, beside, columns_of
 from .design import Design, context_and_patch, default_horizon
-from .forecasting import LOSSES, fit_network, forecast, quantile_at
+from .forecasting import LOSSES, Windows, fit_network, forecast, quantile_at
 from .frames import Instance, extended, instances_of, table_of
+from .network import ForecastNet
 from .patching import NORMALISATIONS
 from .plotting import plot_forecast
+from .pretraining import pretrain_encoder
 from .saving import SafeSaving, index_from_json, index_to_json, load_networks, network_tensors
 from .timeline import Timeline, frequency_of
-from .training import draw_seeds, pick_device
-from .windows import Cuts, Panel, training_cuts
+from .training import History, Schedule, draw_seeds, pick_device
+from .windows import Batch, Cuts, Panel, training_cuts
 
 _STEPS = (20, 200)  # batches in an epoch, at least and at most
+_PRETRAININGS = ("forecast", "masked")
+
+
+class Pretrained(NamedTuple):
+    """What ``pretrain`` learned: its design, the networks, the columns of X, and what they were trained for."""
+
+    design: Design
+    networks: list[ForecastNet]
+    covariates: list[Hashable]
+    task: str
 
 
 class JumboForecaster(SafeSaving, BaseForecaster):
@@ -64,6 +78,13 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         Columns of X that are not known ahead: they are read up to the present only. None: all are known ahead.
     dropout, head_dropout, drop_path_rate : float
         In the encoder, before the head, and of whole residual branches.
+    pretraining : {"forecast", "masked"}
+        What ``pretrain`` learns from its panel: to forecast, or, by its encoder alone, to reconstruct masked patches
+        (PatchTST, section 3.2).
+    pretrain_epochs : int, optional
+        Epochs of ``pretrain``. Default: as ``max_epochs``.
+    frozen_epochs : int
+        First epochs of ``fit`` that leave an encoder as it was pretrained on masked patches.
     max_epochs : int
         At most so many epochs; with validation fewer, if the score does not improve for ``patience`` epochs.
     learning_rate, weight_decay : float
@@ -155,6 +176,9 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         dropout=0.2,
         head_dropout=0.0,
         drop_path_rate=0.0,
+        pretraining="forecast",
+        pretrain_epochs=None,
+        frozen_epochs=2,
         max_epochs=8,
         learning_rate=1e-3,
         weight_decay=1e-2,
@@ -185,6 +209,9 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         self.dropout = dropout
         self.head_dropout = head_dropout
         self.drop_path_rate = drop_path_rate
+        self.pretraining = pretraining
+        self.pretrain_epochs = pretrain_epochs
+        self.frozen_epochs = frozen_epochs
         self.max_epochs = max_epochs
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -208,6 +235,10 @@ class JumboForecaster(SafeSaving, BaseForecaster):
                 check_count(name, getattr(self, name), "steps")
         for name in ("embed_dim", "depth", "num_heads", "jumbo_multiplier", "max_epochs", "n_members", "patience"):
             check_count(name, getattr(self, name))
+        if self.pretrain_epochs is not None:
+            check_count("pretrain_epochs", self.pretrain_epochs)
+        check_count("frozen_epochs", self.frozen_epochs, least=0)
+        check_choice("pretraining", self.pretraining, _PRETRAININGS)
         check_choice("loss", self.loss, LOSSES)
         check_choice("normalisation", self.normalisation, NORMALISATIONS[1:])
         levels = list(self.quantiles)
@@ -225,18 +256,18 @@ class JumboForecaster(SafeSaving, BaseForecaster):
     # ---- fitting
 
     def _fit(self, y, X, fh):
-        self._learn(y, X, fh)
+        self._learn(y, X, fh, "forecast", self.max_epochs)
         return self
 
     def _pretrain(self, y, X=None, fh=None):
-        self._learn(y, X, fh)
-        self.pretrained_ = (self.design_, self.networks_, self._covariates.columns)
+        self._learn(y, X, fh, self.pretraining, self.pretrain_epochs or self.max_epochs)
+        self.pretrained_ = Pretrained(self.design_, self.networks_, self._covariates.columns, self.pretraining)
         return self
 
     _pretrain_update = _pretrain
 
-    def _learn(self, y, X, fh) -> None:
-        """From tables to trained networks and remembered contexts."""
+    def _learn(self, y, X, fh, task: str, epochs: int) -> None:
+        """From tables to networks trained for a task, and remembered contexts."""
         device = pick_device(self.device)
         self._covariates = Covariates.of(X, self.past_covariates)
         self._index_names = list(y.index.names)
@@ -248,10 +279,11 @@ class JumboForecaster(SafeSaving, BaseForecaster):
             self.design_ = self._design(lengths, fh, y.shape[1])
         else:
             self._check_pretrained(start, X)
-            self.design_ = start[0]
+            self.design_ = replace(start.design, targets=y.shape[1])  # each is read by itself
         panel = Panel([i.values for i in instances])
-        L, H = self.design_.context, self.design_.horizon
-        training, validation = training_cuts(lengths, L, H, self.validation)
+        held_out = 0 if task == "masked" else self.validation
+        training, validation = training_cuts(lengths, self.design_.context, self.design_.horizon, held_out)
+        fresh = start is None or start.task == "masked"  # of forecasting, it knows nothing
         self.networks_, self.history_ = [], []
         for number, seed in enumerate(draw_seeds(self.random_state, self.n_members)):
             if start is None:
@@ -259,16 +291,21 @@ class JumboForecaster(SafeSaving, BaseForecaster):
                     torch.manual_seed(seed)
                     network = self.design_.build()
             else:
-                network = copy.deepcopy(start[1][number % len(start[1])])
-            if len(training):
-                rate = self.learning_rate if start is None else 0.3 * self.learning_rate
-                self.history_.append(
-                    self._train(
-                        network, panel, training, validation, seed, device, rate, self.max_epochs, number, start is None
-                    )
+                network = copy.deepcopy(start.networks[number % len(start.networks)])
+            where = dict(seed=seed, device=device, epochs=epochs, number=number)
+            if not len(training):
+                pass
+            elif task == "masked":
+                self.history_.append(self._reconstruct(network, panel, training, **where))
+            else:
+                frozen = list(network.encoder.parameters()) if start is not None and fresh else ()
+                rate = (1 if fresh else 0.3) * self.learning_rate
+                history = self._train(
+                    network, panel, training, validation, rate=rate, fresh=fresh, frozen=frozen, **where
                 )
+                self.history_.append(history)
             self.networks_.append(network.eval())
-        if not len(training) and start is None:
+        if not len(training) and fresh:
             warnings.warn(
                 f"the longest series has {lengths.max()} steps, too few to learn from: forecasts are means of the "
                 "context. Give a longer series, or pretrain on others",
@@ -278,11 +315,21 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         self._remember(instances)
 
     def _train(
-        self, network, panel, training, validation, seed, device, rate, epochs, number, fresh=False, hold_out=True
-    ):
-        schedule = dict(epochs=epochs, patience=self.patience)
-        schedule |= dict(learning_rate=rate, weight_decay=self.weight_decay)
-        title = "training" if self.n_members == 1 else f"member {number + 1} of {self.n_members}"
+        self,
+        network,
+        panel,
+        training,
+        validation,
+        *,
+        seed,
+        device,
+        epochs,
+        number,
+        rate,
+        fresh=False,
+        hold_out=True,
+        frozen=(),
+    ) -> History:
         return fit_network(
             network,
             self.design_,
@@ -292,13 +339,31 @@ class JumboForecaster(SafeSaving, BaseForecaster):
             seed=seed,
             device=device,
             steps=_STEPS,
-            schedule=schedule,
+            schedule=self._schedule(epochs, rate) | dict(frozen_epochs=self.frozen_epochs),
             fresh=fresh,
             hold_out=hold_out,
-            verbose=self.verbose,
-            callbacks=self.callbacks or (),
-            title=title,
+            frozen=frozen,
+            **self._reports(number),
         )
+
+    def _reconstruct(self, network, panel, training, *, seed, device, epochs, number) -> History:
+        """Train the encoder alone, without targets."""
+        windows = Windows(panel, self.design_, training, device)
+
+        def contexts(generator: torch.Generator, steps: int) -> Iterator[Batch]:
+            for context, _ in windows.draw(generator, steps):
+                yield Batch(context.values, network.hide_future(*context))
+
+        schedule = Schedule(**self._schedule(epochs, self.learning_rate), steps=windows.steps(*_STEPS))
+        return pretrain_encoder(network.encoder, contexts, schedule, seed=seed, device=device, **self._reports(number))
+
+    def _schedule(self, epochs: int, rate: float) -> dict:
+        return dict(epochs=epochs, learning_rate=rate, weight_decay=self.weight_decay, patience=self.patience)
+
+    def _reports(self, number: int) -> dict:
+        """How a member's training tells what it does."""
+        title = "training" if self.n_members == 1 else f"member {number + 1} of {self.n_members}"
+        return dict(verbose=self.verbose, callbacks=self.callbacks or (), title=title)
 
     def _instances(self, y: pd.DataFrame, X: pd.DataFrame | None) -> list[Instance]:
         """The series of y with their covariates beside them, in the units that the network forecasts."""
@@ -313,10 +378,10 @@ class JumboForecaster(SafeSaving, BaseForecaster):
             instances = [i._replace(values=np.log(i.values)) for i in instances]
         return beside(instances, X)
 
-    def _check_pretrained(self, start: tuple, X: pd.DataFrame | None) -> None:
-        if columns_of(X) != start[2]:
+    def _check_pretrained(self, start: Pretrained, X: pd.DataFrame | None) -> None:
+        if columns_of(X) != start.covariates:
             raise ValueError(
-                f"pretrained with the columns {start[2]} of X, now they are {columns_of(X)}: give the same ones"
+                f"pretrained with the columns {start.covariates} of X, now they are {columns_of(X)}: give the same ones"
             )
 
     def _design(self, lengths: np.ndarray, fh: ForecastingHorizon | None, targets: int) -> Design:
@@ -373,7 +438,8 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         panel, device = Panel([i.values for i in instances]), pick_device(self.device)
         for number, seed in enumerate(draw_seeds(self.random_state, self.n_members)):
             network = copy.deepcopy(self.networks_[number])
-            self._train(network, panel, cuts, None, seed, device, 0.1 * self.learning_rate, 1, number, hold_out=False)
+            options = dict(seed=seed, device=device, epochs=1, number=number, rate=0.1 * self.learning_rate)
+            self._train(network, panel, cuts, None, hold_out=False, **options)
             self.networks_[number] = network.eval()
 
     # ---- forecasting

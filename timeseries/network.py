@@ -145,7 +145,7 @@ class ForecastNet(nn.Module):
         """Read series with covariates (B, 1+K, L), or (B, 1+K, L+H) if there are covariates; of the series itself
         nothing is read after L steps."""
         H = self.horizon
-        observed = self._hide_future(x, observed)
+        observed = self.hide_future(x, observed)
         e = self.encoder(x, observed)
         pooled = torch.cat([e.jumbo, mean_of_live(e.patches, e.live)], dim=1)  # (B, J*D + D)
         lags, base, ahead = self._linear_parts(e.normed, e.observed)
@@ -161,10 +161,11 @@ class ForecastNet(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, Statistics]:
         """What the linear part sees of the same input: lags (B, L), the last value (B, 1), covariates (B, H, K), in
         normalised units, and those units."""
-        normed, seen, stats = self.encoder.norm(x, self._hide_future(x, observed))
+        normed, seen, stats = self.encoder.norm(x, self.hide_future(x, observed))
         return *self._linear_parts(normed, seen), stats
 
-    def _hide_future(self, x: torch.Tensor, observed: torch.Tensor | None) -> torch.Tensor | None:
+    def hide_future(self, x: torch.Tensor, observed: torch.Tensor | None) -> torch.Tensor | None:
+        """Flags (B, 1+K, …) with those of the series itself off after L steps."""
         if not self.covariates:
             return observed
         observed = torch.ones_like(x, dtype=torch.bool) if observed is None else observed.clone()

@@ -58,24 +58,40 @@ class InstanceNorm(nn.Module):
             The series normalised, 0 where it is not observed; the flags of what it now holds (a difference needs two
             observations); and what ``restore`` needs.
         """
-        levels, seen = x if observed is None else x * observed, observed
+        stats = self._statistics(x, observed)
+        return *self.apply(x, observed, stats), stats
+
+    def apply(
+        self, x: torch.Tensor, observed: torch.Tensor | None, stats: Statistics
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Normalise series (B, C, T) by statistics that may be those of other steps: values and flags as above."""
+        x, observed = self._signal(x, observed)
+        if self.kind != "none":
+            x = (x if self.kind == "difference" else x - stats.location) / stats.scale
+            if self.weight is not None:
+                x = x * self.weight + self.bias
+        return x if observed is None else x * observed, observed
+
+    def _signal(self, x: torch.Tensor, observed: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """What is normalised, the series or its differences, 0 where it is not observed, and where it is."""
+        if observed is not None:
+            x = x * observed
+        if self.kind != "difference":
+            return x, observed
+        x = torch.diff(x, dim=-1, prepend=x[..., :1])
+        if observed is None:
+            return x, None
+        observed = observed & torch.cat([observed[..., :1], observed[..., :-1]], dim=-1)
+        return x * observed, observed
+
+    def _statistics(self, x: torch.Tensor, observed: torch.Tensor | None) -> Statistics:
         if self.kind == "none":
-            return levels, observed, Statistics(torch.zeros_like(x[..., :1]), torch.ones_like(x[..., :1]))
-        if self.kind == "difference":
-            x = torch.diff(levels, dim=-1, prepend=levels[..., :1])
-            if observed is not None:
-                observed = observed & torch.cat([observed[..., :1], observed[..., :-1]], dim=-1)
-                x = x * observed
-        else:
-            x = levels
-        mean, std = _moments(x, observed)
+            return Statistics(torch.zeros_like(x[..., :1]), torch.ones_like(x[..., :1]))
+        levels = x if observed is None else x * observed
+        mean, std = _moments(*self._signal(x, observed))
         # a constant is not blown up: float32 does not tell a smaller spread from rounding
         std = torch.where(std > _ROUNDING * levels.abs().amax(dim=-1, keepdim=True), std, torch.ones_like(std))
-        location = mean if self.kind == "standard" else last_observed(levels, seen)
-        x = (x if self.kind == "difference" else x - location) / std
-        if self.weight is not None:
-            x = x * self.weight + self.bias
-        return x if observed is None else x * observed, observed, Statistics(location, std)
+        return Statistics(mean if self.kind == "standard" else last_observed(levels, observed), std)
 
     def restore(self, y: torch.Tensor, stats: Statistics) -> torch.Tensor:
         """Undo it for the first channel: (B, …) in normalised units to the units of the series."""
@@ -185,9 +201,14 @@ class SeriesEmbed(nn.Module):
         tokens = tokens + self.positions(tokens.shape[1])
         if observed is None and self.fits(x.shape[-1]):
             return tokens, None
-        missing = self.patches(torch.zeros_like(x, dtype=torch.bool) if observed is None else ~observed)  # (B, N, C*P)
-        live = ~missing.all(dim=-1)
-        return tokens + self.from_flags(missing.to(x.dtype)), None if live.all() else live
+        observed = torch.ones_like(x, dtype=torch.bool) if observed is None else observed
+        missing = self.patches(~observed)  # (B, N, C*P)
+        return tokens + self.from_flags(missing.to(x.dtype)), self.live(observed)
+
+    def live(self, observed: torch.Tensor) -> torch.Tensor | None:
+        """Which patches hold anything observed (B, N), by flags (B, C, T); None if all do."""
+        live = ~self.patches(~observed).all(dim=-1)
+        return None if live.all() else live
 
     def fits(self, length: int) -> bool:
         """Whether patches cover this many steps without padding."""

@@ -27,6 +27,7 @@ class Schedule:
         averaging: Decay of the running mean of the weights, which is what is validated and kept; 0 keeps the last ones.
         max_norm: Of the gradient; a larger one is scaled down.
         overlap: How many neighbouring validation samples share their data, as overlapping windows do.
+        frozen_epochs: Of the first epochs, how many leave the ``frozen`` parameters as they are.
     """
 
     epochs: int
@@ -37,6 +38,7 @@ class Schedule:
     averaging: float = 0.99
     max_norm: float = 1.0
     overlap: int = 1
+    frozen_epochs: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def train(
     verbose: int = 0,
     callbacks: Sequence[Callable[[Epoch], Any]] = (),
     title: str = "training",
+    frozen: Sequence[nn.Parameter] = (),
 ) -> History:
     """Train a model in place; it ends with its best weights, in evaluation mode, on the CPU.
 
@@ -85,6 +88,7 @@ def train(
         verbose: 0 says nothing, 1 shows one progress bar.
         callbacks: Called with an ``Epoch`` after each; one that returns True ends training.
         title: Before the progress bar.
+        frozen: Parameters that do not change in the first epochs of the schedule.
 
     What training gains on the validation samples has to be more than its own standard error, or the model stays as it
     was (the one-standard-error rule: Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3).
@@ -104,6 +108,8 @@ def train(
     with bar:
         try:
             for number in range(1, schedule.epochs + 1):
+                for parameter in frozen:
+                    parameter.requires_grad_(number > schedule.frozen_epochs)
                 losses = []
                 for batch in batches(generator, schedule.steps):
                     with _autocast(device):
@@ -139,12 +145,27 @@ def train(
             _tell(f"interrupted after {len(history.epochs)} of {schedule.epochs} epochs", history)
         except _DivergedError as error:
             _tell(f"training diverged, {error}: a lower learning_rate may help", history)
+        finally:
+            for parameter in frozen:
+                parameter.requires_grad_()
     if score is not None and not _is_gain(before - best[2], schedule.overlap):
         history.best, best = 0, (before, untrained)
     if best is not None:
         model.load_state_dict(best[1])
     model.cpu().eval()
     return history
+
+
+def shuffled(rows: torch.Tensor, size: int) -> Callable[[torch.Generator, int], Iterator[torch.Tensor]]:
+    """Batches of at most ``size`` rows for ``train``: all rows in random order, as often as an epoch needs."""
+    size = min(size, len(rows))
+
+    def batches(generator: torch.Generator, steps: int) -> Iterator[torch.Tensor]:
+        rounds = math.ceil(steps * size / len(rows))
+        order = torch.cat([rows[torch.randperm(len(rows), generator=generator)] for _ in range(rounds)])
+        yield from order[: steps * size].split(size)
+
+    return batches
 
 
 class _DivergedError(Exception):

@@ -60,6 +60,26 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_global_generators_alone
     assert (torch.rand(1), np.random.rand()) == expected  # noqa: NPY002
 
 
+@pytest.mark.parametrize("frozen_epochs", [0, 3, 6, 9])
+def test_frozen_parameters_stay_for_the_first_epochs(frozen_epochs):
+    with seeded(0) as generator:
+        model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1))
+        before, seen = model[0].weight.detach().clone(), []
+        train(
+            model,
+            lambda x: (model(x) - 1).square().mean(),
+            lambda generator, steps: (torch.randn(8, 3, generator=generator) for _ in range(steps)),
+            None,
+            Schedule(6, steps=2, weight_decay=0.1, frozen_epochs=frozen_epochs),
+            generator=generator,
+            device=CPU,
+            callbacks=[lambda epoch: seen.append(torch.equal(model[0].weight, before))],
+            frozen=list(model[0].parameters()),
+        )
+    assert seen == [number <= frozen_epochs for number in range(1, 7)]
+    assert all(p.requires_grad for p in model.parameters())
+
+
 def test_it_stops_when_nothing_improves_or_a_callback_says_so():
     _, history = problem(epochs=50, schedule=dict(patience=2))
     assert len(history.epochs) < 50 and len(history.epochs) - history.best == 2
