@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from jumbo_backbone import JumboEncoder
+from jumbo_backbone.dropout import Dropout
 
 from .patching import InstanceNorm, SeriesEmbed, Statistics, last_observed, num_patches
 
@@ -131,7 +132,7 @@ class ForecastNet(nn.Module):
         wide = core.jumbo_multiplier * core.embed_dim
         self.linear = nn.Linear(context, horizon)
         self.from_covariates = nn.Linear(covariates, 1, bias=False) if covariates else None
-        self.drop = nn.Dropout(head_drop_rate)
+        self.drop = Dropout(head_drop_rate)
         self.head = nn.Linear(wide + core.embed_dim, horizon)
         self.spread = nn.Linear(wide, horizon * len(quantiles))
         for linear in (self.linear, self.head, self.spread):  # nothing is known yet: the last value stays
@@ -220,7 +221,7 @@ class ClassifierNet(nn.Module):
         super().__init__()
         self.encoder = SeriesEncoder(in_channels, **embedding)
         core = self.encoder.encoder
-        self.drop = nn.Dropout(head_drop_rate)
+        self.drop = Dropout(head_drop_rate)
         self.head = nn.Linear((core.jumbo_multiplier + 1) * core.embed_dim, num_classes)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)

@@ -228,13 +228,22 @@ def peak_memory(case: Any, script: str = __file__) -> int | None:
         case: A dataclass, handed over as JSON.
         script: The program that answers ``CHILD`` and a case with a number of bytes, the last thing it prints.
     """
+    told = in_fresh_process(case, script, "peak memory")
+    return None if told is None else int(told)
+
+
+def in_fresh_process(case: Any, script: str, what: str) -> str | None:
+    """The last word of what a script prints when it is called with ``CHILD`` and a case.
+
+    None if it fails, and a line on stderr that tells ``what`` is missing.
+    """
     command = [sys.executable, str(Path(script).resolve()), CHILD, json.dumps(asdict(case))]
     child = subprocess.run(command, capture_output=True, text=True)
     if child.returncode:
         reason = (child.stderr.strip().splitlines() or [f"exit status {child.returncode}"])[-1]
-        print(f"{Path(script).stem}: no peak memory of {case}: {reason}", file=sys.stderr)
+        print(f"{Path(script).stem}: no {what} of {case}: {reason}", file=sys.stderr)
         return None
-    return int(child.stdout.split()[-1])  # libraries may have printed before
+    return child.stdout.split()[-1]  # libraries may have printed before
 
 
 def matmul_rate(size: int = 8192) -> float:

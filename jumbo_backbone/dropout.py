@@ -1,0 +1,24 @@
+"""Dropout that does not cost more than what it drops from."""
+
+import torch
+from torch import nn
+
+_LEVELS = 2**16  # of a random number here
+
+
+class Dropout(nn.Dropout):
+    """``nn.Dropout``, several times as fast on CPU.
+
+    torch draws a 64-bit number for every value there, which took a third of a training step of a narrow network. Here
+    one such number decides four values, so that the rate is a multiple of 2^-16.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.training or not self.p or not x.is_cpu or torch.compiler.is_compiling():
+            return super().forward(x)
+        n = x.numel()
+        drawn = torch.empty((n + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+        drawn = drawn.view(torch.int16)[:n].view(x.shape)
+        dropped = min(round(self.p * _LEVELS), _LEVELS)
+        kept = (drawn >= dropped - _LEVELS // 2).to(x.dtype) if dropped < _LEVELS else torch.zeros_like(x)
+        return x * kept.mul_(_LEVELS / max(_LEVELS - dropped, 1))
