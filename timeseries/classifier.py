@@ -8,25 +8,22 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from skbase.base._clone_plugins import _CloneSkbase
 from sktime.classification.base import BaseClassifier
 from sktime.datatypes import convert_to
 from torch import nn
 
 from .checks import check_choice, check_count, check_finite, check_share
+from .classification import BATCH, fit_network, probabilities, steps_of
 from .frames import instances_of
 from .network import ClassifierNet, SeriesEncoder
 from .patching import NORMALISATIONS
 from .plotting import plot_attention
 from .pretraining import pretrain_encoder
 from .saving import SafeSaving, load_networks, network_tensors
-from .training import Schedule, draw_seeds, pick_device, seeded, shuffled, train
+from .training import Schedule, draw_seeds, pick_device, seeded, shuffled
 from .windows import Batch, mean_and_spread, pad_together
 
-_BATCH = 32  # series in a training batch
-_PER_PASS = 256  # in prediction
-_STEPS = (20, 100)  # batches in an epoch, at least and at most
 _FREE = ("proj_drop_rate", "drop_path_rate")  # may change after pretraining
 
 
@@ -53,11 +50,13 @@ class _PretrainedCloner(_CloneSkbase):
 
 
 class JumboClassifier(SafeSaving, BaseClassifier):
-    """Classifies series by a small transformer: by its one wide token, and the mean of its patches.
+    """Classifies series by a committee of two: a small transformer, by its one wide token and the mean of its patches,
+    and a linear classifier of fixed convolutions (those of MiniRocket and Hydra).
 
-    Series may be multivariate, of unequal lengths, and have missing values (NaN). Without pretraining a network of this
-    kind needs more examples than kernels do; where labels are all that is wanted and series are few, MiniRocket is
-    faster and often better.
+    On few series the convolutions are hard to beat, and are fitted in closed form in seconds; what the transformer adds
+    is measured on series held out, and it has as large a share of the scores as serves there, often none
+    (``networks_[0].share``). Either way ``predict_proba`` gives probabilities that are calibrated on series left out.
+    Series may be multivariate, of unequal lengths, and have missing values (NaN).
 
     Parameters
     ----------
@@ -66,6 +65,9 @@ class JumboClassifier(SafeSaving, BaseClassifier):
         overlap by half.
     embed_dim, depth, num_heads, jumbo_multiplier : int
         Width of a patch token, blocks, attention heads, and width of the wide token in patch tokens.
+    num_kernels : int
+        About so many features of fixed convolutions that are classified in closed form beside the network (see
+        ``ConvolutionFeatures``); 0 leaves the network to itself.
     normalisation : {"none", "standard", "last", "difference"}
         Of each series by itself, after all were brought to one scale by mean and deviation of the training set. With
         "none" level and size of a series can tell its class.
@@ -84,8 +86,8 @@ class JumboClassifier(SafeSaving, BaseClassifier):
     learning_rate, weight_decay : float
         Of AdamW.
     validation : float
-        Share of the training series, of each class alike, that is not trained on but tells when to stop. 0 trains on
-        all of them for all epochs.
+        Share of the training series, of each class alike, that at first is not trained on but tells when to stop and
+        which share the transformer should have. 0 trains on all of them for all epochs, and both have the same share.
     patience : int
         Epochs without improvement on the validation series.
     n_members : int
@@ -143,6 +145,7 @@ class JumboClassifier(SafeSaving, BaseClassifier):
         depth=3,
         num_heads=4,
         jumbo_multiplier=4,
+        num_kernels=10_000,
         normalisation="none",
         dropout=0.1,
         head_dropout=0.2,
@@ -151,11 +154,11 @@ class JumboClassifier(SafeSaving, BaseClassifier):
         class_weight=None,
         pretrain_epochs=30,
         frozen_epochs=5,
-        max_epochs=30,
+        max_epochs=20,
         learning_rate=1e-3,
         weight_decay=5e-2,
-        validation=0.0,
-        patience=10,
+        validation=0.25,
+        patience=5,
         n_members=1,
         device="auto",
         random_state=None,
@@ -168,6 +171,7 @@ class JumboClassifier(SafeSaving, BaseClassifier):
         self.depth = depth
         self.num_heads = num_heads
         self.jumbo_multiplier = jumbo_multiplier
+        self.num_kernels = num_kernels
         self.normalisation = normalisation
         self.dropout = dropout
         self.head_dropout = head_dropout
@@ -195,7 +199,8 @@ class JumboClassifier(SafeSaving, BaseClassifier):
         for name in ("embed_dim", "depth", "num_heads", "jumbo_multiplier", "max_epochs", "n_members", "patience"):
             check_count(name, getattr(self, name))
         check_count("pretrain_epochs", self.pretrain_epochs)
-        check_count("frozen_epochs", self.frozen_epochs, least=0)
+        for name in ("frozen_epochs", "num_kernels"):
+            check_count(name, getattr(self, name), least=0)
         check_choice("normalisation", self.normalisation, NORMALISATIONS)
         for name in ("dropout", "head_dropout", "drop_path_rate", "label_smoothing", "validation"):
             check_share(name, getattr(self, name))
@@ -248,15 +253,10 @@ class JumboClassifier(SafeSaving, BaseClassifier):
         data = self._tensors(arrays)
 
         def batches(generator: torch.Generator, steps: int) -> Iterator[Batch]:
-            for rows in shuffled(torch.arange(len(data)), _BATCH)(generator, steps):
+            for rows in shuffled(torch.arange(len(data)), BATCH)(generator, steps):
                 yield pad_together([data[i] for i in rows.tolist()], device)
 
-        schedule = Schedule(
-            epochs=self.pretrain_epochs,
-            steps=_steps(len(data)),
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-        )
+        schedule = self._schedule(self.pretrain_epochs, steps_of(len(data)))
         encoders, self.history_ = [], []
         for number, seed in enumerate(draw_seeds(self.random_state, self.n_members)):
             with seeded(seed):
@@ -320,6 +320,7 @@ class JumboClassifier(SafeSaving, BaseClassifier):
         return ClassifierNet(
             self.channels_,
             len(self.classes_),
+            num_kernels=self.num_kernels,
             head_drop_rate=self.head_dropout,
             **self._embedding(),
         )
@@ -340,47 +341,34 @@ class JumboClassifier(SafeSaving, BaseClassifier):
         )
 
     def _train(self, data, labels, weights, seed, device, title):
-        with seeded(seed) as generator:
+        def build() -> tuple[ClassifierNet, list[nn.Parameter]]:
             network = self._build()
-            frozen = self._start_pretrained(network, len(self.networks_))
-            train_on, held_out = _stratified(labels, self.validation, generator)
-            weights = weights.to(device)
+            return network, self._start_pretrained(network, len(self.networks_))
 
-            def loss_of(rows: torch.Tensor) -> torch.Tensor:
-                x = pad_together([data[i] for i in rows.tolist()], device)
-                return F.cross_entropy(
-                    network(*x), labels[rows].to(device), weight=weights, label_smoothing=self.label_smoothing
-                )
+        return fit_network(
+            build,
+            data,
+            labels,
+            weights,
+            self._schedule(self.max_epochs),
+            validation=self.validation,
+            label_smoothing=self.label_smoothing,
+            seed=seed,
+            device=device,
+            verbose=self.verbose,
+            callbacks=self.callbacks or (),
+            title=title,
+        )
 
-            @torch.no_grad()
-            def score(network: nn.Module) -> torch.Tensor:
-                losses = []
-                for rows in held_out.split(_PER_PASS):
-                    x = pad_together([data[i] for i in rows.tolist()], device)
-                    losses.append(F.cross_entropy(network(*x), labels[rows].to(device), reduction="none"))
-                return torch.cat(losses).cpu()
-
-            history = train(
-                network,
-                loss_of,
-                shuffled(train_on, _BATCH),
-                score if len(held_out) else None,
-                Schedule(
-                    epochs=self.max_epochs,
-                    steps=_steps(len(train_on)),
-                    learning_rate=self.learning_rate,
-                    weight_decay=self.weight_decay,
-                    patience=self.patience,
-                    frozen_epochs=self.frozen_epochs,
-                ),
-                generator=generator,
-                device=device,
-                verbose=self.verbose,
-                callbacks=self.callbacks or (),
-                title=title,
-                frozen=frozen,
-            )
-        return network, history
+    def _schedule(self, epochs: int, steps: int = 1) -> Schedule:
+        return Schedule(
+            epochs=epochs,
+            steps=steps,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            patience=self.patience,
+            frozen_epochs=self.frozen_epochs,
+        )
 
     def _class_weights(self, labels: torch.Tensor) -> torch.Tensor:
         K = len(self.classes_)
@@ -398,19 +386,7 @@ class JumboClassifier(SafeSaving, BaseClassifier):
         device = pick_device(self.device)
         arrays = _arrays(X)
         self._check_channels(arrays[0])
-        data = self._tensors(arrays)
-        total = np.zeros((len(data), len(self.classes_)))
-        # series of like length together, so that little is padded
-        order = sorted(range(len(data)), key=lambda i: data[i].shape[1])
-        for network in self.networks_:
-            network.to(device)
-            with torch.inference_mode():
-                for start in range(0, len(order), _PER_PASS):
-                    rows = order[start : start + _PER_PASS]
-                    scores = network(*pad_together([data[i] for i in rows], device))
-                    total[rows] += scores.double().softmax(dim=1).cpu().numpy()
-            network.cpu()
-        return total / len(self.networks_)
+        return probabilities(self.networks_, self._tensors(arrays), device).numpy()
 
     def plot_attention(self, series, block=-1, ax=None):
         """Draw one series and which of its patches the wide token looked at.
@@ -481,11 +457,13 @@ class JumboClassifier(SafeSaving, BaseClassifier):
     @classmethod
     def get_test_params(cls, parameter_set="default"):
         """Small settings for sktime's tests."""
-        small = dict(embed_dim=4, num_heads=2, depth=1, jumbo_multiplier=2, max_epochs=1, random_state=0)
+        small = dict(
+            embed_dim=4, num_heads=2, depth=1, jumbo_multiplier=2, max_epochs=1, num_kernels=84, random_state=0
+        )
         return [
             small,
-            dict(small, patch_length=4, patch_stride=2, normalisation="standard", n_members=2, validation=0.2),
-            dict(small, class_weight="balanced", label_smoothing=0.0),
+            dict(small, patch_length=4, patch_stride=2, normalisation="standard", n_members=2, num_kernels=0),
+            dict(small, class_weight="balanced", label_smoothing=0.0, validation=0.0),
         ]
 
 
@@ -497,22 +475,3 @@ def _arrays(X: np.ndarray | pd.DataFrame) -> list[np.ndarray]:
     for table in tables:
         check_finite(table)
     return list(tables)
-
-
-def _steps(series: int) -> int:
-    """Batches in an epoch."""
-    least, most = _STEPS
-    return min(max(math.ceil(series / _BATCH), least), most)
-
-
-def _stratified(labels: torch.Tensor, share: float, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows to train on and rows to hold out, of each class the same share, and always one of each to train on."""
-    held_out = []
-    for c in labels.unique():
-        rows = (labels == c).nonzero()[:, 0]
-        rows = rows[torch.randperm(len(rows), generator=generator)]
-        held_out.append(rows[: min(round(share * len(rows)), len(rows) - 1)])
-    held_out = torch.cat(held_out)
-    keep = torch.ones(len(labels), dtype=torch.bool)
-    keep[held_out] = False
-    return keep.nonzero()[:, 0], held_out

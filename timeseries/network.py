@@ -8,6 +8,7 @@ from torch import nn
 from jumbo_backbone import JumboEncoder
 from jumbo_backbone.dropout import Dropout
 
+from .convolutions import ConvolutionClassifier
 from .patching import InstanceNorm, SeriesEmbed, Statistics, last_observed, num_patches
 
 
@@ -208,26 +209,47 @@ class ForecastNet(nn.Module):
 
 
 class ClassifierNet(nn.Module):
-    """Class scores of a series from its wide token and the mean of its patches.
+    """Class scores of a series: from its wide token and the mean of its patches, and from fixed convolutions.
+
+    The two are a committee: their scores are averaged, ``share`` of the tokens' and the rest of the convolutions'.
 
     Args:
         in_channels: Channels of a series.
         num_classes: Classes K.
+        length: Steps of the longest series there usually are.
+        num_kernels: See ``ConvolutionFeatures``; 0 leaves it to the tokens.
         head_drop_rate: Dropout before the head.
         embedding: Further arguments of ``SeriesEncoder``.
     """
 
-    def __init__(self, in_channels: int, num_classes: int, head_drop_rate: float = 0.0, **embedding) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        num_classes: int,
+        length: int,
+        num_kernels: int = 0,
+        head_drop_rate: float = 0.0,
+        **embedding,
+    ) -> None:
         super().__init__()
-        self.encoder = SeriesEncoder(in_channels, **embedding)
+        self.encoder = SeriesEncoder(in_channels, length, **embedding)
         core = self.encoder.encoder
         self.drop = Dropout(head_drop_rate)
         self.head = nn.Linear((core.jumbo_multiplier + 1) * core.embed_dim, num_classes)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        self.convolutions = (
+            ConvolutionClassifier(in_channels, length, num_kernels, num_classes) if num_kernels else None
+        )
+        self.register_buffer("share", torch.tensor(0.5 if num_kernels else 1.0))
 
     def forward(self, x: torch.Tensor, observed: torch.Tensor | None = None) -> torch.Tensor:
-        """Series (B, C, T) to scores (B, K)."""
+        """Series (B, C, T) and flags, None if all is observed, to scores (B, K), whose softmax gives probabilities."""
+        scores = self.from_tokens(x, observed)
+        return scores if self.convolutions is None else self.convolutions(x, observed).lerp(scores, self.share)
+
+    def from_tokens(self, x: torch.Tensor, observed: torch.Tensor | None = None) -> torch.Tensor:
+        """What the encoder alone says."""
         e = self.encoder(x, observed)
         return self.head(self.drop(torch.cat([e.jumbo, mean_of_live(e.patches, e.live)], dim=1)))
 

@@ -148,7 +148,7 @@ def train(
         finally:
             for parameter in frozen:
                 parameter.requires_grad_()
-    if score is not None and not _is_gain(before - best[2], schedule.overlap):
+    if score is not None and not is_gain(before - best[2], schedule.overlap):
         history.best, best = 0, (before, untrained)
     if best is not None:
         model.load_state_dict(best[1])
@@ -172,7 +172,7 @@ class _DivergedError(Exception):
     pass
 
 
-def _is_gain(gains: torch.Tensor, overlap: int) -> bool:
+def is_gain(gains: torch.Tensor, overlap: int = 1) -> bool:
     """Whether the mean of gains (n,) is more than its standard error, of which ``overlap`` neighbours count once."""
     if len(gains) < 2:
         return False

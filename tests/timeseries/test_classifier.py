@@ -9,7 +9,7 @@ pytest.importorskip("sktime")
 from sktime.utils import check_estimator
 
 from timeseries import JumboClassifier
-from timeseries.classifier import _stratified
+from timeseries.classification import stratified
 
 SMALL = JumboClassifier.get_test_params()[0]
 
@@ -95,7 +95,7 @@ def test_class_weights():
 
 def test_every_class_stays_in_the_training_part():
     labels = torch.tensor([0] * 10 + [1] * 4 + [2])
-    train_on, held_out = _stratified(labels, 0.3, torch.Generator().manual_seed(0))
+    train_on, held_out = stratified(labels, 0.3, torch.Generator().manual_seed(0))
     assert torch.bincount(labels[train_on]).tolist() == [7, 3, 1] and torch.bincount(labels[held_out]).tolist() == [
         3,
         1,

@@ -1,0 +1,192 @@
+"""Fixed convolutions pooled over time, and a linear classifier of them in closed form.
+
+On few series nothing that is trained by gradients comes near them; the classifier begins with them as the forecaster
+begins with a linear map of the context.
+"""
+
+from itertools import combinations
+from math import log2
+
+import torch
+from torch import nn
+
+from .ridge import leave_one_out, temperature
+from .windows import Batch
+
+_STEPS = 9  # of a kernel
+_GROUPS, _RIVALS = 64, 8  # of kernels that compete, per dilation
+_AT_ONCE = 20_000_000  # numbers that convolutions may give at a time
+_MOST_SERIES = 4_000  # the closed form takes time with the third power of their number
+
+
+class ConvolutionFeatures(nn.Module):
+    """What fixed convolutions say of a whole series.
+
+    Two sets of kernels of 9 steps, at dilations 1, 2, 4, … up to the whole length. The 84 kernels of MiniRocket
+    (Dempster et al., KDD 2021; three weights of 2, six of -1) give the share of steps at which they exceed thresholds
+    taken from training series. Groups of random kernels compete at each step, half of the groups on differences of
+    the series, and give how often, and by how much, each wins (Hydra: Dempster et al., DMKD 2023).
+
+    Args:
+        in_channels: Channels C.
+        length: Steps of the longest training series.
+        num_kernels: About so many features of the first set; the second gives 1024 per dilation.
+    """
+
+    def __init__(self, in_channels: int, length: int, num_kernels: int) -> None:
+        super().__init__()
+        self.dilations = [2**i for i in range(1 + int(log2(max((length - 1) / (_STEPS - 1), 1))))]
+        self.levels = max(1, num_kernels // (84 * len(self.dilations)))  # thresholds of a kernel at a dilation
+        shapes = torch.full((84, 1, _STEPS), -1.0)
+        for row, places in enumerate(combinations(range(_STEPS), 3)):
+            shapes[row, 0, list(places)] = 2.0
+        self.register_buffer("shapes", shapes, persistent=False)
+        for i in range(len(self.dilations)):
+            self.register_buffer(f"channels_{i}", torch.zeros(84, in_channels, 1))
+            self.register_buffer(f"thresholds_{i}", torch.zeros(84, self.levels))
+            self.register_buffer(f"rivals_{i}", torch.zeros(_GROUPS * _RIVALS, in_channels, _STEPS))
+
+    @property
+    def num_features(self) -> int:
+        return len(self.dilations) * (84 * self.levels + 2 * _GROUPS * _RIVALS)
+
+    def fit(self, batch: Batch, generator: torch.Generator) -> None:
+        """Draw kernels, and take thresholds from training series (B, C, T)."""
+        x, live = _without_gaps(batch)
+        B, C, _ = x.shape
+        golden = (5**0.5 + 1) / 2  # its multiples, modulo 1, spread evenly
+        for i, dilation in enumerate(self.dilations):
+            self.get_buffer(f"channels_{i}").copy_(_subsets(84, C, generator))
+            rows = torch.randint(B, (84,), generator=generator).to(x.device)
+            out = self._exceeding(x[rows], i, dilation).diagonal().T  # (84, T): each kernel on a series of its own
+            out = out.masked_fill(~live[rows], torch.nan)
+            levels = torch.arange(1 + i * self.levels, 1 + (i + 1) * self.levels, device=x.device) * golden % 1
+            self.get_buffer(f"thresholds_{i}").copy_(torch.nanquantile(out, levels.to(out), dim=1).T.nan_to_num())
+            rivals = torch.randn(_RIVALS, _GROUPS, 1, _STEPS, generator=generator)
+            rivals = rivals - rivals.mean(3, keepdim=True)
+            rivals = rivals / rivals.abs().sum(3, keepdim=True) * _subsets(_GROUPS, C, generator)
+            self.get_buffer(f"rivals_{i}").copy_(rivals.flatten(0, 1))
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        """Series (B, C, T) to features (B, F)."""
+        x, live = _without_gaps(batch)
+        at_once = max(1, _AT_ONCE // (_GROUPS * _RIVALS * x.shape[2]))
+        return torch.cat([self._some(*part) for part in zip(x.split(at_once), live.split(at_once), strict=True)])
+
+    def _some(self, x: torch.Tensor, live: torch.Tensor) -> torch.Tensor:
+        differences = torch.diff(x, dim=2, prepend=x[:, :, :1]) * live[:, None]
+        steps = live.sum(1).clamp(min=1)[:, None]
+        features = []
+        for i, dilation in enumerate(self.dilations):
+            out = self._exceeding(x, i, dilation).masked_fill(~live[:, None], -torch.inf)
+            thresholds = self.get_buffer(f"thresholds_{i}").T[:, :, None]
+            features += [_true(torch.gt, out, t).sum(2) / steps for t in thresholds]
+            rivals = self.get_buffer(f"rivals_{i}").unflatten(0, (_RIVALS, _GROUPS))
+            of_values, of_differences = (r.flatten(0, 1) for r in rivals.chunk(2, dim=1))
+            features += _competition(_convolve(x, of_values, dilation), live)
+            features += _competition(_convolve(differences, of_differences, dilation), live)
+        return torch.cat(features, dim=1)
+
+    def _exceeding(self, x: torch.Tensor, i: int, dilation: int) -> torch.Tensor:
+        return _convolve(x, self.shapes * self.get_buffer(f"channels_{i}"), dilation)
+
+
+def _competition(out: torch.Tensor, live: torch.Tensor) -> list[torch.Tensor]:
+    """Outputs of kernels (B, rivals * groups, T) to what each won by being the highest of its group, and how often it
+    was the lowest."""
+    out = out.unflatten(1, (_RIVALS, -1))
+    high, low = out.amax(1), out.amin(1)  # (B, groups, T)
+    prize = high.clamp(min=0) * live[:, None]
+    low = low.masked_fill(~live[:, None], torch.nan)  # which nothing equals
+    won = _true(torch.eq, out, high[:, None]).mul_(prize[:, None]).sum(3)
+    lost = _true(torch.eq, out, low[:, None]).sum(3)
+    return [won.sqrt().flatten(1), lost.sqrt().flatten(1)]
+
+
+def _true(compare, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """1 where a comparison holds: written as floats at once, which are summed twice as fast as bools."""
+    return compare(a, b, out=torch.empty_like(a))
+
+
+def _convolve(x: torch.Tensor, kernels: torch.Tensor, dilation: int) -> torch.Tensor:
+    return nn.functional.conv1d(x, kernels, padding=dilation * (_STEPS // 2), dilation=dilation)
+
+
+def _subsets(n: int, C: int, generator: torch.Generator) -> torch.Tensor:
+    """For each of n kernels, 1 for the channels it adds up and 0 for others (n, C, 1): few more often than many."""
+    most = log2(min(C, _STEPS) + 1) if C > 1 else 0.0
+    sizes = torch.pow(2.0, torch.rand(n, generator=generator) * most).long().clamp(1, C)
+    ranks = torch.rand(n, C, generator=generator).argsort(dim=1).argsort(dim=1)
+    return (ranks < sizes[:, None]).float()[:, :, None]
+
+
+def _without_gaps(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values (B, C, T) with gaps filled along a line from one observed step to the next, and 0 after the end; and
+    which steps (B, T) are not after the end of their series."""
+    x, observed = batch
+    B, C, T = x.shape
+    at = torch.arange(T, device=x.device)
+    if observed is None:
+        return x, torch.ones(B, T, dtype=torch.bool, device=x.device)
+    before = torch.where(observed, at, -1).cummax(2).values
+    after = torch.where(observed, at, T).flip(2).cummin(2).values.flip(2)
+    before, after = torch.where(before < 0, after, before), torch.where(after == T, before, after)
+    before, after = before.clamp(0, T - 1), after.clamp(0, T - 1)  # of a channel without any
+    left, right = x.gather(2, before), x.gather(2, after)
+    way = (at - before) / (after - before).clamp(min=1)
+    live = at <= torch.where(observed, at, -1).amax(dim=(1, 2))[:, None]
+    return torch.where(observed, x, left + (right - left) * way) * live[:, None], live
+
+
+class ConvolutionClassifier(nn.Module):
+    """Class scores that are linear in the features; ``softmax`` makes them probabilities.
+
+    Args:
+        in_channels, length, num_kernels: See ``ConvolutionFeatures``.
+        num_classes: Classes K.
+    """
+
+    def __init__(self, in_channels: int, length: int, num_kernels: int, num_classes: int) -> None:
+        super().__init__()
+        self.features = ConvolutionFeatures(in_channels, length, num_kernels)
+        self.register_buffer("weight", torch.zeros(self.features.num_features, num_classes))
+        self.register_buffer("bias", torch.zeros(num_classes))
+
+    @torch.no_grad()
+    def fit(
+        self, batch: Batch, labels: torch.Tensor, weights: torch.Tensor, generator: torch.Generator
+    ) -> torch.Tensor:
+        """Ridge regression on the classes, its penalty and the temperature of its scores chosen by what it says of each
+        training series when that one is left out.
+
+        Args:
+            batch: Series (n, C, T).
+            labels: Classes (n,), 0 … K-1.
+            weights: Of each series (n,).
+            generator: Draws the kernels; and series, if there are more than 4000, to fit on.
+
+        Returns:
+            Scores (n, K) of the training series, each when left out (of those not fitted on, as they are).
+        """
+        some = torch.randperm(len(labels), generator=generator)[:_MOST_SERIES].sort().values
+        self.features.fit(batch, generator)
+        features = self.features(batch)
+        K = len(self.bias)
+        mean = features[some].mean(0)
+        spread = features[some].std(0, correction=0)
+        spread = torch.where(spread > 1e-6, spread, torch.inf)  # what never varies says nothing
+        solution, intercept, left_out = leave_one_out((features[some] - mean) / spread, labels[some], K, weights[some])
+        t = temperature(left_out, labels[some], weights[some])
+        weight = t * solution / spread[:, None].double()
+        self.weight.copy_(weight)
+        self.bias.copy_(t * intercept - mean.double() @ weight)
+        scores = self._linear(features)
+        scores[some] = (t * left_out).float()
+        return scores
+
+    def forward(self, x: torch.Tensor, observed: torch.Tensor | None = None) -> torch.Tensor:
+        """Series (B, C, T) and flags, None if all is observed, to scores (B, K)."""
+        return self._linear(self.features(Batch(x, observed)))
+
+    def _linear(self, features: torch.Tensor) -> torch.Tensor:
+        return features @ self.weight + self.bias
