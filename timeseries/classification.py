@@ -73,7 +73,7 @@ def fit_network(
 
         def score(network: ClassifierNet) -> torch.Tensor:
             y = labels[held_out].to(device)
-            return F.cross_entropy(from_tokens(network, held_out), y, reduction="none").cpu()
+            return F.cross_entropy(from_tokens(network, held_out), y, weight=class_weights, reduction="none").cpu()
 
         history = train(
             network,
@@ -94,9 +94,10 @@ def fit_network(
         if network.convolutions is None:
             return network, history
         everything, y = batch(torch.arange(len(labels)))
-        left_out = network.to(device).convolutions.fit(everything, y, class_weights[y], generator)
+        left_out = network.to(device).convolutions.fit(everything, y, class_weights, generator)
         if len(held_out):
-            share = choose_share(left_out[held_out.to(device)], from_tokens(network, held_out), y[held_out.to(device)])
+            held = held_out.to(device)
+            share = choose_share(left_out[held], from_tokens(network, held_out), y[held], class_weights)
             if share > 0 and history.best:
                 convolutions = network.convolutions
                 network, _ = run(torch.arange(len(labels)), held_out[:0], replace(schedule, epochs=history.best))
@@ -105,9 +106,11 @@ def fit_network(
     return network.cpu().eval(), history
 
 
-def choose_share(from_convolutions: torch.Tensor, from_tokens: torch.Tensor, labels: torch.Tensor) -> float:
-    """Share of the tokens in the scores (n, K) of held-out series, in tenths: the smallest one whose cross-entropy is no
-    more above the least than its own standard error (Breiman et al., 1984, section 3.4.3)."""
+def choose_share(
+    from_convolutions: torch.Tensor, from_tokens: torch.Tensor, labels: torch.Tensor, class_weights: torch.Tensor
+) -> float:
+    """Share of the tokens in the scores (n, K) of held-out series, in tenths: the smallest whose cross-entropy is not
+    above the least by more than its own standard error (Breiman et al., 1984, section 3.4.3)."""
     shares = [i / 10 for i in range(11)]
     losses = [F.cross_entropy(from_convolutions.lerp(from_tokens, share), labels, reduction="none") for share in shares]
     best = min(losses, key=torch.mean)

@@ -154,7 +154,7 @@ class ConvolutionClassifier(nn.Module):
 
     @torch.no_grad()
     def fit(
-        self, batch: Batch, labels: torch.Tensor, weights: torch.Tensor, generator: torch.Generator
+        self, batch: Batch, labels: torch.Tensor, class_weights: torch.Tensor, generator: torch.Generator
     ) -> torch.Tensor:
         """Ridge regression on the classes, its penalty and the temperature of its scores chosen by what it says of each
         training series when that one is left out.
@@ -162,26 +162,26 @@ class ConvolutionClassifier(nn.Module):
         Args:
             batch: Series (n, C, T).
             labels: Classes (n,), 0 … K-1.
-            weights: Of each series (n,).
+            class_weights: How much more each class counts than it is frequent (K,).
             generator: Draws the kernels; and series, if there are more than 4000, to fit on.
 
         Returns:
             Scores (n, K) of the training series, each when left out (of those not fitted on, as they are).
         """
-        some = torch.randperm(len(labels), generator=generator)[:_MOST_SERIES].sort().values
+        some = torch.randperm(len(labels), generator=generator)[:_MOST_SERIES].sort().values.to(labels.device)
         self.features.fit(batch, generator)
         features = self.features(batch)
-        K = len(self.bias)
         mean = features[some].mean(0)
         spread = features[some].std(0, correction=0)
         spread = torch.where(spread > 1e-6, spread, torch.inf)  # what never varies says nothing
-        solution, intercept, left_out = leave_one_out((features[some] - mean) / spread, labels[some], K, weights[some])
-        t = temperature(left_out, labels[some], weights[some])
+        solution, intercept, left_out = leave_one_out((features[some] - mean) / spread, labels[some], len(self.bias))
+        t = temperature(left_out, labels[some])
+        prior = class_weights.double().log()  # softmax then weighs the classes, as a weighted loss would have it
         weight = t * solution / spread[:, None].double()
         self.weight.copy_(weight)
-        self.bias.copy_(t * intercept - mean.double() @ weight)
+        self.bias.copy_(t * intercept - mean.double() @ weight + prior)
         scores = self._linear(features)
-        scores[some] = (t * left_out).float()
+        scores[some] = (t * left_out + prior).to(scores)
         return scores
 
     def forward(self, x: torch.Tensor, observed: torch.Tensor | None = None) -> torch.Tensor:

@@ -4,9 +4,7 @@ import torch
 import torch.nn.functional as F
 
 
-def leave_one_out(
-    x: torch.Tensor, labels: torch.Tensor, K: int, weights: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def leave_one_out(x: torch.Tensor, labels: torch.Tensor, K: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Ridge regression of classes, coded +1 and -1, on standardised features, with more features than samples.
 
     The penalty is the one that errs least on samples left out one at a time, which one decomposition tells of all
@@ -16,43 +14,36 @@ def leave_one_out(
         x: Features (n, F).
         labels: Classes (n,), 0 … K-1.
         K: Number of classes.
-        weights: Of the samples in the squared error (n,).
 
     Returns:
         Weights (F, K) and intercept (K,), and the predictions (n, K) of samples left out, all float64.
     """
-    root = weights.double().sqrt()[:, None]
-    share = root.square() / root.square().sum()
-    center = (share * x).sum(0)
-    x = x.double() - center
+    x = x.double()
+    center = x.mean(0)
+    x = x - center
     y = 2.0 * F.one_hot(labels, K).double() - 1
-    mean = (share * y).sum(0)
-    rows, target = root * x, root * (y - mean)
-    values, vectors = torch.linalg.eigh(rows @ rows.T)
-    values, spun = values.clamp(min=0), vectors.T @ target
+    mean = y.mean(0)
+    values, vectors = torch.linalg.eigh(x @ x.T)
+    values, spun = values.clamp(min=0), vectors.T @ (y - mean)
     best = None
     for penalty in x.shape[1] * torch.logspace(-5, 1, 13, dtype=torch.float64, device=x.device):
         dual = vectors @ (spun / (values + penalty)[:, None])
         # the direction of the intercept is not penalised: it takes nothing from the inverse
-        diagonal = vectors.square() @ (1 / (values + penalty)) - share[:, 0] / penalty
+        diagonal = vectors.square() @ (1 / (values + penalty)) - 1 / (len(x) * penalty)
         error = dual / diagonal.clamp(min=1e-12)[:, None]
         loss = error.square().sum()
         if best is None or loss < best[0]:
-            best = loss, dual, y - error / root
+            best = loss, dual, y - error
     _, dual, left_out = best
-    solution = rows.T @ dual
-    return solution, mean - center.double() @ solution, left_out
+    solution = x.T @ dual
+    return solution, mean - center @ solution, left_out
 
 
-def temperature(scores: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> float:
+def temperature(scores: torch.Tensor, labels: torch.Tensor) -> float:
     """Factor of scores (n, K) that makes their softmax most probable (Guo et al., "On Calibration of Modern Neural
     Networks", ICML 2017, section 4.2), as if one more sample had been seen that may be of any class: classes that n
     samples separate are not certain (Platt, "Probabilistic Outputs for Support Vector Machines", 1999, section 2.2).
     """
     factors = torch.logspace(-1, 1.5, 51).tolist()
-    losses = [
-        F.cross_entropy(f * scores, labels, reduction="none", label_smoothing=1 / (len(labels) + 1))
-        @ weights.to(scores)
-        for f in factors
-    ]
+    losses = [F.cross_entropy(f * scores, labels, label_smoothing=1 / (len(labels) + 1)) for f in factors]
     return factors[int(torch.stack(losses).argmin())]

@@ -9,7 +9,7 @@ pytest.importorskip("sktime")
 from sktime.utils import check_estimator
 
 from timeseries import JumboClassifier
-from timeseries.classification import stratified
+from timeseries.classification import choose_share, stratified
 
 SMALL = JumboClassifier.get_test_params()[0]
 
@@ -65,14 +65,17 @@ def test_random_state_decides_everything_and_global_generators_stay():
     X, y = waves()
     torch.manual_seed(1)
     state = torch.get_rng_state()
-    a, b, c = (small(random_state=s).fit(X, y).predict_proba(X) for s in (3, 3, 4))
+    a, b, c = (small(random_state=s).fit(X, y) for s in (3, 3, 4))
     assert torch.equal(torch.get_rng_state(), state)
-    assert np.array_equal(a, b) and not np.allclose(a, c)
+    assert np.array_equal(a.predict_proba(X), b.predict_proba(X))
+    (a,), (c,) = a.networks_, c.networks_
+    assert not torch.equal(a.head.weight, c.head.weight)
+    assert not torch.equal(a.convolutions.features.rivals_0, c.convolutions.features.rivals_0)
 
 
 def test_members_are_averaged():
     X, y = waves()
-    together = small(n_members=2).fit(X, y)
+    together = small(n_members=2, num_kernels=0).fit(X, y)
     both, each = together.networks_, []
     for network in both:
         together.networks_ = [network]
@@ -91,6 +94,27 @@ def test_class_weights():
     assert plain < balanced < given
     with pytest.raises(ValueError, match=r"class_weight has no weight for \[.*'rare'.*\]: give one for each of"):
         small(class_weight={"usual": 1}).fit(X, y)
+
+
+def test_tokens_count_as_much_as_they_know():
+    labels = torch.arange(60) % 3
+    good, bad = 3 * torch.nn.functional.one_hot(labels, 3).float(), torch.randn(60, 3)
+    even = torch.ones(3)
+    assert choose_share(good, bad, labels, even) == 0 and choose_share(bad, good, labels, even) == 1
+    assert choose_share(good, good.clone(), labels, even) == 0  # no gain, no share
+
+
+def test_the_committee_is_at_least_its_better_half():
+    X, y = waves(40, T=32)
+    classifier = small(max_epochs=2, num_kernels=500).fit(X, y)
+    (network,) = classifier.networks_
+    x = torch.from_numpy(((X - classifier.location_[:, None]) / classifier.scale_[:, None]).astype(np.float32))
+    with torch.inference_mode():
+        scores = network.convolutions(x).lerp(network.from_tokens(x), network.share)
+    assert np.allclose(classifier.predict_proba(X), scores.softmax(1), atol=1e-5)
+    assert (classifier.predict(waves(60, T=32, seed=1)[0]) == waves(60, T=32, seed=1)[1]).mean() > 0.95
+    alone = small(max_epochs=2, num_kernels=0).fit(X, y).networks_[0]
+    assert alone.convolutions is None and alone.share == 1
 
 
 def test_every_class_stays_in_the_training_part():
@@ -131,6 +155,7 @@ def test_tiny_series(length):
     ("arguments", "error", "message"),
     [
         (dict(patch_length=0), ValueError, "patch_length must be at least 1 steps, got 0"),
+        (dict(num_kernels=-1), ValueError, "num_kernels must be at least 0, got -1"),
         (dict(depth="3"), TypeError, "depth must be an integer, got '3'"),
         (dict(label_smoothing=1.0), ValueError, "label_smoothing 1.0: give a share from 0 to below 1"),
         (
