@@ -158,7 +158,7 @@ class JumboClassifier(SafeSaving, BaseClassifier):
         learning_rate=1e-3,
         weight_decay=5e-2,
         validation=0.25,
-        patience=5,
+        patience=10,
         n_members=1,
         device="auto",
         random_state=None,
