@@ -13,7 +13,7 @@ from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 
 from .checks import check_choice, check_count, check_share
 from .forecasting import LOSSES, Design, fit_network, forecast
-from .frames import Instance, instances_of, table_of
+from .frames import Instance, distinct_indices, ends_of, instances_of, table_of
 from .patching import NORMALISATIONS
 from .plotting import plot_forecast
 from .saving import SafeSaving, index_from_json, index_to_json, load_networks, network_tensors
@@ -390,11 +390,8 @@ class JumboForecaster(SafeSaving, BaseForecaster):
 
     def _remember(self, instances: list[Instance]) -> None:
         """Keep of each series what forecasts and updates need: its end, or all of it."""
-        keep = None if self.insample else self.design_.context + self.design_.horizon
-        self._tails = {
-            i.key: i if keep is None else i._replace(index=i.index[-keep:], values=i.values[-keep:].copy())
-            for i in instances
-        }
+        keep = self.design_.context + self.design_.horizon
+        self._tails = {i.key: i for i in (instances if self.insample else ends_of(instances, keep))}
 
     def _update(self, y, X=None, update_params=True):
         """Append what is new; with ``update_params`` also go on training, on windows that end in what is new."""
@@ -495,7 +492,8 @@ class JumboForecaster(SafeSaving, BaseForecaster):
     def _at(self, fh, X) -> tuple[np.ndarray, np.ndarray]:
         """Centres (n, steps, M) and quantiles (n, steps, M, Q) of all series at the steps asked for."""
         steps = self._steps(fh)
-        ahead = np.array([steps + self._behind(i.index) for i in self._tails.values()])  # (n, steps), of their own end
+        behind = {id(index): self._behind(index) for index in distinct_indices(self._tails.values())}
+        ahead = np.array([steps + behind[id(i.index)] for i in self._tails.values()])  # (n, steps), of their own end
         furthest = max(int(ahead.max()), 0)
         if furthest > self.design_.horizon and not self.roll_on:
             raise ValueError(
