@@ -16,7 +16,7 @@ from .checks import check_choice, check_count, check_share
 from .covariates import Covariates, beside, columns_of
 from .design import Design, context_and_patch, default_horizon
 from .forecasting import LOSSES, Windows, fit_network, forecast, quantile_at
-from .frames import Instance, extended, instances_of, table_of
+from .frames import Instance, distinct_indices, ends_of, extended, instances_of, table_of
 from .network import ForecastNet
 from .patching import NORMALISATIONS
 from .plotting import plot_forecast
@@ -409,11 +409,8 @@ class JumboForecaster(SafeSaving, BaseForecaster):
 
     def _remember(self, instances: list[Instance]) -> None:
         """Keep of each series what forecasts and updates need: its end, or all of it."""
-        keep = None if self.insample else self.design_.context + self.design_.horizon
-        self._tails = {
-            i.key: i if keep is None else i._replace(index=i.index[-keep:], values=i.values[-keep:].copy())
-            for i in instances
-        }
+        keep = self.design_.context + self.design_.horizon
+        self._tails = {i.key: i for i in (instances if self.insample else ends_of(instances, keep))}
 
     def _update(self, y, X=None, update_params=True):
         """Append what is new; with ``update_params`` also go on training, on windows that end in what is new."""
@@ -504,7 +501,8 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         """Centres (n, steps, M) and quantiles (n, steps, M, Q) of all series at the steps asked for."""
         timeline, tails = self._timeline, list(self._tails.values())
         steps = timeline.steps(fh)
-        ahead = np.array([steps + timeline.behind(i.index) for i in tails])  # (n, steps), of their own end
+        behind = {id(index): timeline.behind(index) for index in distinct_indices(tails)}
+        ahead = np.array([steps + behind[id(i.index)] for i in tails])  # (n, steps), of their own end
         furthest = max(int(ahead.max()), 0)
         if furthest > self.design_.horizon and not self.roll_on:
             raise ValueError(

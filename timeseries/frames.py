@@ -1,6 +1,6 @@
 """Between sktime's tables and arrays: one row of values a step, and for panels and hierarchies an instance each."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +25,26 @@ def instances_of(table: pd.DataFrame) -> list[Instance]:
     order = np.argsort(codes, kind="stable")  # an instance's rows need not stand together
     bounds = np.flatnonzero(np.diff(codes[order])) + 1
     rows = np.split(order, bounds)
-    return [Instance(keys[i], times[r], values[r]) for i, r in enumerate(rows)]
+    codes = table.index.codes[-1]
+    shared: dict[bytes, pd.Index] = {}  # most series have the times of others, and taking them is what costs most
+    instances = []
+    for i, r in enumerate(rows):
+        same = codes[r].tobytes()
+        if same not in shared:
+            shared[same] = times[r]
+        instances.append(Instance(keys[i], shared[same], values[r]))
+    return instances
+
+
+def ends_of(instances: list[Instance], keep: int) -> list[Instance]:
+    """The last ``keep`` steps of each series, whose values are copied; those that shared their times still do."""
+    ends = {id(index): index[-keep:] for index in distinct_indices(instances)}
+    return [i._replace(index=ends[id(i.index)], values=i.values[-keep:].copy()) for i in instances]
+
+
+def distinct_indices(instances: Iterable[Instance]) -> list[pd.Index]:
+    """The time indices of some series, each object once."""
+    return list({id(i.index): i.index for i in instances}.values())
 
 
 def extended(

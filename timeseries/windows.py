@@ -1,6 +1,6 @@
 """Windows over many series, cut when they are asked for: memory grows with the series and not with their windows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -43,10 +43,13 @@ class Panel:
         n, C = len(series), series[0].shape[1]
         self.location, self.scale = np.zeros((n, C)), np.ones((n, C))
         values = np.empty((C, int(self.ends[-1])), dtype=np.float32)
-        for i, (s, start, end) in enumerate(zip(series, self.starts.tolist(), self.ends.tolist(), strict=True)):
-            check_finite(s)
-            self.location[i], self.scale[i] = mean_and_spread(s)
-            values[:, start:end] = ((s - self.location[i]) / self.scale[i]).T
+        for run in _runs_of_one_length(lengths.tolist()):
+            some = np.stack(series[run])  # (n, T, C)
+            check_finite(some)
+            self.location[run], self.scale[run] = mean_and_spread(some)
+            start, end = int(self.starts[run.start]), int(self.ends[run.stop - 1])
+            some = (some - self.location[run, None]) / self.scale[run, None]
+            values[:, start:end] = some.reshape(-1, C).T
         observed = ~np.isnan(values)
         self.observed = None if observed.all() else torch.from_numpy(observed)
         self.values = torch.from_numpy(np.nan_to_num(values, copy=False))
@@ -137,10 +140,22 @@ def pad_together(series: Sequence[torch.Tensor], device: torch.device) -> Batch:
 
 
 def mean_and_spread(s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each channel of (T, C), over what was observed; (0, 1) if nothing was, and a spread of 1 if it is constant."""
+    """Of each channel of (…, T, C), over what was observed; (0, 1) if nothing was, and a spread of 1 if constant."""
     s = s.astype(np.float64)
     seen = ~np.isnan(s)
-    count = np.maximum(seen.sum(axis=0), 1)
-    mean = np.where(seen, s, 0).sum(axis=0) / count
-    spread = np.sqrt(np.where(seen, (s - mean) ** 2, 0).sum(axis=0) / count)
+    if seen.all():
+        mean, spread = s.mean(axis=-2), s.std(axis=-2)
+    else:
+        count = np.maximum(seen.sum(axis=-2), 1)
+        mean = np.where(seen, s, 0).sum(axis=-2) / count
+        spread = np.sqrt(np.where(seen, (s - mean[..., None, :]) ** 2, 0).sum(axis=-2) / count)
     return mean, np.where(spread > 1e-12 * np.maximum(np.abs(mean), 1e-12), spread, 1.0)
+
+
+def _runs_of_one_length(lengths: list[int], most: int = 256) -> Iterator[slice]:
+    """Neighbouring series of equal length, to be treated at once: thousands of short ones take long one by one."""
+    start = 0
+    for i in range(1, len(lengths) + 1):
+        if i == len(lengths) or lengths[i] != lengths[start] or i - start == most:
+            yield slice(start, i)
+            start = i
