@@ -4,7 +4,7 @@ import importlib
 import json
 import re
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean, median, stdev
 
 import pytest
 
@@ -70,6 +70,44 @@ def test_figures_of_camvid_are_the_raw_file():
     silent = " and ".join(f"{m:.1f}" for m in mious["jumbo, readout ignore"])
     assert f"not read out {silent}" in text
     assert f"in place of the lattice {mious['jumbo, loss on every pixel'][0]:.1f}" in text
+
+
+def test_figures_of_time_series_are_the_raw_files():
+    text = " ".join(README.split())
+    raw = {
+        part: json.loads((BENCHMARKS / f"cpu_timeseries_{part}.json").read_text())["results"]
+        for part in ("epoch", "predict", "memory", "long_horizon")
+    }
+    settings = {}
+    for run in raw["long_horizon"]:
+        assert run["params"] == {} and run["threads"] == 1  # default arguments
+        settings.setdefault("{data} {context_length} → {horizon}".format(**run), []).append(run)
+    for setting, runs in settings.items():
+        figures = [f"{mean(r[k] for r in runs):.4f}" for k in ("mse", "mae", "mse_drop_last", "mae_drop_last")]
+        figures += [f"{100 * mean(r[k] for r in runs):.1f}" for k in ("coverage_80", "coverage_95")]
+        figures.append(f"{mean(r['fit_seconds'] for r in runs):.0f}")
+        seeds = sorted(r["seed"] for r in runs)
+        assert "| " + " | ".join([setting, str(len(seeds)), *figures]) + " |" in README
+        assert seeds == list(range(len(seeds)))
+
+    _, defaults, plain, dropped = raw["epoch"]
+    share = {r["model"]: r["share_of_cpu_time"]["median"] for r in raw["epoch"]}
+    ours = [share["patchtst, dropout 0.3"], share["patchtst"]]
+    assert "takes {:.2f} of the processor time of PatchTST with the dropout of its script, {:.2f}".format(*ours) in text
+    used = [quotient(defaults, other) for other in (dropped, plain)]
+    assert "(patches of 21 steps, two blocks) {:.2f} and {:.2f}".format(*used) in text
+
+    (predict,) = raw["predict"]
+    rates = [predict[k]["median"] for k in ("series_per_cpu_s", "series_per_s")]
+    assert "{:,.0f} series in a second of processor time, {:,.0f} in one of the clock".format(*rates) in text
+    (memory,) = raw["memory"]
+    peak, before = memory["bytes"] / 1e9, memory["bytes_before"] / 1e9
+    assert f"{peak:.2f} GB at most, {before:.2f} of it before the fit (libraries)" in text
+
+
+def quotient(ours: dict, theirs: dict) -> float:
+    """The median over the rounds."""
+    return median(a / b for a, b in zip(ours["cpu_seconds"], theirs["cpu_seconds"], strict=True))
 
 
 def test_code_of_the_first_page_runs(tmp_path, monkeypatch):
