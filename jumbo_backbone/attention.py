@@ -79,7 +79,7 @@ def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tenso
     """Attention by plain products: q, k, v (B, heads, L, d), mask (B, 1, 1, L), True where one may attend."""
     B, heads, L, d = q.shape
     some = max(1, _SCORES // (heads * L * L))
-    masks = [None] * B if mask is None else mask.split(some)
+    masks = [None] * max(B, 1) if mask is None else mask.split(some)
     parts = [_attend_some(*part) for part in zip(q.split(some), k.split(some), v.split(some), masks, strict=False)]
     return torch.cat(parts)
 

@@ -160,3 +160,17 @@ def test_code_of_time_series_runs(tmp_path, monkeypatch):
     exec(block, session)
     assert (tmp_path / "forecast.png").is_file() and (tmp_path / "forecaster.safetensors").is_file()
     assert session["search"].best_params_["JumboForecaster__normalisation"] in ("standard", "difference")
+
+
+def test_figures_of_pretraining_are_the_raw_file():
+    raw = json.loads((BENCHMARKS / "pretraining.json").read_text())
+    for name, problem in raw["classification"]["problems"].items():
+        (row,) = re.findall(rf"^\| {name}: (.*)\|$", README, flags=re.M)
+        assert f"{problem['labelled']} " in row
+        assert all(f" {mean(problem[how]):.3f} " in row for how in ("scratch", "pretrained"))
+    (row,) = re.findall(r"^\| ETTh1 192→96: (.*)\|$", README, flags=re.M)
+    for how in ("scratch", "pretrained"):
+        mse, mae = (mean(raw["forecasting"][score][how]) for score in ("mse", "mae"))
+        assert f"{mse:.3f} / {mae:.3f}" in row
+    first, last = (mean(raw["forecasting"]["reconstruction_loss"][f"{e}_epoch"]) for e in ("first", "last"))
+    assert f"from {first:.2f} to {last:.2f} of the variance" in README

@@ -107,12 +107,14 @@ class JumboClassifier(SafeSaving, BaseClassifier):
         The members.
     history_ : list of History
         Of each member's training.
+    pretrained_ : Pretrained
+        After ``pretrain``: the encoders, and the units in which they read.
 
     Raises
     ------
     ValueError, TypeError
         In the constructor, for parameters out of range; in ``fit`` and ``predict``, for infinite values; in
-        ``predict``, for another number of channels.
+        ``predict``, and in ``fit`` after ``pretrain``, for another number of channels.
 
     Examples
     --------
@@ -291,24 +293,25 @@ class JumboClassifier(SafeSaving, BaseClassifier):
             self.location_, self.scale_, self.longest_ = start.location, start.scale, start.longest
         self.channels_ = len(self.location_)
         self.patch_length_, self.patch_stride_ = self._patches(self.longest_)
-        if start is None:
-            return
-        if arrays[0].shape[1] != self.channels_:
+        if start is not None:
+            self._check_pretrained(start, arrays[0].shape[1])
+
+    def _check_pretrained(self, start: Pretrained, channels: int) -> None:
+        if channels != self.channels_:
             raise ValueError(
-                f"pretrained on series of {self.channels_} channels, now they have {arrays[0].shape[1]}: give the same "
-                "ones, or a new classifier"
+                f"pretrained on series of {self.channels_} channels, now they have {channels}: give the same ones, or "
+                "a new classifier"
             )
         now = self._embedding()
         if changed := [k for k, v in start.embedding.items() if now[k] != v and k not in _FREE]:
             was, is_now = ({k: e[k] for k in changed} for e in (start.embedding, now))
             raise ValueError(f"pretrained with {was}, now there is {is_now}: pretrain a new classifier with these")
 
-    def _start_pretrained(self, network: nn.Module, number: int) -> list[nn.Parameter]:
-        """Give a member's network the encoder that was pretrained, if one was: its parameters, else none."""
+    def _start_pretrained(self, encoder: SeriesEncoder, number: int) -> list[nn.Parameter]:
+        """Give a member's encoder the weights that were pretrained, if any were: its parameters, else none."""
         start = getattr(self, "pretrained_", None)
         if start is None:
             return []
-        encoder = network if isinstance(network, SeriesEncoder) else network.encoder
         encoder.load_state_dict(start.encoders[number % len(start.encoders)].state_dict())
         return list(encoder.parameters())
 
@@ -343,7 +346,7 @@ class JumboClassifier(SafeSaving, BaseClassifier):
     def _train(self, data, labels, weights, seed, device, title):
         def build() -> tuple[ClassifierNet, list[nn.Parameter]]:
             network = self._build()
-            return network, self._start_pretrained(network, len(self.networks_))
+            return network, self._start_pretrained(network.encoder, len(self.networks_))
 
         return fit_network(
             build,

@@ -79,8 +79,8 @@ class JumboForecaster(SafeSaving, BaseForecaster):
     dropout, head_dropout, drop_path_rate : float
         In the encoder, before the head, and of whole residual branches.
     pretraining : {"forecast", "masked"}
-        What ``pretrain`` learns from its panel: to forecast, or, by its encoder alone, to reconstruct masked patches
-        (PatchTST, section 3.2).
+        What ``pretrain`` learns from its panel: to forecast, so that ``fit`` may meet series too short to learn from;
+        or, by its encoder alone, to reconstruct masked patches (PatchTST, section 3.2).
     pretrain_epochs : int, optional
         Epochs of ``pretrain``. Default: as ``max_epochs``.
     frozen_epochs : int
@@ -117,6 +117,8 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         What they read and return, among it context and horizon.
     history_ : list of History
         Of each member's training.
+    pretrained_ : Pretrained
+        After ``pretrain``: what ``fit`` begins with. Design and horizon stay those of pretraining.
 
     Raises
     ------
@@ -293,17 +295,13 @@ class JumboForecaster(SafeSaving, BaseForecaster):
             else:
                 network = copy.deepcopy(start.networks[number % len(start.networks)])
             where = dict(seed=seed, device=device, epochs=epochs, number=number)
-            if not len(training):
-                pass
-            elif task == "masked":
+            if len(training) and task == "masked":
                 self.history_.append(self._reconstruct(network, panel, training, **where))
-            else:
-                frozen = list(network.encoder.parameters()) if start is not None and fresh else ()
-                rate = (1 if fresh else 0.3) * self.learning_rate
-                history = self._train(
-                    network, panel, training, validation, rate=rate, fresh=fresh, frozen=frozen, **where
-                )
-                self.history_.append(history)
+            elif len(training):
+                options = dict(rate=(1 if fresh else 0.3) * self.learning_rate, fresh=fresh)
+                if start is not None and fresh:
+                    options["frozen"] = list(network.encoder.parameters())
+                self.history_.append(self._train(network, panel, training, validation, **where, **options))
             self.networks_.append(network.eval())
         if not len(training) and fresh:
             warnings.warn(
@@ -314,22 +312,8 @@ class JumboForecaster(SafeSaving, BaseForecaster):
             )
         self._remember(instances)
 
-    def _train(
-        self,
-        network,
-        panel,
-        training,
-        validation,
-        *,
-        seed,
-        device,
-        epochs,
-        number,
-        rate,
-        fresh=False,
-        hold_out=True,
-        frozen=(),
-    ) -> History:
+    def _train(self, network, panel, training, validation, *, seed, device, epochs, number, rate, **options) -> History:
+        """Train a network to forecast (see ``fit_network`` for the options)."""
         return fit_network(
             network,
             self.design_,
@@ -340,9 +324,7 @@ class JumboForecaster(SafeSaving, BaseForecaster):
             device=device,
             steps=_STEPS,
             schedule=self._schedule(epochs, rate) | dict(frozen_epochs=self.frozen_epochs),
-            fresh=fresh,
-            hold_out=hold_out,
-            frozen=frozen,
+            **options,
             **self._reports(number),
         )
 
@@ -436,7 +418,7 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         for number, seed in enumerate(draw_seeds(self.random_state, self.n_members)):
             network = copy.deepcopy(self.networks_[number])
             options = dict(seed=seed, device=device, epochs=1, number=number, rate=0.1 * self.learning_rate)
-            self._train(network, panel, cuts, None, hold_out=False, **options)
+            self._train(network, panel, cuts, None, fresh=False, hold_out=False, **options)
             self.networks_[number] = network.eval()
 
     # ---- forecasting

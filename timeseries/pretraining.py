@@ -42,8 +42,9 @@ class Reconstruction(nn.Module):
             masked: Steps that are not shown, of all channels (B, T).
 
         Returns:
-            What is reconstructed (B, N, C*P), in normalised units; what it should be; and which of it was masked and is
-            known.
+            What is reconstructed (B, N, C*P), in the units of what was shown; what it should be; and weights of squared
+            errors: 0 where nothing was masked or is known, else such that they are in units of the whole series. In
+            those of what was shown, a series that was quiet there would outweigh all others.
         """
         norm, embed = self.encoder.norm, self.encoder.embed
         observed = torch.ones_like(x, dtype=torch.bool) if observed is None else observed
@@ -54,13 +55,15 @@ class Reconstruction(nn.Module):
         s = self.encoder.encoder(tokens, key_mask=embed.live(observed))
         with torch.no_grad():  # an affine normalisation may not learn to make the task easy
             target, known = norm.apply(x, observed, stats)
-            wanted = ~embed.patches(~(masked & known))  # not what patches are padded with
-        return self.head(s[:, self.encoder.encoder.jumbo_multiplier :]), embed.patches(target), wanted
+            whole = norm(x, observed)[2].scale
+            weight = (masked & known) * (stats.scale / whole).square()  # (B, C, T)
+        reconstructed = self.head(s[:, self.encoder.encoder.jumbo_multiplier :])
+        return reconstructed, embed.patches(target), embed.patches(weight)
 
     def loss(self, x: torch.Tensor, observed: torch.Tensor | None, masked: torch.Tensor) -> torch.Tensor:
         """Mean squared error of the masked steps."""
-        reconstructed, target, wanted = self(x, observed, masked)
-        return ((reconstructed - target).square() * wanted).sum() / wanted.sum().clamp(min=1)
+        reconstructed, target, weight = self(x, observed, masked)
+        return ((reconstructed - target).square() * weight).sum() / (weight > 0).sum().clamp(min=1)
 
 
 def mask_stretches(

@@ -68,14 +68,25 @@ def test_masked_steps_are_not_seen(normalisation, stride, align):
     observed = torch.rand(5, 2, 45, generator=generator) > 0.1
     masked = mask_stretches(5, 45, 6, align == "end", generator)
     changed = torch.where(masked[:, None], 100 * torch.randn(5, 2, 45, generator=generator), x)
-    reconstructed, target, wanted = task(x, observed, masked)
+    reconstructed, target, weight = task(x, observed, masked)
     again, other, _ = task(changed, observed, masked)
     assert torch.equal(reconstructed, again) and not torch.allclose(target, other)
     # what is to be found is masked and known, and nothing of the padding
     steps = torch.stack([masked, masked], dim=1) & observed
     if normalisation != "difference" and stride == 6:
-        assert wanted.sum() == steps.sum()
-    assert wanted.any() and reconstructed.shape == wanted.shape
+        assert (weight > 0).sum() == steps.sum()
+    assert weight.any() and reconstructed.shape == weight.shape
+
+
+@torch.no_grad()
+def test_errors_count_in_units_of_the_whole_series():
+    x = torch.tensor(sines(2), dtype=torch.float32)
+    x[..., 12:] *= 1e-3
+    masked = torch.zeros(2, 48, dtype=torch.bool)
+    masked[:, :12] = True
+    reconstructed, target, weight = Reconstruction(encoder()).eval()(x, None, masked)
+    assert target.abs().max() > 100  # of what was shown, the spread was small
+    assert ((reconstructed - target).square() * weight).max() < 10
 
 
 @torch.no_grad()
@@ -124,7 +135,7 @@ SMALL = dict(embed_dim=8, num_heads=2, depth=1, jumbo_multiplier=2, max_epochs=2
 
 
 def classifier(**arguments):
-    return JumboClassifier(**{**SMALL, **arguments})
+    return JumboClassifier(**{**SMALL, **dict(num_kernels=0), **arguments})  # the network alone
 
 
 def forecaster(**arguments):
