@@ -1,5 +1,6 @@
 """Jumbo: plain vision transformers with one wide global token. Importing this registers the presets with timm."""
 
+from .budget import ComputeBudget
 from .checkpoint import LoadReport, load_checkpoint, save_checkpoint
 from .encoder import JumboEncoder
 from .presets import create_model, list_models
@@ -8,6 +9,7 @@ from .vit import JumboViT
 __version__ = "0.1.0"
 
 __all__ = [
+    "ComputeBudget",
     "JumboEncoder",
     "JumboViT",
     "LoadReport",

@@ -1,13 +1,37 @@
 """The Jumbo encoder: tokens in, tokens out. It knows neither images nor series (Jumbo, ICLR 2026)."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from .block import Block, OnAttention
+from .budget import ComputeBudget
 from .jumbo import JUMBO_FFN_KINDS, JumboLoRA, JumboMlp
+from .token_reduction import Restore, reduce_tokens, restore_patches
+
+
+class LiveTokens(NamedTuple):
+    """Tokens on their way through the encoder.
+
+    Attributes:
+        tokens: (B, J+n, D): the J jumbo slices, the patches that are still computed, and after them the fused token if
+            there is one.
+        key_mask: Bool (B, J+n), False for padded tokens; None if there are none.
+        restore: The way back to all patches; None if none was dropped.
+    """
+
+    tokens: torch.Tensor
+    key_mask: torch.Tensor | None = None
+    restore: Restore | None = None
+
+    def complete(self, J: int) -> torch.Tensor:
+        """(B, J+N, D): all patches in their places, those that were dropped as they were last."""
+        if self.restore is None:
+            return self.tokens
+        return torch.cat([self.tokens[:, :J], restore_patches(self.tokens[:, J:], self.restore)], dim=1)
 
 
 class JumboEncoder(nn.Module):
@@ -65,6 +89,7 @@ class JumboEncoder(nn.Module):
         self.jumbo_multiplier = jumbo_multiplier
         self.num_prefix_tokens = jumbo_multiplier
         self.grad_checkpointing = False
+        self.default_budget = ComputeBudget()
 
         self.jumbo_token = nn.Parameter(torch.zeros(1, jumbo_multiplier, embed_dim))
         self.blocks = nn.ModuleList(
@@ -99,19 +124,22 @@ class JumboEncoder(nn.Module):
             if isinstance(module, JumboLoRA):
                 module.init_weights()
 
-    def forward(self, x: torch.Tensor, key_mask: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, key_mask: torch.Tensor | None = None, budget: ComputeBudget | None = None
+    ) -> torch.Tensor:
         """Encode tokens.
 
         Args:
             x: Embedded tokens (B, N, D), positions already added.
             key_mask: Bool (B, N), False for padded tokens. They change nothing anywhere else; what stands in their
                 own places afterwards has no meaning.
+            budget: How much to compute; None for ``default_budget``.
 
         Returns:
-            (B, J+N, D): the J jumbo slices, then the N tokens, after the final norm.
+            (B, J+N, D): the J jumbo slices, then the N tokens, after the final norm. All of them, whatever the budget.
         """
-        s, _ = self.encode(x, key_mask=key_mask)
-        return self.norm(s)
+        live, _ = self.encode(x, key_mask=key_mask, budget=budget)
+        return self.norm(live.complete(self.jumbo_multiplier))
 
     def forward_intermediates(
         self,
@@ -121,6 +149,7 @@ class JumboEncoder(nn.Module):
         key_mask: torch.Tensor | None = None,
         norm: bool = False,
         stop_early: bool = False,
+        budget: ComputeBudget | None = None,
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Encode tokens and keep the sequences after chosen blocks.
 
@@ -130,13 +159,15 @@ class JumboEncoder(nn.Module):
             key_mask: As in ``forward``.
             norm: Apply the final norm to the intermediates too.
             stop_early: Skip the blocks after the last chosen one.
+            budget: As in ``forward``.
 
         Returns:
             The final sequence (B, J+N, D) after the norm, and a list of (B, J+N, D).
         """
         take, last = take_indices(len(self.blocks), indices)
-        s, taken = self.encode(x, key_mask=key_mask, take=take, stop=last + 1 if stop_early else None)
-        normed = self.norm(s)
+        stop = last + 1 if stop_early else None
+        live, taken = self.encode(x, key_mask=key_mask, take=take, stop=stop, budget=budget)
+        normed = self.norm(live.complete(self.jumbo_multiplier))
         return normed, [self.norm(t) if norm else t for t in taken]
 
     def encode(
@@ -147,34 +178,65 @@ class JumboEncoder(nn.Module):
         take: Sequence[int] = (),
         on_attention: dict[int, OnAttention] | None = None,
         stop: int | None = None,
-    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        budget: ComputeBudget | None = None,
+    ) -> tuple[LiveTokens, list[torch.Tensor]]:
         """The encoder loop: everything that runs the blocks comes through here.
 
         Args:
             x: Embedded tokens (B, N, D).
             key_mask: Bool (B, N), False for padded tokens.
             take: Block numbers whose output is kept, in this order.
-            on_attention: By block number, what to call between attention and the FFNs (see ``Block.forward``).
+            on_attention: By block number, what to call between attention and the FFNs (see ``Block.forward``); where a
+                block reduces, before it does.
             stop: Number of blocks to run; all if None.
+            budget: How much to compute; None for ``default_budget``.
 
         Returns:
-            The sequence (B, J+N, D) before the final norm, and those taken, also before it.
+            The tokens before the final norm, and the complete sequences (B, J+N, D) taken, also before it.
+
+        Raises:
+            ValueError: If the budget names blocks that there are not.
         """
-        B = x.shape[0]
-        s = torch.cat([self.jumbo_token.expand(B, -1, -1), x], dim=1)  # (B, J+N, D)
+        B, J = x.shape[0], self.jumbo_multiplier
+        budget = self.default_budget if budget is None else budget
+        reducing = budget.reducing_blocks(len(self.blocks))
         if key_mask is not None:
-            key_mask = torch.cat([key_mask.new_ones(B, self.jumbo_multiplier), key_mask], dim=1)  # (B, J+N)
+            key_mask = torch.cat([key_mask.new_ones(B, J), key_mask], dim=1)  # (B, J+N)
+        live = LiveTokens(torch.cat([self.jumbo_token.expand(B, -1, -1), x], dim=1), key_mask)
         on_attention = on_attention or {}
         taken = {}
         for i, block in enumerate(self.blocks[:stop]):
-            args = (s, self.jumbo_mlp, key_mask, on_attention.get(i))
+            args = (block, live, budget if i in reducing else None, on_attention.get(i))
             if self.grad_checkpointing and torch.is_grad_enabled():
-                s = checkpoint(block, *args, use_reentrant=False)
+                live = checkpoint(self._run, *args, use_reentrant=False)
             else:
-                s = block(*args)
+                live = self._run(*args)
             if i in take:
-                taken[i] = s
-        return s, [taken[i] for i in take]
+                taken[i] = live.complete(J)
+        return live, [taken[i] for i in take]
+
+    def _run(
+        self, block: Block, live: LiveTokens, budget: ComputeBudget | None, on_attention: OnAttention | None
+    ) -> LiveTokens:
+        """One block, which reduces if there is a budget for it."""
+        s, key_mask, restore = live
+        if budget is None:
+            return LiveTokens(block(s, self.jumbo_mlp, key_mask, on_attention), key_mask, restore)
+        J = self.jumbo_multiplier
+
+        def reduce(s: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+            nonlocal key_mask, restore
+            if on_attention is not None:
+                s = on_attention(s, scores)
+            paid = scores.mean(dim=1)[:, J:]  # (B, n), as in patch_attention
+            mask = None if key_mask is None else key_mask[:, J:]
+            patches, restore, mask = reduce_tokens(s[:, J:], paid, budget.keep_rate, budget.fuse, restore, mask)
+            if mask is not None:
+                key_mask = torch.cat([key_mask[:, :J], mask], dim=1)
+            return torch.cat([s[:, :J], patches], dim=1)
+
+        s = block(s, self.jumbo_mlp, key_mask, reduce)
+        return LiveTokens(s, key_mask, restore)
 
     def patch_attention(self, x: torch.Tensor, block: int = -1, key_mask: torch.Tensor | None = None) -> torch.Tensor:
         """Attention that the jumbo token pays each patch in one block.
@@ -197,7 +259,7 @@ class JumboEncoder(nn.Module):
             seen.append(scores)  # (B, J, J+N)
             return s
 
-        self.encode(x, key_mask=key_mask, on_attention={index: keep}, stop=index + 1)
+        self.encode(x, key_mask=key_mask, on_attention={index: keep}, stop=index + 1, budget=ComputeBudget())
         return seen[0][:, :, self.jumbo_multiplier :].mean(dim=1)
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:

@@ -9,6 +9,7 @@ import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 
+from .budget import ComputeBudget
 from .checkpoint import adapt_on_load, load_checkpoint, save_checkpoint
 from .encoder import JumboEncoder, take_indices
 from .patch_embed import PatchEmbed, SizeLike
@@ -182,17 +183,22 @@ class JumboViT(
 
     # ---- forward
 
-    def embed(self, x: torch.Tensor) -> tuple[torch.Tensor, tuple[int, int]]:
+    def embed(self, x: torch.Tensor, budget: ComputeBudget | None = None) -> tuple[torch.Tensor, tuple[int, int]]:
         """Images (B, C, H, W) to patch tokens with positions (B, N, D), and their grid (H, W)."""
+        budget = self.default_budget if budget is None else budget
+        size = budget.input_size(tuple(x.shape[-2:]), self.patch_embed.patch_size)
+        if size != tuple(x.shape[-2:]):
+            x = nn.functional.interpolate(x, size, mode="bilinear", antialias=True)
         tokens = self.patch_embed(x)
         grid = self.patch_embed.dynamic_feat_size(x.shape[-2:])
         return self.pos_drop(tokens + self._position_cache.get(self.pos_embed, self.grid_size, grid)), grid
 
-    def forward_features(self, x: torch.Tensor) -> torch.Tensor:
-        """Images (B, C, H, W) to tokens (B, J+N, D) after the final norm: J jumbo slices, then the patches."""
-        x, _ = self.embed(x)
-        s, _ = self.encode(x)
-        return self.norm(s)
+    def forward_features(self, x: torch.Tensor, budget: ComputeBudget | None = None) -> torch.Tensor:
+        """Images (B, C, H, W) to tokens (B, J+N, D) after the final norm: J jumbo slices, then the patches; of a
+        ``budget`` (None: ``default_budget``) that drops patches, those that are left and the fused one."""
+        x, _ = self.embed(x, budget)
+        live, _ = self.encode(x, budget=budget)
+        return self.norm(live.tokens)
 
     def forward_head(self, x: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
         """Tokens (B, J+N, D) to logits (B, K), or with ``pre_logits`` to what the head sees (B, num_features)."""
@@ -204,9 +210,9 @@ class JumboViT(
         x = self.head_drop(x)
         return x if pre_logits else self.head(x)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Images (B, C, H, W) to logits (B, K)."""
-        return self.forward_head(self.forward_features(x))
+    def forward(self, x: torch.Tensor, budget: ComputeBudget | None = None) -> torch.Tensor:
+        """Images (B, C, H, W) to logits (B, K), at a compute budget (None: ``default_budget``)."""
+        return self.forward_head(self.forward_features(x, budget))
 
     def forward_intermediates(
         self,
@@ -218,6 +224,7 @@ class JumboViT(
         output_fmt: str = "NCHW",
         intermediates_only: bool = False,
         output_dict: bool = False,
+        budget: ComputeBudget | None = None,
     ) -> Any:
         """Feature maps of any blocks, with timm's arguments.
 
@@ -231,6 +238,8 @@ class JumboViT(
             output_fmt: "NCHW" for maps (B, D, h, w) on the patch grid, "NLC" for (B, N, D).
             intermediates_only: Return the list of maps alone.
             output_dict: Return a dict with "image_features", "image_intermediates", "image_intermediates_prefix".
+            budget: How much to compute; None for ``default_budget``. The maps are complete whatever it is: a patch that
+                was dropped stays as it was then. At another resolution they come on its grid.
 
         Returns:
             (features, maps): the final tokens (B, J+N, D) after the norm, and the list; or as chosen above.
@@ -240,8 +249,8 @@ class JumboViT(
         """
         if output_fmt not in ("NCHW", "NLC"):
             raise ValueError(f"unknown output_fmt {output_fmt!r}: choose 'NCHW' or 'NLC'")
-        x, (H, W) = self.embed(x)
-        final, taken = super().forward_intermediates(x, indices, norm=norm, stop_early=stop_early)
+        x, (H, W) = self.embed(x, budget)
+        final, taken = super().forward_intermediates(x, indices, norm=norm, stop_early=stop_early, budget=budget)
 
         J = self.jumbo_multiplier
         prefix = [t[:, :J] for t in taken]
@@ -289,7 +298,7 @@ class JumboViT(
         Raises:
             ValueError: If there is no such block.
         """
-        x, (H, W) = self.embed(images)
+        x, (H, W) = self.embed(images, ComputeBudget())
         return self.patch_attention(x, block).view(-1, H, W)
 
     # ---- saving and loading whole models (huggingface_hub's mixin)

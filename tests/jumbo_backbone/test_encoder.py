@@ -73,7 +73,7 @@ def test_inference_in_pieces_equals_one_piece(monkeypatch):
         for piece in (2**21, 2 * 10 * 128):  # all at once, then two samples at a time
             monkeypatch.setattr("jumbo_backbone.block._PIECE", piece)
             seen = []
-            s, _ = model.encode(x, key_mask=mask, on_attention={1: lambda s, c, seen=seen: seen.append(c) or s})
+            (s, *_), _ = model.encode(x, key_mask=mask, on_attention={1: lambda s, c, seen=seen: seen.append(c) or s})
             results.append((s, seen[0]))
     assert len(model.blocks[0]._pieces(s)) == 3
     torch.testing.assert_close(*results, atol=1e-6, rtol=1e-6)
@@ -226,7 +226,7 @@ def test_reduction_has_its_place_in_the_loop():
     """What stands between attention and the FFNs may shorten the sequence: later blocks follow."""
     model, x = encoder(), images(2, 7, 32)
     with torch.no_grad():
-        s, taken = model.encode(x, take=range(3), on_attention={1: lambda s, scores: s[:, :-2].contiguous()})
+        (s, *_), taken = model.encode(x, take=range(3), on_attention={1: lambda s, scores: s[:, :-2].contiguous()})
     assert [t.shape[1] for t in taken] == [10, 8, 8]
     assert s.shape == (2, 8, 32)
 

@@ -1,0 +1,76 @@
+"""Fewer patches: pure functions on the patch tokens of a sequence and the attention paid to them (EViT, ICLR 2022)."""
+
+import math
+from typing import NamedTuple
+
+import torch
+
+
+class Restore(NamedTuple):
+    """The way back from n live patches to all N: their places (B, n), and all patches (B, N, D), of which those that
+    are no longer live stand there as they were last."""
+
+    places: torch.Tensor
+    patches: torch.Tensor
+
+
+def reduce_tokens(
+    x: torch.Tensor,
+    scores: torch.Tensor,
+    keep_rate: float,
+    fuse: bool,
+    restore: Restore | None = None,
+    key_mask: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, Restore | None, torch.Tensor | None]:
+    """Keep the patches with the highest scores, in their order.
+
+    Args:
+        x: Patches (B, n, D), and after them the fused token if an earlier reduction made one.
+        scores: Attention that each of these tokens got (B, n or n+1). The choice is not differentiated, the weights of
+            the fused token are.
+        keep_rate: ``ceil(keep_rate * n)`` patches are kept.
+        fuse: Put after them the mean of all others, and of the earlier fused token, weighted by the scores.
+        restore: Of the earlier reduction, None if this is the first.
+        key_mask: Bool, False for padded tokens, as many as x. They rank last and have no weight.
+
+    Returns:
+        The kept patches, with the fused token after them; the way back; and their key mask. What was given, if all
+        patches are kept.
+    """
+    n = x.shape[1] if restore is None else restore.places.shape[1]
+    count = math.ceil(keep_rate * n)
+    if count >= n:
+        return x, restore, key_mask
+    if key_mask is not None:
+        scores = scores.masked_fill(~key_mask, 0.0)
+    ranking = scores.detach()[:, :n]
+    if key_mask is not None:
+        ranking = ranking.masked_fill(~key_mask[:, :n], -1.0)
+    kept = ranking.topk(count, dim=1).indices.sort(dim=1).values  # (B, count)
+
+    patches = x[:, :n]
+    places = kept if restore is None else restore.places.gather(1, kept)
+    way_back = Restore(places, patches if restore is None else restore_patches(patches, restore))
+    tokens = patches.gather(1, _wide(kept, x))
+    mask = None if key_mask is None else key_mask.gather(1, kept)
+    if fuse:
+        weights = scores.scatter(1, kept, 0.0)  # (B, n or n+1)
+        total = weights.sum(dim=1, keepdim=True)
+        share = (weights / total.clamp(min=torch.finfo(weights.dtype).tiny)).to(x.dtype)
+        tokens = torch.cat([tokens, share.unsqueeze(1) @ x], dim=1)
+        if mask is not None:
+            mask = torch.cat([mask, total > 0], dim=1)
+    return tokens, way_back, mask
+
+
+def restore_patches(x: torch.Tensor, restore: Restore | None) -> torch.Tensor:
+    """All patches (B, N, D): the live ones, first in x (B, n or n+1, D), back in their places."""
+    if restore is None:
+        return x
+    n = restore.places.shape[1]
+    return restore.patches.scatter(1, _wide(restore.places, x), x[:, :n])
+
+
+def _wide(index: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Index (B, n) for every channel of x."""
+    return index.unsqueeze(2).expand(-1, -1, x.shape[2])
