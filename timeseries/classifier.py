@@ -13,6 +13,8 @@ from sktime.classification.base import BaseClassifier
 from sktime.datatypes import convert_to
 from torch import nn
 
+from jumbo_backbone import ComputeBudget
+
 from .checks import check_choice, check_count, check_finite, check_share
 from .classification import BATCH, fit_network, probabilities, steps_of
 from .frames import instances_of
@@ -24,7 +26,7 @@ from .saving import SafeSaving, load_networks, network_tensors
 from .training import Schedule, draw_seeds, pick_device, seeded, shuffled
 from .windows import Batch, mean_and_spread, pad_together
 
-_FREE = ("proj_drop_rate", "drop_path_rate")  # may change after pretraining
+_FREE = ("keep_rate", "proj_drop_rate", "drop_path_rate")  # may change after pretraining
 
 
 class Pretrained(NamedTuple):
@@ -71,6 +73,10 @@ class JumboClassifier(SafeSaving, BaseClassifier):
     normalisation : {"none", "standard", "last", "difference"}
         Of each series by itself, after all were brought to one scale by mean and deviation of the training set. With
         "none" level and size of a series can tell its class.
+    keep_rate : float
+        Share of the patches that go on after a quarter, a half and three quarters of the encoder's blocks, those that
+        the wide token attends to most; the others go on as one (see ``jumbo_backbone.ComputeBudget``). Below 1, the
+        probabilities of series of unequal lengths depend a little on which are classified together.
     dropout, head_dropout, drop_path_rate : float
         In the encoder, before the head, and of whole residual branches.
     label_smoothing : float
@@ -149,6 +155,7 @@ class JumboClassifier(SafeSaving, BaseClassifier):
         jumbo_multiplier=4,
         num_kernels=10_000,
         normalisation="none",
+        keep_rate=1.0,
         dropout=0.1,
         head_dropout=0.2,
         drop_path_rate=0.1,
@@ -175,6 +182,7 @@ class JumboClassifier(SafeSaving, BaseClassifier):
         self.jumbo_multiplier = jumbo_multiplier
         self.num_kernels = num_kernels
         self.normalisation = normalisation
+        self.keep_rate = keep_rate
         self.dropout = dropout
         self.head_dropout = head_dropout
         self.drop_path_rate = drop_path_rate
@@ -204,6 +212,7 @@ class JumboClassifier(SafeSaving, BaseClassifier):
         for name in ("frozen_epochs", "num_kernels"):
             check_count(name, getattr(self, name), least=0)
         check_choice("normalisation", self.normalisation, NORMALISATIONS)
+        ComputeBudget(self.keep_rate)  # checks it
         for name in ("dropout", "head_dropout", "drop_path_rate", "label_smoothing", "validation"):
             check_share(name, getattr(self, name))
         if not (self.class_weight in (None, "balanced") or isinstance(self.class_weight, dict)):
@@ -339,6 +348,7 @@ class JumboClassifier(SafeSaving, BaseClassifier):
             depth=self.depth,
             num_heads=self.num_heads,
             jumbo_multiplier=self.jumbo_multiplier,
+            keep_rate=self.keep_rate,
             proj_drop_rate=self.dropout,
             drop_path_rate=self.drop_path_rate,
         )

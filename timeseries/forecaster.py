@@ -12,6 +12,8 @@ import torch
 from sktime.datatypes import convert_to
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 
+from jumbo_backbone import ComputeBudget
+
 from .checks import check_choice, check_count, check_share
 from .covariates import Covariates, beside, columns_of
 from .design import Design, context_and_patch, default_horizon
@@ -76,6 +78,9 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         Probabilities that are learned, 0.5 among them; others are interpolated.
     past_covariates : list of str, "all" or None
         Columns of X that are not known ahead: they are read up to the present only. None: all are known ahead.
+    keep_rate : float
+        Share of the patches that go on after a quarter, a half and three quarters of the encoder's blocks, those that
+        the wide token attends to most; the others go on as one (see ``jumbo_backbone.ComputeBudget``).
     dropout, head_dropout, drop_path_rate : float
         In the encoder, before the head, and of whole residual branches.
     pretraining : {"forecast", "masked"}
@@ -175,6 +180,7 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         loss="quantile",
         quantiles=(0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975),
         past_covariates=None,
+        keep_rate=1.0,
         dropout=0.2,
         head_dropout=0.0,
         drop_path_rate=0.0,
@@ -208,6 +214,7 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         self.loss = loss
         self.quantiles = quantiles
         self.past_covariates = past_covariates
+        self.keep_rate = keep_rate
         self.dropout = dropout
         self.head_dropout = head_dropout
         self.drop_path_rate = drop_path_rate
@@ -246,6 +253,7 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         levels = list(self.quantiles)
         if levels != sorted(set(levels)) or 0.5 not in levels or not 0 < levels[0] <= levels[-1] < 1:
             raise ValueError(f"quantiles {self.quantiles!r}: give rising numbers between 0 and 1, 0.5 among them")
+        ComputeBudget(self.keep_rate)  # checks it
         for name in ("dropout", "head_dropout", "drop_path_rate"):
             check_share(name, getattr(self, name))
         if self.validation < 0 or (isinstance(self.validation, float) and self.validation >= 1):
@@ -382,6 +390,7 @@ class JumboForecaster(SafeSaving, BaseForecaster):
             depth=self.depth,
             num_heads=self.num_heads,
             jumbo_multiplier=self.jumbo_multiplier,
+            keep_rate=self.keep_rate,
             proj_drop_rate=self.dropout,
             drop_path_rate=self.drop_path_rate,
         )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from jumbo_backbone import JumboEncoder
+from jumbo_backbone import ComputeBudget, JumboEncoder
 from jumbo_backbone.dropout import Dropout
 
 from .convolutions import ConvolutionClassifier
@@ -13,9 +13,10 @@ from .patching import InstanceNorm, SeriesEmbed, Statistics, last_observed, num_
 
 
 class Encoded(NamedTuple):
-    """What the encoder makes of B series of N patches: the wide token (B, J*D), the patches (B, N, D), which of them
-    hold anything observed (B, N), or None if all do, the series as it was read (B, C, T) and where it holds something,
-    and what normalising took away."""
+    """What the encoder makes of B series: the wide token (B, J*D), the patches that were computed to the end (B, N, D;
+    N is less at a keep rate below 1, the last then stands for all others), which of them hold anything observed (B, N),
+    or None if all do, the series as it was read (B, C, T) and where it holds something, and what normalising took
+    away."""
 
     jumbo: torch.Tensor
     patches: torch.Tensor
@@ -34,6 +35,7 @@ class SeriesEncoder(nn.Module):
         normalisation: Of each channel by itself (see ``InstanceNorm``).
         affine: Learn a scale and a shift after it.
         patch_length, patch_stride, positions, align: See ``SeriesEmbed``.
+        keep_rate: Of the encoder's ``default_budget`` (see ``ComputeBudget``).
         encoder: Sizes, as keyword arguments of ``JumboEncoder``.
     """
 
@@ -47,11 +49,13 @@ class SeriesEncoder(nn.Module):
         affine: bool = False,
         positions: str = "learned",
         align: str = "start",
+        keep_rate: float = 1.0,
         **encoder,
     ) -> None:
         super().__init__()
         self.norm = InstanceNorm(normalisation, affine)
         self.encoder = JumboEncoder(**encoder)
+        self.encoder.default_budget = ComputeBudget(keep_rate)
         D = self.encoder.embed_dim
         count = num_patches(length, patch_stride)
         self.embed = SeriesEmbed(D, patch_length, patch_stride, count, in_channels, positions, align)
@@ -64,8 +68,9 @@ class SeriesEncoder(nn.Module):
         """Series (B, C, T), any finite numbers where they are not observed, and flags (B, C, T), None if all is."""
         normed, observed, stats = self.norm(x, observed)
         tokens, live = self.embed(normed, observed)
-        s = self.encoder(tokens, key_mask=live)
-        J = self.encoder.jumbo_multiplier
+        (s, live, _), _ = self.encoder.encode(tokens, key_mask=live)
+        s, J = self.encoder.norm(s), self.encoder.jumbo_multiplier
+        live = None if live is None else live[:, J:]
         return Encoded(s[:, :J].flatten(1), s[:, J:], live, normed, observed, stats)
 
     @torch.inference_mode()
@@ -245,8 +250,10 @@ class ClassifierNet(nn.Module):
 
     def forward(self, x: torch.Tensor, observed: torch.Tensor | None = None) -> torch.Tensor:
         """Series (B, C, T) and flags, None if all is observed, to scores (B, K), whose softmax gives probabilities."""
-        scores = self.from_tokens(x, observed)
-        return scores if self.convolutions is None else self.convolutions(x, observed).lerp(scores, self.share)
+        if self.convolutions is None:
+            return self.from_tokens(x, observed)
+        scores = self.convolutions(x, observed)
+        return scores.lerp(self.from_tokens(x, observed), self.share) if self.share > 0 else scores
 
     def from_tokens(self, x: torch.Tensor, observed: torch.Tensor | None = None) -> torch.Tensor:
         """What the encoder alone says."""

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from jumbo_backbone import ComputeBudget
+
 from .network import SeriesEncoder
 from .training import History, Schedule, seeded, train
 from .windows import Batch
@@ -52,7 +54,7 @@ class Reconstruction(nn.Module):
         normed, shown, stats = norm(x, observed & ~masked)
         tokens, _ = embed(normed, shown)
         # a patch that is wholly masked is still attended to, one that was never observed is not
-        s = self.encoder.encoder(tokens, key_mask=embed.live(observed))
+        s = self.encoder.encoder(tokens, key_mask=embed.live(observed), budget=ComputeBudget())
         with torch.no_grad():  # an affine normalisation may not learn to make the task easy
             target, known = norm.apply(x, observed, stats)
             whole = norm(x, observed)[2].scale

@@ -163,6 +163,7 @@ def test_tiny_series(length):
             ValueError,
             "class_weight 'even': give 'balanced', a dict of weights by label, or None",
         ),
+        (dict(keep_rate=0), ValueError, "keep_rate 0: give a share above 0 and at most 1"),
         (dict(normalisation="z"), ValueError, "unknown normalisation 'z'"),
     ],
 )
@@ -201,3 +202,12 @@ def test_sktime_contract_in_part(name):
 def test_sktime_contract():
     results = check_estimator(JumboClassifier, raise_exceptions=True, verbose=False)
     assert len(results) > 200 and set(results.values()) == {"PASSED"}
+
+
+def test_keep_rate_is_learned_with_and_saved(tmp_path):
+    X, y = waves(40)
+    fitted = small(keep_rate=0.5, num_kernels=0, max_epochs=3).fit(X, y)
+    probabilities = fitted.predict_proba(X)
+    assert not np.array_equal(small(num_kernels=0, max_epochs=3).fit(X, y).predict_proba(X), probabilities)
+    fitted.save(tmp_path / "model.safetensors")
+    assert np.array_equal(JumboClassifier.load(tmp_path / "model.safetensors").predict_proba(X), probabilities)

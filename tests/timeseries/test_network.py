@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from jumbo_backbone import JumboEncoder
 from timeseries.network import ClassifierNet, ForecastNet
@@ -92,6 +93,23 @@ def test_nothing_observed_still_gives_numbers():
     assert all(t.isfinite().all() for t in forecaster()(x, nothing))
     network = shaken(ClassifierNet(1, 3, length=20, patch_length=4, patch_stride=2, **SIZES))
     assert network(x, nothing).isfinite().all()
+
+
+@torch.no_grad()
+def test_fewer_patches_cost_less_and_padding_still_changes_little():
+    series = [torch.randn(2, length, generator=torch.Generator().manual_seed(length)) for length in (40, 13)]
+    x, observed = pad_together(series, torch.device("cpu"))
+    operations = []
+    for keep_rate in (1.0, 0.5):
+        network = ClassifierNet(2, 3, length=40, patch_length=4, patch_stride=2, keep_rate=keep_rate, **SIZES)
+        network = shaken(network)
+        with FlopCounterMode(display=False) as counter:
+            assert network(x, observed).isfinite().all()
+        operations.append(counter.get_total_flops())
+        e = network.encoder(x, observed)
+        assert e.patches.shape[1] == e.live.shape[1] == (20 if keep_rate == 1 else 5 + 1)
+        assert torch.allclose(network(x, observed)[:1], network(*pad_together(series[:1], torch.device("cpu"))))
+    assert operations[1] < 0.75 * operations[0]
 
 
 def test_every_parameter_learns():
