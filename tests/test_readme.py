@@ -105,6 +105,37 @@ def test_figures_of_time_series_are_the_raw_files():
     assert f"{peak:.2f} GB at most, {before:.2f} of it before the fit (libraries)" in text
 
 
+def test_figures_of_classification_are_the_raw_file():
+    text = " ".join(README.split())
+    results = json.loads((BENCHMARKS / "cpu_classification.json").read_text())["results"]
+    runs = {}
+    for run in results:
+        assert run["params"] == {}  # default arguments
+        runs.setdefault((run["problem"], run["model"]), []).append(run)
+
+    def figure(problem, model, name):
+        values = [run[name] for run in runs[problem, model] if name in run]
+        return f"{mean(values):.3f}" if values else "–"
+
+    problems = [problem for problem, model in runs if model == "jumbo"]
+    columns = [("jumbo", "accuracy"), ("minirocket", "accuracy")]
+    columns += [("jumbo", "accuracy_convolutions"), ("jumbo", "accuracy_tokens")]
+    for problem in problems:
+        ours = runs[problem, "jumbo"]
+        name = problem if len(ours) == 3 else f"{problem} (seed 0)"
+        cells = [name, ours[0]["train"], *(figure(problem, *column) for column in columns)]
+        cells.append(f"{mean(r['fit_seconds'] for r in ours):.0f}")
+        assert "| " + " | ".join(map(str, cells)) + " |" in README
+    both = [p for p in problems if len(runs[p, "jumbo"]) == 3 and "accuracy" in runs[p, "minirocket"][0]]
+    means = [f"{mean(r[name] for p in both for r in runs[p, model]):.3f}" for model, name in columns]
+    assert "| **mean of the {} that both take** | | **{}** | **{}** | {} | {} | |".format(len(both), *means) in README
+    by_seed = [
+        ", ".join(f"{mean(runs[p, model][seed]['accuracy'] for p in both):.3f}" for seed in range(3))
+        for model in ("jumbo", "minirocket")
+    ]
+    assert "means of the three seeds are {} against {}".format(*by_seed) in text
+
+
 def quotient(ours: dict, theirs: dict) -> float:
     """The median over the rounds."""
     return median(a / b for a, b in zip(ours["cpu_seconds"], theirs["cpu_seconds"], strict=True))

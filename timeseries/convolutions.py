@@ -15,7 +15,7 @@ from .windows import Batch
 
 _STEPS = 9  # of a kernel
 _GROUPS, _RIVALS = 64, 8  # of kernels that compete, per dilation
-_AT_ONCE = 20_000_000  # numbers that convolutions may give at a time
+_AT_ONCE = 2_000_000  # numbers that convolutions give at a time: they stay in the cache
 _MOST_SERIES = 4_000  # the closed form takes time with the third power of their number
 
 

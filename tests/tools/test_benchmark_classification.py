@@ -1,0 +1,89 @@
+"""tools/benchmark_classification.py on tiny problems: what it writes is what it measured, and runs are not repeated."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("sktime")
+from sktime.datasets import write_ndarray_to_tsfile
+
+ROOT = Path(__file__).parents[2]
+SMALL = ["--params", "embed_dim=4", "num_heads=2", "depth=1", "jumbo_multiplier=2", "max_epochs=1", "num_kernels=84"]
+
+
+@pytest.fixture(scope="module")
+def bench():
+    threads = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "tools")  # where Python looks when a tool is run as a program
+        yield importlib.import_module("benchmark_classification")
+    torch.set_num_threads(threads)
+    for name in ("benchmark", "benchmark_classification"):
+        del sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def waves(tmp_path_factory):
+    """Slow and fast waves as a folder of the archive; of the last test series the class is told wrongly."""
+    folder = tmp_path_factory.mktemp("archive") / "Waves"
+    rng = np.random.default_rng(0)
+    for part in ("TRAIN", "TEST"):
+        y = np.arange(20) % 2
+        X = np.sin(np.arange(40) / (2 + 4 * y[:, None, None])) + 0.1 * rng.normal(size=(20, 1, 40))
+        if part == "TEST":
+            y[-1] = 1 - y[-1]
+        labels = np.array(["slow", "fast"])[y]
+        write_ndarray_to_tsfile(
+            X, str(folder), "Waves", class_label=["fast", "slow"], class_value_list=labels, fold=f"_{part}"
+        )
+    found = list(folder.rglob("*_TRAIN.ts"))[0].parent
+    assert found.name == "Waves"
+    return found
+
+
+def test_a_run_and_no_second(bench, waves, tmp_path, capsys, monkeypatch):
+    path = tmp_path / "out.json"
+    words = [str(waves), "--seeds", "0", "1", "--threads", "1", "--json", str(path), *SMALL]
+    assert bench.main(words) == 0
+    told = json.loads(path.read_text())
+    assert told["command"].startswith("python tools/benchmark_classification.py Waves --seeds 0 1")
+    first, second = told["results"]
+    assert (first["seed"], second["seed"], first["model"]) == (0, 1, "jumbo")
+    assert first["accuracy"] == first["accuracy_convolutions"] == 0.95  # 19 of 20, since one truth is false
+    assert first["train"] == first["test"] == 20 and first["fit_seconds"] > 0 and first["log_loss"] > 0
+    assert "Waves" in capsys.readouterr().out
+    monkeypatch.setattr(bench, "measure_jumbo", lambda *_: pytest.fail("measured again"))
+    assert bench.main(words) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split()[:2] == ["mean", "0.950"]
+
+
+def test_minirocket_that_refuses_is_told(bench, waves, tmp_path, monkeypatch):
+    monkeypatch.setattr(bench.importlib.util, "find_spec", lambda name: name)
+
+    def refuse(*_):
+        return dict(error="ValueError: too short")
+
+    monkeypatch.setattr(bench, "measure_minirocket", refuse)
+    path = tmp_path / "out.json"
+    assert bench.main([str(waves), "--seeds", "0", "--minirocket", "--json", str(path), *SMALL]) == 0
+    assert json.loads(path.read_text())["results"][1]["error"] == "ValueError: too short"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["some/Nowhere"], "Nowhere_TRAIN.ts: give a folder NAME with NAME_TRAIN.ts and NAME_TEST.ts"),
+        (["GunPoint", "--seeds", "-1"], "--seeds"),
+    ],
+)
+def test_bad_input(bench, words, message, capsys):
+    try:
+        code = bench.main(words)
+    except SystemExit as exit:
+        code = exit.code
+    assert code == 2 and message in capsys.readouterr().err
