@@ -12,7 +12,8 @@ import torch
 from .network import ForecastNet
 from .windows import Batch
 
-PENALTIES = (1e-2, 1e-1, 1.0, 10.0, 100.0, float("inf"))
+PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, float("inf"))
+_BY_GUESS = 10.0  # the penalty where there is nothing to choose by
 _ROUNDS = 3  # of fitting lags and covariates in turn
 
 
@@ -21,7 +22,6 @@ def fit_linear(
     network: ForecastNet,
     fit_on: list[tuple[Batch, Batch]],
     choose_on: list[tuple[Batch, Batch]],
-    squared: bool,
     penalties: Sequence[float] = PENALTIES,
 ) -> float:
     """Set the linear part and the spread of a network, in place.
@@ -29,8 +29,7 @@ def fit_linear(
     Args:
         network: Whose encoder adds nothing yet.
         fit_on: Contexts and targets to fit on.
-        choose_on: Windows to choose the penalty on.
-        squared: Whether to choose by squared or absolute errors.
+        choose_on: Windows to choose the penalty on, by squared errors, since those are what ridge regression minimises.
         penalties: To choose from, in mean eigenvalues; infinity repeats the last value.
 
     Returns:
@@ -41,9 +40,9 @@ def fit_linear(
         return penalties[-1]
     others = _equations(network, choose_on)
     if not others[3].any():  # nothing to choose by
-        penalties = penalties[len(penalties) // 2 :][:1]
+        penalties = penalties if len(penalties) == 1 else (_BY_GUESS,)
     solutions = _ridge(lags, covariates, target, weight, penalties)
-    errors = [_error(solution, *others, squared) for solution in solutions]
+    errors = [_error(solution, *others) for solution in solutions]
     best = int(np.argmin(errors))
     lag_weights, covariate_weights = solutions[best]
     network.linear.weight.copy_(lag_weights[:-1].T)
@@ -100,11 +99,11 @@ def _apply(solution, lags, covariates) -> torch.Tensor:
     return lags @ on_lags + (covariates @ on_covariates if len(on_covariates) else 0)
 
 
-def _error(solution, lags, covariates, target, weight, squared: bool) -> float:
+def _error(solution, lags, covariates, target, weight) -> float:
     if not weight.numel():
         return 0.0
-    error = (target - _apply(solution, lags, covariates)).abs() * weight.sqrt()
-    return float((error.square() if squared else error).sum())
+    error = target - _apply(solution, lags, covariates)
+    return float((error.square() * weight).sum())
 
 
 def _quantiles(residual: torch.Tensor, seen: torch.Tensor, levels: tuple[float, ...]) -> torch.Tensor:
