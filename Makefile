@@ -25,10 +25,10 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 
 test: lint
-	$(BIN)/python -m pytest --cov --cov-report=term
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --cov --cov-report=term
 
 test-slow: $(READY)
-	$(BIN)/python -m pytest -m slow
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -m slow
 
 wheel: $(READY)
 	$(BIN)/python -m build --wheel

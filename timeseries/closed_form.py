@@ -14,6 +14,7 @@ from .windows import Batch
 
 PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, float("inf"))
 _BY_GUESS = 10.0  # the penalty where there is nothing to choose by
+_ROWS = 4096  # in double precision at a time
 _ROUNDS = 3  # of fitting lags and covariates in turn
 
 
@@ -64,7 +65,7 @@ def _equations(network: ForecastNet, batches: list[tuple[Batch, Batch]]) -> tupl
         y = (target.values[:, 0] - location) / scale - base
         seen = torch.ones_like(y) if target.observed is None else target.observed[:, 0].to(y.dtype)
         lags = torch.cat([lags, torch.ones_like(scale)], dim=1)
-        parts.append([t.double().cpu() for t in (lags, covariates, y * seen, seen * scale.square())])
+        parts.append([t.float().cpu() for t in (lags, covariates, y * seen, seen * scale.square())])
     if not parts:
         return (torch.zeros(0),) * 4  # no windows
     return tuple(torch.cat(p) for p in zip(*parts, strict=True))
@@ -73,29 +74,41 @@ def _equations(network: ForecastNet, batches: list[tuple[Batch, Batch]]) -> tupl
 def _ridge(lags, covariates, target, weight, penalties) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """For each penalty, weights of the lags (L+1, H), and of the covariates (K,), which all steps share."""
     row = weight.mean(dim=1, keepdim=True)  # steps of a window weigh alike, so that one decomposition serves them all
-    gram = (lags * row).T @ lags
-    values, vectors = torch.linalg.eigh(gram)
+    weighted = lags * row
+    values, vectors = torch.linalg.eigh(_product(weighted, lags))
     values = values.clamp(min=0)
+    with_target = _product(weighted, target)
+    H, K = covariates.shape[1:]
+    if K:
+        x = covariates * weight[:, :, None]  # (n, H, K)
+        square = _product(x.flatten(0, 1), covariates.flatten(0, 1))
+        square += 1e-3 * square.diagonal().mean().clamp(min=1e-12) * torch.eye(K, dtype=square.dtype)
+        x_with_target = _product(x.flatten(0, 1), target.view(-1, 1))[:, 0]
+        x_with_lags = _product(lags, x.flatten(1)).view(-1, H, K)
+        lags_with_x = _product(weighted, covariates.flatten(1)).view(-1, H, K)
     solutions = []
     for penalty in penalties:
         share = 1 / (values + penalty * values.mean()) if np.isfinite(penalty) else torch.zeros_like(values)
-        solve = vectors * share @ vectors.T @ (lags * row).T  # (L+1, n)
-        solution = solve @ target, torch.zeros(covariates.shape[2], dtype=target.dtype)
-        for _ in range(_ROUNDS if covariates.shape[2] else 0):
-            left = (target - lags @ solution[0]).flatten()
-            x, w = covariates.flatten(0, 1), weight.flatten()  # (n*H, K)
-            square = (x * w[:, None]).T @ x
-            ridge = 1e-3 * square.diagonal().mean().clamp(min=1e-12)
-            on_covariates = torch.linalg.solve(
-                square + ridge * torch.eye(len(square), dtype=square.dtype), (x * w[:, None]).T @ left
-            )
-            solution = solve @ (target - covariates @ on_covariates), on_covariates
+        solve = vectors * share @ vectors.T
+        solution = solve @ with_target, torch.zeros(K, dtype=torch.float64)
+        for _ in range(_ROUNDS if K else 0):
+            left = x_with_target - torch.einsum("lhk,lh->k", x_with_lags, solution[0])
+            on_covariates = torch.linalg.solve(square, left)
+            solution = solve @ (with_target - lags_with_x @ on_covariates), on_covariates
         solutions.append(solution)
     return solutions
 
 
+def _product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """a.T @ b in double precision."""
+    total = torch.zeros(a.shape[1], b.shape[1], dtype=torch.float64)
+    for some, others in zip(a.split(_ROWS), b.split(_ROWS), strict=True):
+        total += some.double().T @ others.double()
+    return total
+
+
 def _apply(solution, lags, covariates) -> torch.Tensor:
-    on_lags, on_covariates = solution
+    on_lags, on_covariates = (part.float() for part in solution)
     return lags @ on_lags + (covariates @ on_covariates if len(on_covariates) else 0)
 
 

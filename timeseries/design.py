@@ -20,7 +20,7 @@ class Design:
         context: Steps L it reads.
         horizon: Steps H it forecasts at once.
         targets: Channels that are forecast, the first ones of a panel.
-        covariates: Channels after them, read with each target.
+        covariates: Of each channel after them, which is read with each target, whether it is known ahead.
         quantiles: Probabilities, rising, 0.5 among them.
         loss: What the centre of the forecast minimises.
         network: Further arguments of ``ForecastNet``.
@@ -29,7 +29,7 @@ class Design:
     context: int
     horizon: int
     targets: int
-    covariates: int
+    covariates: tuple[bool, ...]
     quantiles: tuple[float, ...]
     loss: str
     network: dict[str, Any] = field(default_factory=dict)

@@ -373,6 +373,8 @@ class JumboForecaster(SafeSaving, BaseForecaster):
             raise ValueError(
                 f"pretrained with the columns {start.covariates} of X, now they are {columns_of(X)}: give the same ones"
             )
+        if list(start.design.covariates) != self._covariates.known_ahead:
+            raise ValueError("past_covariates are others than in pretraining: give the same ones, or pretrain anew")
 
     def _design(self, lengths: np.ndarray, fh: ForecastingHorizon | None, targets: int) -> Design:
         longest = int(lengths.max())
@@ -394,7 +396,7 @@ class JumboForecaster(SafeSaving, BaseForecaster):
             proj_drop_rate=self.dropout,
             drop_path_rate=self.drop_path_rate,
         )
-        return Design(L, H, targets, len(self._covariates.columns), tuple(self.quantiles), self.loss, network)
+        return Design(L, H, targets, tuple(self._covariates.known_ahead), tuple(self.quantiles), self.loss, network)
 
     # ---- what is remembered
 
@@ -605,7 +607,7 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         )
 
     def _restore_state(self, tensors, state):
-        design = {k: tuple(v) if k == "quantiles" else v for k, v in state["design"].items()}
+        design = {k: tuple(v) if k in ("quantiles", "covariates") else v for k, v in state["design"].items()}
         self.design_, self.history_ = Design(**design), []
         self.networks_ = [self.design_.build() for _ in range(state["members"])]
         load_networks(self.networks_, tensors)
@@ -636,13 +638,10 @@ class JumboForecaster(SafeSaving, BaseForecaster):
     def get_test_params(cls, parameter_set="default"):
         """Small settings for sktime's tests."""
         small = dict(embed_dim=4, num_heads=2, depth=1, jumbo_multiplier=2, max_epochs=1, random_state=0)
-        return [
-            small,
-            dict(
-                small, context_length=6, patch_length=3, patch_stride=2, loss="mse", normalisation="last", n_members=2
-            ),
-            dict(small, insample=True, normalisation="difference", validation=0, affine=True, past_covariates="all"),
-        ]
+        other = dict(
+            context_length=6, patch_length=3, patch_stride=2, normalisation="difference", affine=True, loss="mse"
+        )
+        return [small, dict(small, **other, insample=True, validation=0, past_covariates="all", keep_rate=0.5)]
 
 
 def _choice(what: str, wanted, there: list):

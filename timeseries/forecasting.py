@@ -45,7 +45,7 @@ class Windows:
             order = torch.randperm(n, generator=generator)[: wanted - start]
             yield from (self.at(part) for part in order.split(self.per_batch))
 
-    def some(self, most: int = 20_000) -> list[tuple[Batch, Batch]]:
+    def some(self, most: int = 65_536) -> list[tuple[Batch, Batch]]:
         """Batches of windows at even distances, all there are if they are not more."""
         n = max(1, min(len(self.cuts), most // self.design.targets))
         return [self.at(part) for part in torch.linspace(0, len(self.cuts) - 1, n).long().split(self.per_batch)]

@@ -101,8 +101,8 @@ class ForecastNet(nn.Module):
         context: Steps read, L.
         horizon: Steps forecast, H.
         quantiles: Probabilities in rising order, 0.5 among them.
-        covariates: Number K of channels beside the series that are read with it, over context and horizon; where they
-            are not known ahead they are not observed.
+        covariates: Of each of the K channels beside the series that are read with it, whether it is known ahead and
+            read over context and horizon; of the others nothing is read after L steps.
         median_is_center: Whether the centre is the median; if not (it is then a mean) the median is learned beside it.
         head_drop_rate: Dropout before the head.
         embedding: Further arguments of ``SeriesEncoder``.
@@ -115,19 +115,21 @@ class ForecastNet(nn.Module):
         quantiles: tuple[float, ...],
         patch_length: int,
         patch_stride: int,
-        covariates: int = 0,
+        covariates: tuple[bool, ...] = (),
         median_is_center: bool = True,
         head_drop_rate: float = 0.0,
         **embedding,
     ) -> None:
         super().__init__()
-        self.context, self.horizon, self.covariates = context, horizon, covariates
+        self.context, self.horizon, self.covariates = context, horizon, len(covariates)
+        known_ahead = torch.tensor([False, *covariates])[:, None]  # (1+K, 1)
+        self.register_buffer("known_ahead", known_ahead, persistent=False)
         self.median = quantiles.index(0.5)
         self.median_is_center = median_is_center
         self.quantiles = tuple(quantiles)
         length = context + (horizon if covariates else 0)
         self.encoder = SeriesEncoder(
-            1 + covariates,
+            1 + len(covariates),
             length,
             patch_length,
             patch_stride,
@@ -137,7 +139,7 @@ class ForecastNet(nn.Module):
         core = self.encoder.encoder
         wide = core.jumbo_multiplier * core.embed_dim
         self.linear = nn.Linear(context, horizon)
-        self.from_covariates = nn.Linear(covariates, 1, bias=False) if covariates else None
+        self.from_covariates = nn.Linear(len(covariates), 1, bias=False) if covariates else None
         self.drop = Dropout(head_drop_rate)
         self.head = nn.Linear(wide + core.embed_dim, horizon)
         self.spread = nn.Linear(wide, horizon * len(quantiles))
@@ -172,11 +174,11 @@ class ForecastNet(nn.Module):
         return *self._linear_parts(normed, seen), stats
 
     def hide_future(self, x: torch.Tensor, observed: torch.Tensor | None) -> torch.Tensor | None:
-        """Flags (B, 1+K, …) with those of the series itself off after L steps."""
+        """Flags (B, 1+K, …) with those of the series itself, and of what is not known ahead, off after L steps."""
         if not self.covariates:
             return observed
         observed = torch.ones_like(x, dtype=torch.bool) if observed is None else observed.clone()
-        observed[:, 0, self.context :] = False
+        observed[:, :, self.context :] &= self.known_ahead
         return observed
 
     def _linear_parts(

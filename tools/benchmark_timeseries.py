@@ -107,7 +107,7 @@ def make_design(**changes: Any) -> Design:
     defaults = JumboForecaster()
     network = dict(embed_dim=D, depth=DEPTH, num_heads=HEADS, jumbo_multiplier=defaults.jumbo_multiplier)
     network |= dict(PATCHES, normalisation=defaults.normalisation, proj_drop_rate=defaults.dropout) | changes
-    return Design(L, H, CHANNELS, 0, defaults.quantiles, defaults.loss, network)
+    return Design(L, H, CHANNELS, (), defaults.quantiles, defaults.loss, network)
 
 
 def make_patchtst(dropout: float) -> tuple[torch.nn.Module, Callable[[Any], torch.Tensor]]:

@@ -13,7 +13,7 @@ LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 SIZES = dict(patch_length=4, patch_stride=4, embed_dim=4, depth=1, num_heads=2, jumbo_multiplier=2)
 
 
-def windows(series, covariates=0, loss="mae", normalisation="standard"):
+def windows(series, covariates=(), loss="mae", normalisation="standard"):
     """A network and windows to fit it on and to judge it by."""
     design = Design(12, 4, 1, covariates, LEVELS, loss, dict(SIZES, normalisation=normalisation))
     panel, T = Panel([series]), len(series)
@@ -63,7 +63,7 @@ def test_covariates_are_fitted_beside_the_lags():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(400, 2))
     y = 3 * x[:, :1] + 0.1 * rng.normal(size=(400, 1))
-    network, _, (fit_on, others) = windows(np.hstack([y, x]), covariates=2)
+    network, _, (fit_on, others) = windows(np.hstack([y, x]), covariates=(True, True))
     fit_linear(network, fit_on.some(), others.some())
     used, unused = network.from_covariates.weight[0].abs().tolist()
     assert used > 0.8 and unused < 0.1 and error(network, others) < 0.2  # 1 without

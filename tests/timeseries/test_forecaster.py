@@ -368,6 +368,27 @@ def test_sktime_contract():
     assert len(results) > 600 and set(results.values()) == {"PASSED"}
 
 
+def test_what_is_not_known_ahead_is_not_learned_from():
+    """A past covariate that is the series itself: read ahead in training, it would seem to tell everything."""
+    noise = np.random.default_rng(0).normal(size=400)
+    y, X = pd.Series(noise), pd.DataFrame({"x": noise})
+    options = dict(context_length=24, max_epochs=2, past_covariates="all")
+    fitted = small(**options).fit(y, X=X, fh=range(1, 7))
+    assert not fitted.networks_[0].from_covariates.weight.any()
+    low, high = fitted.predict_interval(coverage=0.8).to_numpy().T
+    assert (high - low).mean() > 1.5  # of the noise itself 2.56
+    assert min(e.score for e in fitted.history_[0].epochs) > 0.8
+
+
+def test_after_pretraining_the_same_columns_are_known_ahead():
+    index = pd.MultiIndex.from_product([["a", "b"], range(60)], names=["series", "time"])
+    y, X = (pd.DataFrame({name: f(np.arange(120.0))}, index=index) for name, f in (("y", np.sin), ("x", np.cos)))
+    pretrained = small(horizon=3).pretrain(y, X=X)
+    pretrained.past_covariates = ["x"]  # set_params would forget what was pretrained
+    with pytest.raises(ValueError, match="past_covariates are others than in pretraining"):
+        pretrained.fit(y, X=X, fh=[1, 2, 3])
+
+
 def test_longley_end_to_end():
     y, X = load_longley()
     out = small().fit(y[:-3], X=X[:-3], fh=[1, 2, 3]).predict(X=X[-3:])

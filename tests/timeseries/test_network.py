@@ -65,11 +65,11 @@ def test_a_new_network_repeats_the_last_value(normalisation):
 
 @torch.no_grad()
 def test_the_future_of_the_series_is_never_read_and_that_of_covariates_is():
-    network = forecaster(covariates=2)
+    network = forecaster(covariates=(False, True))
     x = torch.randn(4, 3, 26, generator=torch.Generator().manual_seed(0))
     center, _ = network(x)
     changed = x.clone()
-    changed[:, 0, 20:] += 5
+    changed[:, :2, 20:] += 5
     assert torch.equal(network(changed)[0], center)
     changed[:, 2, 24] += 5
     assert not torch.allclose(network(changed)[0], center)
@@ -113,7 +113,7 @@ def test_fewer_patches_cost_less_and_padding_still_changes_little():
 
 
 def test_every_parameter_learns():
-    network, x = forecaster(covariates=1, affine=True, median_is_center=False).train(), torch.randn(4, 2, 26)
+    network, x = forecaster(covariates=(True,), affine=True, median_is_center=False).train(), torch.randn(4, 2, 26)
     observed = torch.rand(4, 2, 26) > 0.2
     center, offsets = network(x, observed)
     (center.square().sum() + offsets.square().sum()).backward()
