@@ -136,6 +136,21 @@ def test_figures_of_classification_are_the_raw_file():
     assert "means of the three seeds are {} against {}".format(*by_seed) in text
 
 
+def test_figures_of_channel_mixing_are_the_raw_file():
+    text = " ".join(README.split())
+    results = json.loads((BENCHMARKS / "channel_mixing.json").read_text())["results"]
+
+    def figures(data, mixing, digits):
+        runs = sorted((r["seed"], r["mse"]) for r in results if (r["data"], r["channel_mixing"]) == (data, mixing))
+        assert [seed for seed, _ in runs] == [0, 1]
+        return " and ".join(f"{mse:.{digits}f}" for _, mse in runs)
+
+    assert f"MSE {figures('ETTh1', False, 4)} without, {figures('ETTh1', True, 4)} with it on ETTh1" in text
+    exchange = [figures("exchange_rate", mixing, 4) for mixing in (False, True)]
+    assert "{} against {} on exchange rates".format(*exchange) in text
+    assert f"({figures('synthetic', False, 3)} against {figures('synthetic', True, 3)})" in text
+
+
 def quotient(ours: dict, theirs: dict) -> float:
     """The median over the rounds."""
     return median(a / b for a, b in zip(ours["cpu_seconds"], theirs["cpu_seconds"], strict=True))
