@@ -23,11 +23,13 @@ from tqdm import tqdm
 
 from jumbo_backbone.image_files import find_images, output_stems
 from jumbo_backbone.segmentation.cli import (
+    add_budget_arguments,
     add_config_arguments,
     datasets_of,
     in_users_terms,
     load_strictly,
     read_config,
+    use_budget,
     use_windows,
 )
 from jumbo_backbone.segmentation.pictures import labelled_picture, legend, page, save
@@ -191,6 +193,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--labels", action="store_true", help="also label maps, and what their values mean")
     add("--slide", action="store_true", help="overlapping windows of the training size")
     add("--max-batch", type=int, help="most windows in one pass of --slide; bounds memory (default: 8)")
+    add_budget_arguments(parser)
     add("--batch-size", type=int, default=1, help="most images at once (default: %(default)s)")
     add("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: cuda where there is one")
     return parser.parse_args(argv)
@@ -214,6 +217,7 @@ def prepare(args: argparse.Namespace) -> Config:
         raise ValueError(f"{args.config} has no model, or no test_dataloader, whose pipeline prepares images")
     if args.slide or args.max_batch is not None:
         use_windows(cfg, args.max_batch)
+    use_budget(cfg, args.keep_rate, args.resolution)
     return cfg
 
 

@@ -11,10 +11,12 @@ from mmengine.runner import Runner
 
 from jumbo_backbone.files import write_atomically
 from jumbo_backbone.segmentation.cli import (
+    add_budget_arguments,
     add_config_arguments,
     in_users_terms,
     load_strictly,
     read_config,
+    use_budget,
     use_windows,
 )
 from jumbo_backbone.segmentation.dataset_check import require_datasets
@@ -23,6 +25,7 @@ EPILOG = """examples:
   test.py seg_configs/jumbo_upernet_ade20k.py work_dirs/jumbo_upernet_ade20k/best_mIoU_iter_160000.pth
   test.py CONFIG CHECKPOINT --tta                   several scales, and each mirrored
   test.py CONFIG CHECKPOINT --slide --max-batch 4   windows of the training size, four at a time
+  test.py CONFIG CHECKPOINT --keep-rate 0.7          less computed, of any checkpoint
   test.py CONFIG CHECKPOINT --out predictions --show-dir pictures
 """
 
@@ -36,6 +39,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--tta", action="store_true", help="average over the scales and flips of the config")
     parser.add_argument("--slide", action="store_true", help="overlapping windows of the training size")
     parser.add_argument("--max-batch", type=int, help="most windows in one pass of --slide; bounds memory (default: 8)")
+    add_budget_arguments(parser)
     parser.add_argument("--out", type=Path, help="folder for metrics.json and the predicted label maps (PNG)")
     parser.add_argument("--show-dir", type=Path, help="folder for pictures of the predictions")
     return parser.parse_args(argv)
@@ -47,6 +51,7 @@ def prepare(args: argparse.Namespace) -> Config:
     require_datasets(cfg, splits=("test",))
     if args.slide or args.max_batch is not None:
         use_windows(cfg, args.max_batch)
+    use_budget(cfg, args.keep_rate, args.resolution)
     if args.tta:
         if "tta_pipeline" not in cfg:
             raise ValueError(f"{args.config} has no tta_pipeline, which --tta needs: see seg_configs/_base_/ade20k.py")

@@ -12,6 +12,7 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import nn
 
+from ..budget import ComputeBudget
 from ..checkpoint import load_checkpoint
 from ..encoder import take_indices
 from ..patch_embed import SizeLike
@@ -43,6 +44,8 @@ class JumboViTBackbone(BaseModule):
         norm_eval: Keep normalisation layers in evaluation mode, as mmsegmentation's backbones do. Layer norms have no
             statistics; this matters where another norm has been put in.
         with_cp: Recompute each block in the backward pass instead of storing its activations.
+        budget: Arguments of ``ComputeBudget``, such as ``dict(keep_rate=0.7)``, for training and inference alike; None
+            for the full one. At run time ``backbone.vit.default_budget`` changes it. Maps are complete whatever it is.
         init_cfg: mmengine's. ``dict(type="Pretrained", checkpoint=…)`` takes the authors' released ``.pth``, our
             safetensors or a timm checkpoint of the same model (a path, or "hf-hub:owner/repository/file"), strictly:
             what was resampled or left out is logged, and anything missing or unexpected raises.
@@ -71,6 +74,7 @@ class JumboViTBackbone(BaseModule):
         frozen_stages: int = -1,
         norm_eval: bool = False,
         with_cp: bool = False,
+        budget: dict[str, Any] | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         init_cfgs = [init_cfg] if isinstance(init_cfg, dict) else list(init_cfg or [])
@@ -101,6 +105,8 @@ class JumboViTBackbone(BaseModule):
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
         self.vit.set_grad_checkpointing(with_cp)
+        self.vit.default_budget = ComputeBudget(**budget or {})
+        self.vit.default_budget.reducing_blocks(depth)  # raises if there are no such blocks
         for name, parameter in self.vit.named_parameters():
             parameter.requires_grad_(not (self._frozen(name) or self._unused(name, jumbo_readout)))
 
@@ -142,8 +148,10 @@ class JumboViTBackbone(BaseModule):
         return self
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Images (B, C, H, W), sides multiples of the patch, to one map (B, D, H/patch, W/patch) per out index."""
-        h, w = self.vit.patch_embed.dynamic_feat_size(x.shape[-2:])
+        """Images (B, C, H, W), sides multiples of the patch, to one map (B, D, H/patch, W/patch) per out index; of a
+        budget with another resolution, maps of that one."""
+        embed = self.vit.patch_embed
+        h, w = embed.dynamic_feat_size(self.vit.default_budget.input_size(tuple(x.shape[-2:]), embed.patch_size))
         pairs = self.vit.forward_intermediates(
             x,
             self.out_indices,

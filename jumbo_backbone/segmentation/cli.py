@@ -17,6 +17,8 @@ from mmengine.runner import find_latest_checkpoint
 from mmengine.runner.checkpoint import _load_checkpoint
 from torch import nn
 
+from ..budget import ComputeBudget
+
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
@@ -82,6 +84,36 @@ def use_windows(cfg: Config, max_batch: int | None) -> None:
             raise ValueError("windows have the training size, and model.data_preprocessor.size does not say it: set it")
         own = dict(mode="slide", crop_size=tuple(crop), stride=tuple(side * 2 // 3 for side in crop))
     cfg.model.test_cfg = own if max_batch is None else {**own, "max_batch": max_batch}
+
+
+def add_budget_arguments(parser: argparse.ArgumentParser) -> None:
+    """How much the backbone computes."""
+    parser.add_argument("--keep-rate", type=float, help="share of the patches each reducing block keeps, up to 1")
+    parser.add_argument(
+        "--resolution", type=_resolution, help="read images at: a scale (0.7), pixels (384), or both sides (384x512)"
+    )
+
+
+def _resolution(text: str) -> float | int | tuple[int, ...]:
+    if "x" in text:
+        return tuple(int(side) for side in text.split("x"))
+    return float(text) if "." in text else int(text)
+
+
+def use_budget(cfg: Config, keep_rate: float | None, resolution: float | int | tuple[int, ...] | None) -> None:
+    """Have a config's backbone compute as much as this, where it is not None.
+
+    Raises:
+        ValueError: If the backbone has no budget, or none like this.
+    """
+    changes = {k: v for k, v in dict(keep_rate=keep_rate, resolution=resolution).items() if v is not None}
+    if not changes:
+        return
+    if (kind := cfg.model.backbone.type) != "JumboViTBackbone":
+        raise ValueError(f"{kind} computes all it has: --keep-rate and --resolution need a JumboViTBackbone")
+    budget = {**(cfg.model.backbone.get("budget") or {}), **changes}
+    ComputeBudget(**budget)  # says what is wrong with it
+    cfg.model.backbone.budget = budget
 
 
 def datasets_of(cfg: Config) -> list[dict]:

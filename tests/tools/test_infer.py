@@ -392,3 +392,15 @@ def test_as_a_program(model, tmp_path, monkeypatch, capsys):
     assert stopped.value.code == 1
     assert capsys.readouterr().out == f"{Path('predictions', 'a_overlay.png')}\n"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["photos", "predictions"]
+
+
+def test_less_computed(tool, model, tmp_path, capsys):
+    write_image(tmp_path / "a.png")
+    labels = []
+    for number, options in enumerate(([], ["--keep-rate", 0.3], ["--resolution", "32x48"])):
+        run(tool, model, tmp_path / "a.png", "--labels", "--out", tmp_path / str(number), *options)
+        (found,) = (tmp_path / str(number)).rglob("*_labels.png")
+        labels.append(np.asarray(Image.open(found)))
+    assert labels[0].shape == labels[1].shape == labels[2].shape == (50, 70)
+    message = fails(tool, *model, tmp_path / "a.png", "--keep-rate", 1.5, capsys=capsys)
+    assert "keep_rate 1.5: give a share above 0 and at most 1" in message

@@ -89,7 +89,10 @@ def test_testing(run, trained, data, tmp_path):
     assert stored.shape == (48, 64) and set(np.unique(stored)) <= {1, 2, 3}
 
 
-@pytest.mark.parametrize("options", [("--slide", "--max-batch", "2"), ("--tta",), ("--tta", "--slide")])
+@pytest.mark.parametrize(
+    "options",
+    [("--slide", "--max-batch", "2"), ("--keep-rate", "0.5", "--resolution", "0.75"), ("--tta",), ("--tta", "--slide")],
+)
 def test_ways_of_testing(run, trained, data, tmp_path, options):
     output = run("test.py", data[1], trained[0] / "iter_8.pth", *options, "--show-dir", tmp_path / "show", cwd=tmp_path)
     assert re.search(r"mIoU: \d", output)

@@ -44,6 +44,25 @@ def test_other_sizes_are_refused_with_the_way_out():
         build()(images(1, 3, 60, 64))
 
 
+@pytest.mark.parametrize("readout", ["add", "ignore"])
+@pytest.mark.parametrize(
+    ("budget", "grid"), [(dict(keep_rate=0.5), (4, 6)), (dict(keep_rate=0.5, resolution=0.5), (2, 3))]
+)
+def test_maps_are_complete_at_any_budget_and_all_parameters_learn(budget, grid, readout):
+    backbone = build(budget=budget, jumbo_readout=readout)
+    maps = backbone(images(2, 3, 64, 96))
+    assert [m.shape for m in maps] == [(2, 48, *grid)] * 3
+    sum(m.square().sum() for m in maps).backward()
+    assert [n for n, p in backbone.named_parameters() if p.requires_grad and p.grad is None] == []
+
+
+def test_a_budget_that_does_not_fit():
+    with pytest.raises(ValueError, match="keep_rate 2: give a share above 0"):
+        build(budget=dict(keep_rate=2))
+    with pytest.raises(ValueError, match=r"reduce_at \(3,\) does not fit a model of 3 blocks"):
+        build(budget=dict(keep_rate=0.5, reduce_at=(3,)))
+
+
 @pytest.mark.parametrize("out_indices", [(2,), (-1, 0), 2])
 def test_out_indices_in_the_order_asked_for(out_indices):
     backbone = build(out_indices=out_indices, jumbo_readout="ignore").eval()

@@ -6,18 +6,21 @@ from mmengine.config import ConfigDict
 from mmseg.models import EncoderDecoder
 from mmseg.registry import MODELS
 
+from jumbo_backbone import ComputeBudget
 from jumbo_backbone.segmentation.slide import slide_inference, window_starts
 from tests.conftest import images
 
 
-def segmentor(**test_cfg):
+def segmentor(budget=None, **test_cfg):
     torch.manual_seed(0)
     sizes = dict(embed_dim=24, depth=2, num_heads=2, jumbo_multiplier=2)
     head = dict(type="LatticeFCNHead", in_channels=24, channels=24, num_convs=0, concat_input=False, num_classes=5)
     model = MODELS.build(
         dict(
             type="JumboSegmentor",
-            backbone=dict(type="JumboViTBackbone", arch=sizes, img_size=32, patch_size=8, out_indices=(1,)),
+            backbone=dict(
+                type="JumboViTBackbone", arch=sizes, img_size=32, patch_size=8, out_indices=(1,), budget=budget
+            ),
             decode_head=dict(head, norm_cfg=dict(type="BN"), in_index=0),
             test_cfg=ConfigDict(mode="slide", **test_cfg),
         )
@@ -75,3 +78,17 @@ def test_windows_cover_every_pixel(length, crop, stride):
 def test_bad_windows(crop_size, stride, max_batch):
     with pytest.raises(ValueError, match="no stride larger than its crop"):
         slide_inference(lambda x: x, images(1, 3, 64, 64), 3, crop_size, stride, max_batch)
+
+
+@pytest.mark.parametrize("mode", ["whole", "slide"])
+@pytest.mark.parametrize("budget", [dict(keep_rate=0.5), dict(resolution=0.75), dict(keep_rate=0.7, resolution=24)])
+def test_logits_have_the_size_of_the_image_at_any_budget(mode, budget):
+    model = segmentor(budget, crop_size=(32, 32), stride=(16, 24))
+    model.test_cfg.mode = mode
+    x = images(2, 3, 64, 96)
+    metas = [dict(ori_shape=(64, 96), img_shape=(64, 96), pad_shape=(64, 96)) for _ in x]
+    with torch.no_grad():
+        logits = model.inference(x, metas)
+        model.backbone.vit.default_budget = ComputeBudget()
+        full = model.inference(x, metas)
+    assert logits.shape == full.shape == (2, 5, 64, 96) and not torch.allclose(logits, full)
