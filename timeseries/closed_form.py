@@ -23,6 +23,7 @@ def fit_linear(
     network: ForecastNet,
     fit_on: list[tuple[Batch, Batch]],
     choose_on: list[tuple[Batch, Batch]],
+    squared: bool,
     penalties: Sequence[float] = PENALTIES,
 ) -> float:
     """Set the linear part and the spread of a network, in place.
@@ -30,7 +31,8 @@ def fit_linear(
     Args:
         network: Whose encoder adds nothing yet.
         fit_on: Contexts and targets to fit on.
-        choose_on: Windows to choose the penalty on, by squared errors, since those are what ridge regression minimises.
+        choose_on: Windows to choose the penalty on.
+        squared: Whether to choose by squared or absolute errors.
         penalties: To choose from, in mean eigenvalues; infinity repeats the last value.
 
     Returns:
@@ -43,7 +45,7 @@ def fit_linear(
     if not others[3].any():  # nothing to choose by
         penalties = penalties if len(penalties) == 1 else (_BY_GUESS,)
     solutions = _ridge(lags, covariates, target, weight, penalties)
-    errors = [_error(solution, *others) for solution in solutions]
+    errors = [_error(solution, *others, squared) for solution in solutions]
     best = int(np.argmin(errors))
     lag_weights, covariate_weights = solutions[best]
     network.linear.weight.copy_(lag_weights[:-1].T)
@@ -112,11 +114,11 @@ def _apply(solution, lags, covariates) -> torch.Tensor:
     return lags @ on_lags + (covariates @ on_covariates if len(on_covariates) else 0)
 
 
-def _error(solution, lags, covariates, target, weight) -> float:
+def _error(solution, lags, covariates, target, weight, squared: bool) -> float:
     if not weight.numel():
         return 0.0
-    error = target - _apply(solution, lags, covariates)
-    return float((error.square() * weight).sum())
+    error = (target - _apply(solution, lags, covariates)).abs() * weight.sqrt()
+    return float((error.square() if squared else error).sum())
 
 
 def _quantiles(residual: torch.Tensor, seen: torch.Tensor, levels: tuple[float, ...]) -> torch.Tensor:

@@ -143,9 +143,10 @@ def fit_network(
         validation = late
     windows = Windows(panel, design, early if lent else training, device)
     held_out = Windows(panel, design, validation, device) if hold_out and validation is not None else None
+    squared = design.loss == "mse"
     model.to(device)
     if fresh:
-        penalty = fit_linear(model, windows.some(), [] if held_out is None else held_out.some())
+        penalty = fit_linear(model, windows.some(), [] if held_out is None else held_out.some(), squared)
 
     def loss(batch: tuple[Batch, Batch]) -> torch.Tensor:
         context, target = batch
@@ -177,7 +178,7 @@ def fit_network(
             model.to(device)
             windows = Windows(panel, design, training, device)
             if fresh:
-                fit_linear(model, windows.some(), [], (penalty,))
+                fit_linear(model, windows.some(), [], squared, (penalty,))
             if history.best:
                 run(windows, history.best, False)
             model.cpu().eval()

@@ -35,21 +35,21 @@ def test_a_recurrence_is_found_exactly(normalisation):
     t = np.arange(400.0)
     network, _, (fit_on, others) = windows((np.sin(t) + np.sin(0.37 * t))[:, None], normalisation=normalisation)
     before = error(network, others)
-    penalty = fit_linear(network, fit_on.some(), others.some())
+    penalty = fit_linear(network, fit_on.some(), others.some(), squared=True)
     assert penalty == 1e-2 and error(network, others) < 0.15 * before
 
 
 def test_a_random_walk_keeps_its_last_value():
     walk = np.cumsum(np.random.default_rng(0).normal(size=300))[:, None]
     network, _, (fit_on, others) = windows(walk)
-    assert fit_linear(network, fit_on.some(), others.some()) >= 100
+    assert fit_linear(network, fit_on.some(), others.some(), squared=True) >= 100
     assert network.linear.weight.abs().sum() < 0.3
 
 
 def test_quantiles_are_those_of_what_is_left():
     noise = np.random.default_rng(0).normal(size=(3000, 1))
     network, _, (fit_on, others) = windows(noise)
-    fit_linear(network, fit_on.some(), others.some())
+    fit_linear(network, fit_on.some(), others.some(), squared=True)
     below = []
     with torch.no_grad():
         for context, target in others.in_order():
@@ -64,7 +64,7 @@ def test_covariates_are_fitted_beside_the_lags():
     x = rng.normal(size=(400, 2))
     y = 3 * x[:, :1] + 0.1 * rng.normal(size=(400, 1))
     network, _, (fit_on, others) = windows(np.hstack([y, x]), covariates=(True, True))
-    fit_linear(network, fit_on.some(), others.some())
+    fit_linear(network, fit_on.some(), others.some(), squared=True)
     used, unused = network.from_covariates.weight[0].abs().tolist()
     assert used > 0.8 and unused < 0.1 and error(network, others) < 0.2  # 1 without
 
@@ -74,9 +74,9 @@ def test_what_was_not_observed_does_not_count():
     series = (np.sin(t) + np.sin(0.37 * t))[:, None]
     holes = np.where(np.random.default_rng(0).random(series.shape) < 0.05, np.nan, series)
     network, _, (fit_on, others) = windows(holes)
-    fit_linear(network, fit_on.some(), others.some())
+    fit_linear(network, fit_on.some(), others.some(), squared=True)
     assert all(p.isfinite().all() for p in network.parameters())
     network, _, (fit_on, others) = windows(np.full((60, 1), np.nan))
     before = network.linear.weight.clone()
-    fit_linear(network, fit_on.some(), others.some())
+    fit_linear(network, fit_on.some(), others.some(), squared=True)
     assert torch.equal(network.linear.weight, before)
