@@ -25,10 +25,10 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 
 test: lint
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest --cov --cov-report=term
 
 test-slow: $(READY)
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow
 
 wheel: $(READY)
 	$(BIN)/python -m build --wheel

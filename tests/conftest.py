@@ -1,5 +1,10 @@
+import contextlib
+import importlib
 import os
 import signal
+import sys
+from collections.abc import Iterator
+from types import ModuleType
 
 # A test run shares the cores with whatever else runs: waiting threads must not spin.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -175,3 +180,15 @@ def write_config(folder: Path, **changes: object) -> Path:
     path = folder / "tiny.py"
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+@contextlib.contextmanager
+def imported_tool(name: str) -> Iterator[ModuleType]:
+    """A program of tools/ that builds on its neighbour benchmark.py, as a module; afterwards as if it never was."""
+    threads = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parents[1] / "tools")  # where Python looks when one is run as a program
+        yield importlib.import_module(name)
+    torch.set_num_threads(threads)
+    for module in ("benchmark", name):
+        del sys.modules[module]

@@ -1,16 +1,15 @@
 """tools/benchmark_classification.py on tiny problems: what it writes is what it measured, and runs are not repeated."""
 
-import importlib
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 pytest.importorskip("sktime")
 from sktime.datasets import write_ndarray_to_tsfile
+
+from tests.conftest import imported_tool
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--params", "embed_dim=4", "num_heads=2", "depth=1", "jumbo_multiplier=2", "max_epochs=1", "num_kernels=84"]
@@ -18,13 +17,8 @@ SMALL = ["--params", "embed_dim=4", "num_heads=2", "depth=1", "jumbo_multiplier=
 
 @pytest.fixture(scope="module")
 def bench():
-    threads = torch.get_num_threads()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "tools")  # where Python looks when a tool is run as a program
-        yield importlib.import_module("benchmark_classification")
-    torch.set_num_threads(threads)
-    for name in ("benchmark", "benchmark_classification"):
-        del sys.modules[name]
+    with imported_tool("benchmark_classification") as tool:
+        yield tool
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """tools/benchmark_segmentation.py on tiny segmentors: what it writes agrees with what it timed, each mode is what it is
 called, and what is wrong is said in one line."""
 
-import importlib
 import json
 import statistics
 import sys
@@ -11,6 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.structures import PixelData
+
+from tests.conftest import imported_tool
 
 with warnings.catch_warnings():  # mmcv without compiled operators, which nothing here needs
     warnings.simplefilter("ignore")
@@ -44,18 +45,13 @@ model = dict(
 
 @pytest.fixture(scope="module")
 def bench():
-    threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "tools")  # where Python looks when a tool is run as a program
         patch.setattr(torch.backends.cudnn, "benchmark", False)  # the tool sets it
-        module = importlib.import_module("benchmark_segmentation")
-        logger = module.MMLogger.get_current_instance()
-        level = logger.level
-        yield module
-    logger.setLevel(level)
-    torch.set_num_threads(threads)
-    for name in ("benchmark", "benchmark_segmentation"):
-        del sys.modules[name]
+        with imported_tool("benchmark_segmentation") as tool:
+            logger = tool.MMLogger.get_current_instance()
+            level = logger.level
+            yield tool
+        logger.setLevel(level)
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,17 @@
 """tools/benchmark_timeseries.py at tiny sizes: what it writes agrees with what it timed, runs are resumed, and what is
 wrong is said in one line."""
 
-import importlib
 import json
 import shlex
 import statistics
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+
+from tests.conftest import imported_tool
 
 pytest.importorskip("sktime")
 
@@ -21,13 +21,8 @@ SMALL = ["--params", "embed_dim=4", "num_heads=2", "depth=1", "jumbo_multiplier=
 
 @pytest.fixture(scope="module")
 def bench():
-    threads = torch.get_num_threads()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "tools")  # where Python looks when a tool is run as a program
-        yield importlib.import_module("benchmark_timeseries")
-    torch.set_num_threads(threads)
-    for name in ("benchmark", "benchmark_timeseries"):
-        del sys.modules[name]
+    with imported_tool("benchmark_timeseries") as tool:
+        yield tool
 
 
 @pytest.fixture()
