@@ -63,10 +63,8 @@ def reduce_tokens(
     return tokens, way_back, mask
 
 
-def restore_patches(x: torch.Tensor, restore: Restore | None) -> torch.Tensor:
+def restore_patches(x: torch.Tensor, restore: Restore) -> torch.Tensor:
     """All patches (B, N, D): the live ones, first in x (B, n or n+1, D), back in their places."""
-    if restore is None:
-        return x
     n = restore.places.shape[1]
     return restore.patches.scatter(1, _wide(restore.places, x), x[:, :n])
 

@@ -154,6 +154,23 @@ def test_a_padded_batch_reduces():
     torch.testing.assert_close(a[mask], b[mask])
 
 
+def test_a_rate_that_drops_no_patch_changes_nothing():
+    model, x = tiny_model(), images(2, 3, 64, 64)
+    torch.testing.assert_close(model(x, budget=ComputeBudget(0.99)), model(x), atol=1e-6, rtol=1e-5)
+
+
+def test_what_is_asked_of_the_attention_comes_before_the_reduction():
+    torch.manual_seed(0)
+    model, x = JumboEncoder(embed_dim=32, depth=2, num_heads=4, jumbo_multiplier=3).eval(), images(2, 8, 32)
+    seen = []
+    live, _ = model.encode(
+        x, budget=ComputeBudget(0.5, (1,)), on_attention={1: lambda s, scores: seen.append(scores) or s}
+    )
+    torch.testing.assert_close(seen[0][:, :, 3:].mean(dim=1), model.patch_attention(x))
+    best = seen[0][:, :, 3:].mean(dim=1).topk(4).indices.sort().values
+    assert torch.equal(live.restore.places, best)
+
+
 @pytest.mark.parametrize("keep_rate", [1.0, 0.7, 0.5])
 def test_operations_are_those_of_the_formula(keep_rate):
     """Two per multiply-add: of n tokens a block maps 24nD^2 and attends 4n^2D, the wide FFN is 16(JD)^2."""

@@ -15,7 +15,7 @@ from tests.jumbo_backbone.segmentation.test_configs import CONFIGS
 WIDTH = 48
 
 
-@pytest.mark.parametrize("name", ["jumbo_upernet_ade20k", "jumbo_linear_ade20k"])
+@pytest.mark.parametrize("name", [pytest.param("jumbo_upernet_ade20k", marks=pytest.mark.slow), "jumbo_linear_ade20k"])
 def test_onnx(name, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     cfg = Config.fromfile(CONFIGS / f"{name}.py").model
