@@ -97,7 +97,7 @@ def train(
     model.to(device).train()
     optimizer = torch.optim.AdamW(_groups(model, schedule.weight_decay), lr=schedule.learning_rate)
     total = schedule.epochs * schedule.steps
-    rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _one_cycle(step, total))
+    parameters, step = list(model.parameters()), 0
     average = _Average(model, schedule.averaging)
     best, history = None, History()
     if score is not None:
@@ -116,12 +116,14 @@ def train(
                         loss = loss_of(batch)
                     optimizer.zero_grad()
                     loss.backward()
-                    norm = nn.utils.clip_grad_norm_(model.parameters(), schedule.max_norm)
+                    norm = nn.utils.clip_grad_norm_(parameters, schedule.max_norm)
                     losses.append(loss.detach())
                     if not norm.isfinite():
                         raise _DivergedError(f"the loss was {float(loss.detach()):.4g} in epoch {number}")
+                    for group in optimizer.param_groups:
+                        group["lr"] = schedule.learning_rate * _one_cycle(step, total)
                     optimizer.step()
-                    rate.step()
+                    step += 1
                     average.update()
                     bar.update()
                 with average.applied():
