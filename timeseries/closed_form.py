@@ -4,7 +4,7 @@ Training then begins where a good linear model ends: on short series there is li
 encoder learns what is not linear from the first step on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -21,8 +21,8 @@ _ROUNDS = 3  # of fitting lags and covariates in turn
 @torch.no_grad()
 def fit_linear(
     network: ForecastNet,
-    fit_on: list[tuple[Batch, Batch]],
-    choose_on: list[tuple[Batch, Batch]],
+    fit_on: Iterable[tuple[Batch, Batch]],
+    choose_on: Iterable[tuple[Batch, Batch]],
     squared: bool,
     penalties: Sequence[float] = PENALTIES,
 ) -> float:
@@ -57,7 +57,7 @@ def fit_linear(
     return penalties[best]
 
 
-def _equations(network: ForecastNet, batches: list[tuple[Batch, Batch]]) -> tuple[torch.Tensor, ...]:
+def _equations(network: ForecastNet, batches: Iterable[tuple[Batch, Batch]]) -> tuple[torch.Tensor, ...]:
     """Lags (n, L+1) with a column of ones, covariates (n, H, K), targets (n, H) as distances from the last value, and
     weights (n, H): squares of the scale, so that errors count as they do in the loss; 0 where nothing was observed."""
     parts = []
@@ -76,10 +76,9 @@ def _equations(network: ForecastNet, batches: list[tuple[Batch, Batch]]) -> tupl
 def _ridge(lags, covariates, target, weight, penalties) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """For each penalty, weights of the lags (L+1, H), and of the covariates (K,), which all steps share."""
     row = weight.mean(dim=1, keepdim=True)  # steps of a window weigh alike, so that one decomposition serves them all
-    weighted = lags * row
-    values, vectors = torch.linalg.eigh(_product(weighted, lags))
+    values, vectors = torch.linalg.eigh(_product(lags, lags, row))
     values = values.clamp(min=0)
-    with_target = _product(weighted, target)
+    with_target = _product(lags, target, row)
     H, K = covariates.shape[1:]
     if K:
         x = covariates * weight[:, :, None]  # (n, H, K)
@@ -87,7 +86,7 @@ def _ridge(lags, covariates, target, weight, penalties) -> list[tuple[torch.Tens
         square += 1e-3 * square.diagonal().mean().clamp(min=1e-12) * torch.eye(K, dtype=square.dtype)
         x_with_target = _product(x.flatten(0, 1), target.view(-1, 1))[:, 0]
         x_with_lags = _product(lags, x.flatten(1)).view(-1, H, K)
-        lags_with_x = _product(weighted, covariates.flatten(1)).view(-1, H, K)
+        lags_with_x = _product(lags, covariates.flatten(1), row).view(-1, H, K)
     solutions = []
     for penalty in penalties:
         share = 1 / (values + penalty * values.mean()) if np.isfinite(penalty) else torch.zeros_like(values)
@@ -101,11 +100,13 @@ def _ridge(lags, covariates, target, weight, penalties) -> list[tuple[torch.Tens
     return solutions
 
 
-def _product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """a.T @ b in double precision."""
+def _product(a: torch.Tensor, b: torch.Tensor, row: torch.Tensor | None = None) -> torch.Tensor:
+    """a.T @ b in double precision, on request with weights (n, 1) of the rows."""
     total = torch.zeros(a.shape[1], b.shape[1], dtype=torch.float64)
-    for some, others in zip(a.split(_ROWS), b.split(_ROWS), strict=True):
-        total += some.double().T @ others.double()
+    for start in range(0, len(a), _ROWS):
+        rows = slice(start, start + _ROWS)
+        left = a[rows].double() if row is None else a[rows].double() * row[rows]
+        total += left.T @ b[rows].double()
     return total
 
 

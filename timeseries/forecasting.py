@@ -17,6 +17,7 @@ from .windows import Batch, Cuts, Panel
 
 LOSSES = ("quantile", "mse", "mae", "huber")
 
+_CHOOSE_ON = 20_000  # series in windows to choose a penalty on
 _ITEMS = 1024  # series in a training batch, and in one pass of prediction; a window has one of each channel
 
 
@@ -45,10 +46,11 @@ class Windows:
             order = torch.randperm(n, generator=generator)[: wanted - start]
             yield from (self.at(part) for part in order.split(self.per_batch))
 
-    def some(self, most: int = 65_536) -> list[tuple[Batch, Batch]]:
+    def some(self, most: int = 65_536) -> Iterator[tuple[Batch, Batch]]:
         """Batches of windows at even distances, all there are if they are not more."""
         n = max(1, min(len(self.cuts), most // self.design.targets))
-        return [self.at(part) for part in torch.linspace(0, len(self.cuts) - 1, n).long().split(self.per_batch)]
+        for part in torch.linspace(0, len(self.cuts) - 1, n).long().split(self.per_batch):
+            yield self.at(part)
 
     def in_order(self) -> Iterator[tuple[Batch, Batch]]:
         for part in torch.arange(len(self.cuts)).split(self.per_batch):
@@ -146,7 +148,7 @@ def fit_network(
     squared = design.loss == "mse"
     model.to(device)
     if fresh:
-        penalty = fit_linear(model, windows.some(), [] if held_out is None else held_out.some(), squared)
+        penalty = fit_linear(model, windows.some(), [] if held_out is None else held_out.some(_CHOOSE_ON), squared)
 
     def loss(batch: tuple[Batch, Batch]) -> torch.Tensor:
         context, target = batch
