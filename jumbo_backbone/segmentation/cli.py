@@ -95,9 +95,13 @@ def add_budget_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _resolution(text: str) -> float | int | tuple[int, ...]:
-    if "x" in text:
-        return tuple(int(side) for side in text.split("x"))
-    return float(text) if "." in text else int(text)
+    try:
+        if "x" in text:
+            return tuple(int(side) for side in text.split("x"))
+        return float(text) if "." in text else int(text)
+    except ValueError:
+        way_out = "give a scale (0.7), pixels (384), or both sides (384x512)"
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: {way_out}") from None
 
 
 def use_budget(cfg: Config, keep_rate: float | None, resolution: float | int | tuple[int, ...] | None) -> None:

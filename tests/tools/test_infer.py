@@ -404,3 +404,5 @@ def test_less_computed(tool, model, tmp_path, capsys):
     assert labels[0].shape == labels[1].shape == labels[2].shape == (50, 70)
     message = fails(tool, *model, tmp_path / "a.png", "--keep-rate", 1.5, capsys=capsys)
     assert "keep_rate 1.5: give a share above 0 and at most 1" in message
+    message = fails(tool, *model, tmp_path / "a.png", "--resolution", "large", capsys=capsys)
+    assert "'large' is no size: give a scale (0.7), pixels (384), or both sides (384x512)" in message
