@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+RANKINGS = ("attention", "random")
+
 
 @dataclass(frozen=True)
 class ComputeBudget:
@@ -12,8 +14,9 @@ class ComputeBudget:
             most (EViT, ICLR 2022, section 3.2).
         reduce_at: Blocks that reduce, from 0; None for those after a quarter, a half and three quarters of the depth.
         fuse: Whether patches that are not kept go on as one token, their mean weighted by the attention.
-        resolution: Of the input (SuperViT, TPAMI 2023): a float scales its sides, an int or (H, W) are pixels; rounded
-            to a multiple of the patch. None leaves it as it is.
+        resolution: Of the input (SuperViT, TPAMI 2023): a float scales its sides, an int or (H, W) are pixels (steps of
+            a series); rounded to a multiple of the patch. None leaves it as it is, and so does 1.0.
+        ranking: What decides which patches are kept: "attention", or "random" (token dropping, for training).
 
     Raises:
         ValueError, TypeError: For values out of range.
@@ -23,6 +26,7 @@ class ComputeBudget:
     reduce_at: tuple[int, ...] | None = None
     fuse: bool = True
     resolution: float | int | tuple[int, int] | None = None
+    ranking: str = "attention"
 
     def __post_init__(self) -> None:
         if isinstance(self.keep_rate, bool) or not isinstance(self.keep_rate, (int, float)):
@@ -43,6 +47,10 @@ class ComputeBudget:
                 )
             if len(sides) == 2:
                 object.__setattr__(self, "resolution", tuple(sides))
+            elif isinstance(self.resolution, float) and self.resolution == 1:
+                object.__setattr__(self, "resolution", None)
+        if self.ranking not in RANKINGS:
+            raise ValueError(f"unknown ranking {self.ranking!r}: choose one of {', '.join(RANKINGS)}")
 
     def reducing_blocks(self, depth: int) -> tuple[int, ...]:
         """Numbers of the blocks of a model that reduce; none at keep_rate 1.
@@ -58,23 +66,28 @@ class ComputeBudget:
             raise ValueError(f"reduce_at {self.reduce_at} does not fit a model of {depth} blocks: give numbers below")
         return self.reduce_at
 
-    def input_size(self, size: tuple[int, int], patch_size: tuple[int, int]) -> tuple[int, int]:
-        """Pixels (H, W) at which to read an input of ``size``: multiples of the patch.
+    def input_size(self, size: tuple[int, ...], patch_size: tuple[int, ...]) -> tuple[int, ...]:
+        """Pixels (H, W), or steps (T,), at which to read an input of ``size``: multiples of the patch.
 
         Raises:
-            ValueError: If that is less than one patch.
+            ValueError: If that is less than one patch, or has another number of sides.
         """
         if self.resolution is None:
             return size
         if isinstance(self.resolution, float):
-            wanted = [side * self.resolution for side in size]
+            wanted = tuple(side * self.resolution for side in size)
         elif isinstance(self.resolution, int):
-            wanted = [self.resolution, self.resolution]
+            wanted = (self.resolution,) * len(size)
         else:
             wanted = self.resolution
-        if any(w < p for w, p in zip(wanted, patch_size, strict=True)):
+        if len(wanted) != len(size):
             raise ValueError(
-                f"resolution {self.resolution} makes an input of {size[0]}x{size[1]} smaller than one patch of "
-                f"{patch_size[0]}x{patch_size[1]}: give a larger one"
+                f"resolution {self.resolution} has sides (H, W), a series has steps: give a scale or steps"
+            )
+        if any(w < p for w, p in zip(wanted, patch_size, strict=True)):
+            here, patch = ("x".join(map(str, sides)) for sides in (size, patch_size))
+            raise ValueError(
+                f"resolution {self.resolution} makes an input of {here} smaller than one patch of {patch}: give a "
+                "larger one"
             )
         return tuple(round(w / p) * p for w, p in zip(wanted, patch_size, strict=True))

@@ -229,6 +229,8 @@ class JumboEncoder(nn.Module):
             if on_attention is not None:
                 s = on_attention(s, scores)
             paid = scores.mean(dim=1)[:, J:]  # (B, n), as in patch_attention
+            if budget.ranking == "random":
+                paid = torch.rand_like(paid)
             mask = None if key_mask is None else key_mask[:, J:]
             patches, restore, mask = reduce_tokens(s[:, J:], paid, budget.keep_rate, budget.fuse, restore, mask)
             if mask is not None:

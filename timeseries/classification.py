@@ -9,6 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from jumbo_backbone import ComputeBudget
+
+from .budgets import Plan, training_loss
 from .network import ClassifierNet
 from .training import History, Schedule, is_gain, seeded, shuffled, train
 from .windows import Batch, pad_together
@@ -35,6 +38,7 @@ def fit_network(
     label_smoothing: float,
     seed: int,
     device: torch.device,
+    plan: Plan = None,
     **options: Any,
 ) -> tuple[ClassifierNet, History]:
     """A fitted network, on the CPU.
@@ -53,6 +57,7 @@ def fit_network(
         label_smoothing: Share of the target that is spread over all classes.
         seed: Decides everything random.
         device: Where.
+        plan: At which compute budgets to train (see ``training_plan``).
         options: Further arguments of ``train``.
     """
     class_weights = class_weights.to(device)
@@ -67,9 +72,17 @@ def fit_network(
     def run(rows: torch.Tensor, held_out: torch.Tensor, schedule: Schedule) -> tuple[ClassifierNet, History]:
         network, pretrained = build()
 
-        def loss(rows: torch.Tensor) -> torch.Tensor:
+        def loss(rows: torch.Tensor, step: int, total: int) -> torch.Tensor:
             x, y = batch(rows)
-            return F.cross_entropy(network.from_tokens(*x), y, weight=class_weights, label_smoothing=label_smoothing)
+
+            def predict(budget: ComputeBudget) -> torch.Tensor:
+                return network.from_tokens(*x, budget)
+
+            def criterion(scores: torch.Tensor) -> torch.Tensor:
+                return F.cross_entropy(scores, y, weight=class_weights, label_smoothing=label_smoothing)
+
+            own = network.encoder.encoder.default_budget
+            return training_loss(predict, criterion, plan, own, step, total)
 
         def score(network: ClassifierNet) -> torch.Tensor:
             y = labels[held_out].to(device)

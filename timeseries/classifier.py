@@ -15,6 +15,7 @@ from torch import nn
 
 from jumbo_backbone import ComputeBudget
 
+from .budgets import BudgetAtHand, training_plan
 from .checks import check_choice, check_count, check_finite, check_share
 from .classification import BATCH, fit_network, probabilities, steps_of
 from .frames import instances_of
@@ -51,7 +52,7 @@ class _PretrainedCloner(_CloneSkbase):
         return clone
 
 
-class JumboClassifier(SafeSaving, BaseClassifier):
+class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
     """Classifies series by a committee of two: a small transformer, by its one wide token and the mean of its patches,
     and a linear classifier of fixed convolutions (those of MiniRocket and Hydra).
 
@@ -77,6 +78,12 @@ class JumboClassifier(SafeSaving, BaseClassifier):
         Share of the patches that go on after a quarter, a half and three quarters of the encoder's blocks, those that
         the wide token attends to most; the others go on as one (see ``jumbo_backbone.ComputeBudget``). Below 1, the
         probabilities of series of unequal lengths depend a little on which are classified together.
+    elastic : bool or dict, optional
+        Train one network for many compute budgets, for ``set_budget`` to choose from: four of them in each step, 2.6
+        times the work (True, or arguments of ``jumbo_backbone.ElasticBudgets``, such as
+        ``dict(keep_rates=(0.5, 0.7), resolutions=(0.5,))``).
+    token_dropping : tuple of two floats, optional
+        Shares of the patches that are dropped at random when training begins and when it ends, such as (0.9, 0.1).
     dropout, head_dropout, drop_path_rate : float
         In the encoder, before the head, and of whole residual branches.
     label_smoothing : float
@@ -156,6 +163,8 @@ class JumboClassifier(SafeSaving, BaseClassifier):
         num_kernels=10_000,
         normalisation="none",
         keep_rate=1.0,
+        elastic=None,
+        token_dropping=None,
         dropout=0.1,
         head_dropout=0.2,
         drop_path_rate=0.1,
@@ -183,6 +192,8 @@ class JumboClassifier(SafeSaving, BaseClassifier):
         self.num_kernels = num_kernels
         self.normalisation = normalisation
         self.keep_rate = keep_rate
+        self.elastic = elastic
+        self.token_dropping = token_dropping
         self.dropout = dropout
         self.head_dropout = head_dropout
         self.drop_path_rate = drop_path_rate
@@ -213,6 +224,7 @@ class JumboClassifier(SafeSaving, BaseClassifier):
             check_count(name, getattr(self, name), least=0)
         check_choice("normalisation", self.normalisation, NORMALISATIONS)
         ComputeBudget(self.keep_rate)  # checks it
+        training_plan(self.keep_rate, self.elastic, self.token_dropping)  # checks them
         for name in ("dropout", "head_dropout", "drop_path_rate", "label_smoothing", "validation"):
             check_share(name, getattr(self, name))
         if not (self.class_weight in (None, "balanced") or isinstance(self.class_weight, dict)):
@@ -368,6 +380,7 @@ class JumboClassifier(SafeSaving, BaseClassifier):
             label_smoothing=self.label_smoothing,
             seed=seed,
             device=device,
+            plan=training_plan(self.keep_rate, self.elastic, self.token_dropping),
             verbose=self.verbose,
             callbacks=self.callbacks or (),
             title=title,
@@ -449,6 +462,7 @@ class JumboClassifier(SafeSaving, BaseClassifier):
         tensors |= dict(location=torch.from_numpy(self.location_), scale=torch.from_numpy(self.scale_))
         return tensors, dict(
             members=len(self.networks_),
+            budget=self._budget_as_json(),
             longest=self.longest_,
             patch=[self.patch_length_, self.patch_stride_],
             classes=self.classes_.tolist(),
@@ -466,6 +480,7 @@ class JumboClassifier(SafeSaving, BaseClassifier):
         load_networks(self.networks_, tensors)
         self._y_metadata = dict(is_univariate=True, mtype="numpy1D")  # what sktime looks at to predict
         self._is_fitted = True
+        self.set_budget(**state["budget"])
 
     @classmethod
     def get_test_params(cls, parameter_set="default"):

@@ -14,6 +14,7 @@ from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 
 from jumbo_backbone import ComputeBudget
 
+from .budgets import BudgetAtHand, training_plan
 from .checks import check_choice, check_count, check_share
 from .covariates import Covariates, beside, columns_of
 from .design import Design, context_and_patch, default_horizon
@@ -41,7 +42,7 @@ class Pretrained(NamedTuple):
     task: str
 
 
-class JumboForecaster(SafeSaving, BaseForecaster):
+class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
     """Forecasts series with a small transformer whose one wide token sees the whole context.
 
     Direct multi-step: one pass forecasts all steps up to the horizon, and their quantiles. Each variable of a
@@ -81,6 +82,12 @@ class JumboForecaster(SafeSaving, BaseForecaster):
     keep_rate : float
         Share of the patches that go on after a quarter, a half and three quarters of the encoder's blocks, those that
         the wide token attends to most; the others go on as one (see ``jumbo_backbone.ComputeBudget``).
+    elastic : bool or dict, optional
+        Train one network for many compute budgets, for ``set_budget`` to choose from: four of them in each step, 2.6
+        times the work (True, or arguments of ``jumbo_backbone.ElasticBudgets``, such as
+        ``dict(keep_rates=(0.5, 0.7), resolutions=(0.5,))``).
+    token_dropping : tuple of two floats, optional
+        Shares of the patches that are dropped at random when training begins and when it ends, such as (0.9, 0.1).
     dropout, head_dropout, drop_path_rate : float
         In the encoder, before the head, and of whole residual branches.
     pretraining : {"forecast", "masked"}
@@ -181,6 +188,8 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         quantiles=(0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975),
         past_covariates=None,
         keep_rate=1.0,
+        elastic=None,
+        token_dropping=None,
         dropout=0.2,
         head_dropout=0.0,
         drop_path_rate=0.0,
@@ -215,6 +224,8 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         self.quantiles = quantiles
         self.past_covariates = past_covariates
         self.keep_rate = keep_rate
+        self.elastic = elastic
+        self.token_dropping = token_dropping
         self.dropout = dropout
         self.head_dropout = head_dropout
         self.drop_path_rate = drop_path_rate
@@ -254,6 +265,7 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         if levels != sorted(set(levels)) or 0.5 not in levels or not 0 < levels[0] <= levels[-1] < 1:
             raise ValueError(f"quantiles {self.quantiles!r}: give rising numbers between 0 and 1, 0.5 among them")
         ComputeBudget(self.keep_rate)  # checks it
+        training_plan(self.keep_rate, self.elastic, self.token_dropping)  # checks them
         for name in ("dropout", "head_dropout", "drop_path_rate"):
             check_share(name, getattr(self, name))
         if self.validation < 0 or (isinstance(self.validation, float) and self.validation >= 1):
@@ -332,6 +344,7 @@ class JumboForecaster(SafeSaving, BaseForecaster):
             device=device,
             steps=_STEPS,
             schedule=self._schedule(epochs, rate) | dict(frozen_epochs=self.frozen_epochs),
+            plan=training_plan(self.keep_rate, self.elastic, self.token_dropping),
             **options,
             **self._reports(number),
         )
@@ -595,6 +608,7 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         return tensors, dict(
             design=asdict(self.design_),
             members=len(self.networks_),
+            budget=self._budget_as_json(),
             keys=[i.key for i in tails],
             indices=[index_to_json(i.index) for i in tails],
             index_names=self._index_names,
@@ -633,6 +647,7 @@ class JumboForecaster(SafeSaving, BaseForecaster):
         if state["fh"] is not None:
             self._check_fh(state["fh"])
         self._state = "fitted"
+        self.set_budget(**state["budget"])
 
     @classmethod
     def get_test_params(cls, parameter_set="default"):

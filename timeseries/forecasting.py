@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from scipy.stats import norm
 
+from jumbo_backbone import ComputeBudget
+
+from .budgets import Plan, training_loss
 from .closed_form import fit_linear
 from .design import Design
 from .network import Forecast, ForecastNet
@@ -105,6 +108,12 @@ def losses_of(forecast: Forecast, target: Batch, design: Design) -> torch.Tensor
     return (losses * seen).sum(dim=1) / seen.sum().clamp(min=1) * len(seen)
 
 
+def distance(forecast: Forecast, target: Forecast) -> torch.Tensor:
+    """Mean absolute difference of a forecast, its centre and its quantiles, from another, which has no gradient."""
+    center = (forecast.center - target.center.detach()).abs()
+    return (center + (forecast.offsets - target.offsets.detach()).abs().mean(dim=-1)).mean()
+
+
 def fit_network(
     model: ForecastNet,
     design: Design,
@@ -118,6 +127,7 @@ def fit_network(
     schedule: dict[str, Any],
     fresh: bool = True,
     hold_out: bool = True,
+    plan: Plan = None,
     **options: Any,
 ) -> History:
     """Train one network on the windows of a panel.
@@ -137,6 +147,7 @@ def fit_network(
         schedule: Further arguments of ``Schedule``.
         fresh: Whether it has learned nothing yet.
         hold_out: Whether to validate at all.
+        plan: At which compute budgets to train (see ``training_plan``).
         options: Further arguments of ``train``.
     """
     early, late = training.split(0.75)
@@ -150,9 +161,17 @@ def fit_network(
     if fresh:
         penalty = fit_linear(model, windows.some(), [] if held_out is None else held_out.some(_CHOOSE_ON), squared)
 
-    def loss(batch: tuple[Batch, Batch]) -> torch.Tensor:
+    def loss(batch: tuple[Batch, Batch], step: int, total: int) -> torch.Tensor:
         context, target = batch
-        return losses_of(model(*context), target, design).mean()
+
+        def predict(budget: ComputeBudget) -> Forecast:
+            return model(*context, budget)
+
+        def criterion(forecast: Forecast) -> torch.Tensor:
+            return losses_of(forecast, target, design).mean()
+
+        own = model.encoder.encoder.default_budget
+        return training_loss(predict, criterion, plan, own, step, total, distance)
 
     @torch.no_grad()
     def score(model: ForecastNet) -> torch.Tensor:

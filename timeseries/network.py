@@ -9,7 +9,7 @@ from jumbo_backbone import ComputeBudget, JumboEncoder
 from jumbo_backbone.dropout import Dropout
 
 from .convolutions import ConvolutionClassifier
-from .patching import InstanceNorm, SeriesEmbed, Statistics, last_observed, num_patches
+from .patching import InstanceNorm, SeriesEmbed, Statistics, last_observed, num_patches, resample_time
 
 
 class Encoded(NamedTuple):
@@ -64,11 +64,18 @@ class SeriesEncoder(nn.Module):
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
 
-    def forward(self, x: torch.Tensor, observed: torch.Tensor | None = None) -> Encoded:
-        """Series (B, C, T), any finite numbers where they are not observed, and flags (B, C, T), None if all is."""
+    def forward(
+        self, x: torch.Tensor, observed: torch.Tensor | None = None, budget: ComputeBudget | None = None
+    ) -> Encoded:
+        """Series (B, C, T), any finite numbers where they are not observed, and flags (B, C, T), None if all is, at a
+        compute budget (None: the encoder's ``default_budget``)."""
+        budget = self.encoder.default_budget if budget is None else budget
         normed, observed, stats = self.norm(x, observed)
-        tokens, live = self.embed(normed, observed)
-        (s, live, _), _ = self.encoder.encode(tokens, key_mask=live)
+        steps = x.shape[-1]
+        (kept,) = budget.input_size((steps,), (self.embed.patch_stride,))
+        read = (normed, observed) if kept == steps else resample_time(normed, observed, kept)
+        tokens, live = self.embed(*read, stretch=steps / kept)
+        (s, live, _), _ = self.encoder.encode(tokens, key_mask=live, budget=budget)
         s, J = self.encoder.norm(s), self.encoder.jumbo_multiplier
         live = None if live is None else live[:, J:]
         return Encoded(s[:, :J].flatten(1), s[:, J:], live, normed, observed, stats)
@@ -150,12 +157,14 @@ class ForecastNet(nn.Module):
         if self.from_covariates is not None:
             nn.init.zeros_(self.from_covariates.weight)
 
-    def forward(self, x: torch.Tensor, observed: torch.Tensor | None = None) -> Forecast:
+    def forward(
+        self, x: torch.Tensor, observed: torch.Tensor | None = None, budget: ComputeBudget | None = None
+    ) -> Forecast:
         """Read series with covariates (B, 1+K, L), or (B, 1+K, L+H) if there are covariates; of the series itself
-        nothing is read after L steps."""
+        nothing is read after L steps. The budget is the encoder's: the linear part reads every step."""
         H = self.horizon
         observed = self.hide_future(x, observed)
-        e = self.encoder(x, observed)
+        e = self.encoder(x, observed, budget)
         pooled = torch.cat([e.jumbo, mean_of_live(e.patches, e.live)], dim=1)  # (B, J*D + D)
         lags, base, ahead = self._linear_parts(e.normed, e.observed)
         center = base + self.linear(lags) + self.head(self.drop(pooled))  # (B, H)
@@ -257,9 +266,11 @@ class ClassifierNet(nn.Module):
         scores = self.convolutions(x, observed)
         return scores.lerp(self.from_tokens(x, observed), self.share) if self.share > 0 else scores
 
-    def from_tokens(self, x: torch.Tensor, observed: torch.Tensor | None = None) -> torch.Tensor:
-        """What the encoder alone says."""
-        e = self.encoder(x, observed)
+    def from_tokens(
+        self, x: torch.Tensor, observed: torch.Tensor | None = None, budget: ComputeBudget | None = None
+    ) -> torch.Tensor:
+        """What the encoder alone says, at a compute budget (None: its own)."""
+        e = self.encoder(x, observed, budget)
         return self.head(self.drop(torch.cat([e.jumbo, mean_of_live(e.patches, e.live)], dim=1)))
 
 

@@ -184,21 +184,27 @@ class SeriesEmbed(nn.Module):
         else:
             self.register_buffer("pos_embed", table[None], persistent=False)
 
-    def positions(self, count: int) -> torch.Tensor:
-        """(1, count, D) in the order of time."""
-        table = self.pos_embed[:, :count]
-        if count > table.shape[1]:
-            beyond = sincos_positions(count, table.shape[2])[None, table.shape[1] :]
+    def positions(self, count: int, stretch: float = 1.0) -> torch.Tensor:
+        """(1, count, D) in the order of time, each ``stretch`` patches from the next."""
+        reach = math.ceil((count - 1) * stretch) + 1
+        table = self.pos_embed[:, :reach]
+        if reach > table.shape[1]:
+            beyond = sincos_positions(reach, table.shape[2])[None, table.shape[1] :]
             table = torch.cat([table, beyond.to(table)], dim=1)
+        if stretch != 1:
+            at = torch.arange(count, device=table.device) * stretch
+            below = at.long()
+            share = (at - below).to(table.dtype)[:, None]
+            table = table[:, below].lerp(table[:, (below + 1).clamp(max=reach - 1)], share)
         return table.flip(1) if self.align == "end" else table
 
     def forward(
-        self, x: torch.Tensor, observed: torch.Tensor | None = None
+        self, x: torch.Tensor, observed: torch.Tensor | None = None, stretch: float = 1.0
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Series (B, C, T) and flags (B, C, T), None if all is observed, to tokens (B, N, D), and which of them hold
-        anything observed (B, N), None if all do."""
+        anything observed (B, N), None if all do. ``stretch`` tells how many steps there were for each of these."""
         tokens = self.from_values(self.patches(x))
-        tokens = tokens + self.positions(tokens.shape[1])
+        tokens = tokens + self.positions(tokens.shape[1], stretch)
         if observed is None and self.fits(x.shape[-1]):
             return tokens, None
         observed = torch.ones_like(x, dtype=torch.bool) if observed is None else observed
@@ -218,6 +224,23 @@ class SeriesEmbed(nn.Module):
         """(B, C, T) to (B, N, C*P)."""
         padded = pad_to_patches(x, self.patch_length, self.patch_stride, at_start=self.align == "end")
         return padded.unfold(-1, self.patch_length, self.patch_stride).transpose(1, 2).flatten(2)
+
+
+def resample_time(
+    x: torch.Tensor, observed: torch.Tensor | None, steps: int
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Series (B, C, T), 0 where they are not observed, and their flags, to as many steps: linear, with antialias. A
+    step is observed if half of what it stands for was; its value is the mean of that part."""
+
+    def resized(t: torch.Tensor) -> torch.Tensor:
+        image = t.unsqueeze(2)  # the antialiased filter there is for images alone
+        return nn.functional.interpolate(image, (1, steps), mode="bilinear", antialias=True).squeeze(2)
+
+    if observed is None:
+        return resized(x), None
+    weight = resized(observed.to(x.dtype))
+    observed = weight >= 0.5
+    return torch.where(observed, resized(x) / weight.clamp(min=0.5), 0.0), observed
 
 
 def sincos_positions(count: int, dim: int) -> torch.Tensor:

@@ -120,7 +120,7 @@ def pretrain_encoder(
         task = Reconstruction(encoder)
         return train(
             task,
-            lambda batch: task.loss(*batch[0], batch[1].to(device)),
+            lambda batch, step, total: task.loss(*batch[0], batch[1].to(device)),
             with_masks,
             None,
             schedule,

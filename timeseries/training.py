@@ -63,7 +63,7 @@ class History:
 
 def train(
     model: nn.Module,
-    loss_of: Callable[[Any], torch.Tensor],
+    loss_of: Callable[[Any, int, int], torch.Tensor],
     batches: Callable[[torch.Generator, int], Iterable[Any]],
     score: Callable[[nn.Module], torch.Tensor] | None,
     schedule: Schedule,
@@ -79,7 +79,7 @@ def train(
 
     Args:
         model: What is trained. Parameters that ask for no gradient stay.
-        loss_of: Loss of a batch, from the model in training mode.
+        loss_of: Loss of a batch, from the model in training mode; it is told the number of the step, and of how many.
         batches: ``batches(generator, steps)`` gives the batches of one epoch.
         score: Losses (n,) of the validation samples, from a model in evaluation mode; None if there are none.
         schedule: How long and how fast.
@@ -113,7 +113,7 @@ def train(
                 losses = []
                 for batch in batches(generator, schedule.steps):
                     with _autocast(device):
-                        loss = loss_of(batch)
+                        loss = loss_of(batch, step, total)
                     optimizer.zero_grad()
                     loss.backward()
                     norm = nn.utils.clip_grad_norm_(parameters, schedule.max_norm)

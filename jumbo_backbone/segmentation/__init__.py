@@ -5,6 +5,7 @@ Needs ``pip install '.[seg]'``. Configs enter it by ``custom_imports = dict(impo
 
 from .amp import AutocastOptimWrapper
 from .backbone import JumboViTBackbone
+from .budget_hooks import KeepRateWarmupHook, TokenDroppingHook
 from .from_scratch import FromScratch
 from .heads import LatticeFCNHead, LatticeUPerHead
 from .hooks import AtomicCheckpointHook, RunRecordHook
@@ -12,16 +13,18 @@ from .layer_decay import LayerDecayOptimWrapperConstructor
 from .picture_hook import PictureHook
 from .resume import NumberedInfiniteSampler, ResumeHook, SeedAugmentation
 from .scenes import RenderScene, ScenesDataset
-from .segmentors import ExportedSegmentor, JumboSegmentor
+from .segmentors import ElasticSegmentor, ExportedSegmentor, JumboSegmentor
 from .timm_backbone import TimmViTBackbone
 
 __all__ = [
     "AtomicCheckpointHook",
     "AutocastOptimWrapper",
+    "ElasticSegmentor",
     "ExportedSegmentor",
     "FromScratch",
     "JumboSegmentor",
     "JumboViTBackbone",
+    "KeepRateWarmupHook",
     "LatticeFCNHead",
     "LatticeUPerHead",
     "LayerDecayOptimWrapperConstructor",
@@ -33,4 +36,5 @@ __all__ = [
     "ScenesDataset",
     "SeedAugmentation",
     "TimmViTBackbone",
+    "TokenDroppingHook",
 ]

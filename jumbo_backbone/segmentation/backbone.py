@@ -45,7 +45,7 @@ class JumboViTBackbone(BaseModule):
             statistics; this matters where another norm has been put in.
         with_cp: Recompute each block in the backward pass instead of storing its activations.
         budget: Arguments of ``ComputeBudget``, such as ``dict(keep_rate=0.7)``, for training and inference alike; None
-            for the full one. At run time ``backbone.vit.default_budget`` changes it. Maps are complete whatever it is.
+            for the full one. At run time ``backbone.default_budget`` changes it. Maps are complete whatever it is.
         init_cfg: mmengine's. ``dict(type="Pretrained", checkpoint=…)`` takes the authors' released ``.pth``, our
             safetensors or a timm checkpoint of the same model (a path, or "hf-hub:owner/repository/file"), strictly:
             what was resampled or left out is logged, and anything missing or unexpected raises.
@@ -115,6 +115,15 @@ class JumboViTBackbone(BaseModule):
         """Channels D of every map."""
         return self.vit.embed_dim
 
+    @property
+    def default_budget(self) -> ComputeBudget:
+        """How much to compute where nothing else is said."""
+        return self.vit.default_budget
+
+    @default_budget.setter
+    def default_budget(self, budget: ComputeBudget) -> None:
+        self.vit.default_budget = budget
+
     def _frozen(self, name: str) -> bool:
         if name.startswith("jumbo_mlp"):
             return self.frozen_stages >= 1
@@ -147,11 +156,12 @@ class JumboViTBackbone(BaseModule):
                     module.eval()
         return self
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def forward(self, x: torch.Tensor, budget: ComputeBudget | None = None) -> tuple[torch.Tensor, ...]:
         """Images (B, C, H, W), sides multiples of the patch, to one map (B, D, H/patch, W/patch) per out index; of a
-        budget with another resolution, maps of that one."""
+        budget (None: ``default_budget``) with another resolution, maps of that one."""
         embed = self.vit.patch_embed
-        h, w = embed.dynamic_feat_size(self.vit.default_budget.input_size(tuple(x.shape[-2:]), embed.patch_size))
+        budget = self.default_budget if budget is None else budget
+        h, w = embed.dynamic_feat_size(budget.input_size(tuple(x.shape[-2:]), embed.patch_size))
         pairs = self.vit.forward_intermediates(
             x,
             self.out_indices,
@@ -160,6 +170,7 @@ class JumboViTBackbone(BaseModule):
             stop_early=True,
             output_fmt="NLC",
             intermediates_only=True,
+            budget=budget,
         )
         maps = [readout(x, z) for readout, (x, z) in zip(self.readouts, pairs, strict=True)]
         return tuple(x.transpose(1, 2).unflatten(2, (h, w)) for x in maps)
@@ -173,6 +184,12 @@ class JumboViTBackbone(BaseModule):
     def no_weight_decay(self) -> set[str]:
         """Names of the parameters of two or more dimensions that take no weight decay."""
         return {f"vit.{name}" for name in self.vit.no_weight_decay()}
+
+
+def require_dial(backbone: nn.Module, what: str) -> None:
+    """Raise a TypeError if a backbone has no compute budget, which ``what`` is to change."""
+    if not isinstance(backbone, JumboViTBackbone):
+        raise TypeError(f"{what} needs a JumboViTBackbone, not {type(backbone).__name__}: that computes all it has")
 
 
 _JUMBO_FFN_PARTS = ("norm3", "jumbo_mlp", "jumbo_lora")

@@ -1,10 +1,18 @@
-"""mmsegmentation's ``EncoderDecoder`` with batched sliding windows, and its export."""
+"""mmsegmentation's ``EncoderDecoder`` with batched sliding windows, for many compute budgets, and its export."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import torch
+from mmengine.logging import MessageHub
 from mmseg.models import EncoderDecoder
 from mmseg.registry import MODELS
+from mmseg.utils import SampleList, add_prefix
 from torch import nn
 
+from ..budget import ComputeBudget
+from ..elastic import ElasticBudgets, distillation_loss
+from .backbone import require_dial
 from .slide import slide_inference
 
 
@@ -24,6 +32,54 @@ class JumboSegmentor(EncoderDecoder):
 
         cfg = self.test_cfg
         return slide_inference(predict, inputs, self.out_channels, cfg.crop_size, cfg.stride, cfg.get("max_batch", 8))
+
+
+@MODELS.register_module()
+class ElasticSegmentor(JumboSegmentor):
+    """One segmentor for many compute budgets (SuperViT): each step trains at four of them.
+
+    At keep rate 1 the heads learn from the labels, as in ``EncoderDecoder``; at a lower one the decode head's logits
+    learn from those of the same resolution at keep rate 1, by their divergence at each pixel of the head's map. All
+    graphs of a step live until its one backward pass: 2.6 times the memory of plain training (``with_cp`` of the
+    backbone brings it down). Losses are divided by the number of budgets.
+
+    Args:
+        elastic: Arguments of ``ElasticBudgets``.
+        kwargs: Of ``JumboSegmentor``.
+
+    Raises:
+        ValueError: If the budgets are out of range or do not fit the depth.
+        TypeError: If the backbone has no dial.
+    """
+
+    def __init__(self, *args, elastic: dict[str, Any] | None = None, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.elastic = ElasticBudgets(**elastic or {})
+        require_dial(self.backbone, type(self).__name__)
+        depth = len(self.backbone.vit.blocks)
+        for budget in self.elastic.grid():
+            budget.reducing_blocks(depth)  # raises if there are no such blocks
+
+    def loss(self, inputs: torch.Tensor, data_samples: SampleList) -> dict[str, torch.Tensor]:
+        """Images (B, C, H, W) and samples with labels to named losses, to be summed."""
+        step = MessageHub.get_current_instance().runtime_info.get("iter", 0)
+        pairs = self.elastic.draw(step)
+        losses = {}
+        for prefix, (full, reduced) in zip(("full", "small"), pairs, strict=False):
+            x = self.extract_feat(inputs, full)
+            logits = self.decode_head(x)
+            found = add_prefix(self.decode_head.loss_by_feat(logits, data_samples), "decode")
+            if self.with_auxiliary_head:
+                found.update(self._auxiliary_head_forward_train(x, data_samples))
+            student = self.decode_head(self.extract_feat(inputs, reduced))
+            found["loss_distill"] = distillation_loss(student, logits)
+            losses.update(add_prefix(found, prefix))
+        return {name: x / (2 * len(pairs)) if "loss" in name else x for name, x in losses.items()}
+
+    def extract_feat(self, inputs: torch.Tensor, budget: ComputeBudget | None = None) -> Sequence[torch.Tensor]:
+        """Images (B, C, H, W) to the maps that the heads read, at a budget (None: the backbone's own)."""
+        x = self.backbone(inputs, budget)
+        return self.neck(x) if self.with_neck else x
 
 
 class ExportedSegmentor(nn.Module):

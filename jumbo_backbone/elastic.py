@@ -1,0 +1,111 @@
+"""One model for many compute budgets: training at four of them in each step (SuperViT, TPAMI 2023, section 3)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from .budget import ComputeBudget
+
+Answer = TypeVar("Answer")
+
+
+class BudgetPair(NamedTuple):
+    """Two budgets of one resolution: the twin that keeps all patches and learns from the labels, and the one that keeps
+    some and learns from what its twin says."""
+
+    full: ComputeBudget
+    reduced: ComputeBudget
+
+
+@dataclass(frozen=True)
+class ElasticBudgets:
+    """The budgets that one model is to serve.
+
+    Attributes:
+        keep_rates: Below 1; a step takes one of them, and 1.
+        resolutions: As in ``ComputeBudget``; a step takes one of them, and the input as it is. 1.0 alone leaves all
+            inputs as they are, and a step has two budgets instead of four.
+        reduce_at, fuse: As in ``ComputeBudget``.
+        seed: Of the draws.
+
+    Raises:
+        ValueError, TypeError: If a list is empty, or holds what ``ComputeBudget`` or the above does not allow.
+    """
+
+    keep_rates: tuple[float, ...] = (0.5, 0.6, 0.7, 0.8, 0.9)
+    resolutions: tuple[float | int | tuple[int, int] | None, ...] = (5 / 7,)
+    reduce_at: tuple[int, ...] | None = None
+    fuse: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, example in dict(keep_rates="(0.5, 0.7)", resolutions="(5 / 7,), or (1.0,) for none").items():
+            values = getattr(self, name)
+            if isinstance(values, str) or not hasattr(values, "__len__"):
+                raise TypeError(f"{name} {values!r}: give a list, such as {example}")
+            if len(values) == 0:
+                raise ValueError(f"{name} is empty, and an elastic model needs at least one: give {example}")
+        budgets = self.grid()  # raises for any that is wrong
+        if any(rate == 1 for rate in self.keep_rates):
+            raise ValueError(f"keep_rates {self.keep_rates}: give rates below 1, each step takes 1 beside them anyway")
+        # what a config file has as lists becomes hashable
+        object.__setattr__(self, "keep_rates", tuple(self.keep_rates))
+        object.__setattr__(self, "resolutions", tuple(ComputeBudget(resolution=r).resolution for r in self.resolutions))
+        object.__setattr__(self, "reduce_at", budgets[0].reduce_at)
+
+    def budget(self, keep_rate: float, resolution: float | int | tuple[int, int] | None) -> ComputeBudget:
+        """One of this model's budgets."""
+        return ComputeBudget(keep_rate, self.reduce_at, self.fuse, resolution)
+
+    def grid(self) -> list[ComputeBudget]:
+        """All budgets: every resolution, the input's own first, with every keep rate, 1 first."""
+        budgets = [self.budget(rate, size) for size in (None, *self.resolutions) for rate in (1.0, *self.keep_rates)]
+        return list(dict.fromkeys(budgets))
+
+    def draw(self, step: int) -> list[BudgetPair]:
+        """The budgets of a training step, the same in every process and after resuming: two pairs (one if the drawn
+        resolution is the input's own)."""
+        chance = np.random.default_rng([self.seed, step])
+        rate = self.keep_rates[chance.integers(len(self.keep_rates))]
+        size = self.resolutions[chance.integers(len(self.resolutions))]
+        sizes = (None,) if size is None else (None, size)
+        return [BudgetPair(self.budget(1.0, size), self.budget(rate, size)) for size in sizes]
+
+
+def elastic_loss(
+    predict: Callable[[ComputeBudget], Answer],
+    criterion: Callable[[Answer], torch.Tensor],
+    pairs: list[BudgetPair],
+    distill: Callable[[Answer, Answer], torch.Tensor] | None = None,
+) -> torch.Tensor:
+    """Loss of one training step: the mean over its budgets.
+
+    Args:
+        predict: The model's answer at a budget, for the batch at hand.
+        criterion: Loss of such an answer against the labels.
+        pairs: From ``ElasticBudgets.draw``.
+        distill: Loss of an answer against that of its twin, to which it passes no gradient; None for
+            ``distillation_loss``.
+
+    In a loop such as timm's, instead of ``loss = criterion(model(images), labels)``::
+
+        pairs = elastic.draw(step)
+        loss = elastic_loss(lambda b: model(images, budget=b), lambda scores: criterion(scores, labels), pairs)
+    """
+    distill = distillation_loss if distill is None else distill
+    losses = []
+    for full, reduced in pairs:
+        answer = predict(full)
+        losses += [criterion(answer), distill(predict(reduced), answer)]
+    return torch.stack(losses).mean()
+
+
+def distillation_loss(scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Divergence of class scores (B, K) or (B, K, H, W) from those of the twin, which has no gradient: a sum over
+    classes, a mean over the rest (Kullback-Leibler, in nats)."""
+    log_p, log_q = F.log_softmax(scores, dim=1), F.log_softmax(target.detach(), dim=1)
+    return (log_q.exp() * (log_q - log_p)).sum(dim=1).mean()

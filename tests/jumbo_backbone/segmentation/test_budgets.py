@@ -1,0 +1,134 @@
+"""The dial of a segmentor: elastic training, and budgets that change while it is trained."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.logging import MessageHub
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+from mmengine.structures import PixelData
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+
+from jumbo_backbone import ComputeBudget, distillation_loss
+from jumbo_backbone.segmentation import ElasticSegmentor
+from tests.conftest import images, write_config, write_pairs
+
+CONFIGS = Path(__file__).resolve().parents[3] / "seg_configs"
+ELASTIC = dict(keep_rates=[0.5], resolutions=[0.5])
+
+
+@pytest.fixture()
+def config(tmp_path):
+    write_pairs(tmp_path, 4)
+    cfg = Config.fromfile(write_config(tmp_path))
+    cfg.work_dir = str(tmp_path / "run")
+    return cfg
+
+
+def make_elastic(cfg: Config, **changes) -> ElasticSegmentor:
+    cfg.model.backbone.drop_path_rate = cfg.model.decode_head.dropout_ratio = 0.0  # one forward is like the other
+    return MODELS.build(dict(cfg.model, type="ElasticSegmentor", **{"elastic": ELASTIC, **changes}))
+
+
+def batch() -> tuple[torch.Tensor, list[SegDataSample]]:
+    labels = torch.randint(3, (2, 1, 32, 32), generator=torch.Generator().manual_seed(0))
+    return images(2, 3, 32, 32), [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
+
+
+def test_labels_teach_the_full_budgets_and_these_the_others(config):
+    config.model.decode_head.loss_stride = 1
+    model, (x, samples) = make_elastic(config).train(), batch()
+    losses = model.loss(x, samples)
+    assert set(losses) == {
+        f"{size}.{part}" for size in ("full", "small") for part in ("decode.loss_ce", "decode.acc_seg", "loss_distill")
+    }
+    for size, resolution in (("full", None), ("small", 0.5)):
+        logits = model.decode_head(model.extract_feat(x, ComputeBudget(resolution=resolution)))
+        student = model.decode_head(model.extract_feat(x, ComputeBudget(0.5, resolution=resolution)))
+        cross_entropy = model.decode_head.loss_by_feat(logits, samples)["loss_ce"]
+        torch.testing.assert_close(losses[f"{size}.decode.loss_ce"], cross_entropy / 4)
+        torch.testing.assert_close(losses[f"{size}.loss_distill"], distillation_loss(student, logits) / 4)
+    assert model.backbone.default_budget == ComputeBudget()
+
+
+def test_budgets_follow_the_iteration(config):
+    model, (x, samples) = make_elastic(config, elastic=dict(keep_rates=[0.3, 0.6], resolutions=[1.0])).train(), batch()
+    hub = MessageHub.get_current_instance()
+    asked = []
+    forward = model.backbone.forward
+    model.backbone.forward = lambda x, budget=None: asked.append(budget) or forward(x, budget)
+    for step in (0, 1, 2, 3, 4, 5):
+        hub.update_info("iter", step)
+        model.loss(x, samples)
+    expected = [budget for step in range(6) for pair in model.elastic.draw(step) for budget in pair]
+    assert asked == expected and len({b.keep_rate for b in asked}) == 3
+
+
+def test_elastic_trains_validates_and_tests_at_any_budget(config):
+    config.model = dict(config.model, type="ElasticSegmentor", elastic=ELASTIC)
+    runner = Runner.from_cfg(config)
+    runner.train()
+    for budget in (ComputeBudget(), ComputeBudget(0.3), ComputeBudget(0.5, resolution=0.5)):
+        runner.model.backbone.default_budget = budget
+        assert 0 <= runner.test()["mIoU"] <= 100
+
+
+@pytest.mark.parametrize("name", ["ade20k", "camvid", "scenes"])
+def test_configs_differ_from_the_plain_ones_in_this_alone(name):
+    elastic, plain = (Config.fromfile(CONFIGS / f"jumbo_upernet_{name}{end}.py") for end in ("_elastic", ""))
+    assert elastic.model.pop("elastic") and elastic.model.pop("type") == "ElasticSegmentor"
+    assert plain.model.pop("type") == "JumboSegmentor"
+    assert elastic.to_dict() == plain.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("hook", "rates"),
+    [
+        (dict(type="TokenDroppingHook", first=0.8, last=0.0), [0.2, 0.4, 0.6, 0.8]),
+        (dict(type="KeepRateWarmupHook", start=0.25, end=0.75), [1.0, 1.0, 0.75, 0.5]),
+    ],
+)
+def test_hooks_schedule_the_budget_of_each_training_step(config, hook, rates):
+    config.model.backbone.budget = dict(keep_rate=0.5, reduce_at=[1])
+    config.train_cfg.update(max_iters=4, val_interval=2)
+    config.custom_hooks.append(hook)
+    runner, seen = Runner.from_cfg(config), []
+    backbone = runner.model.backbone
+    forward = backbone.forward
+
+    def watched(x, budget=None):
+        seen.append((backbone.training, backbone.default_budget))
+        return forward(x, budget)
+
+    backbone.forward = watched
+    runner.train()
+    assert [budget.keep_rate for training, budget in seen if training] == pytest.approx(rates)
+    own = ComputeBudget(0.5, reduce_at=(1,))
+    assert {budget for training, budget in seen if not training} == {own} and backbone.default_budget == own
+
+
+def test_bad_input(config):
+    for elastic, told in (
+        (dict(keep_rates=[]), "keep_rates is empty"),
+        (dict(reduce_at=[5]), "does not fit a model of 2 blocks"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            make_elastic(config, elastic=elastic)
+    for hook in (dict(type="TokenDroppingHook", first=1.5), dict(type="KeepRateWarmupHook", start=2)):
+        with pytest.raises(ValueError, match="share"):
+            HOOKS.build(hook)
+
+
+def test_a_backbone_without_a_dial_is_refused(config):
+    config.model.backbone = dict(
+        type="TimmViTBackbone", model_name="vit_tiny_patch16_224", img_size=32, out_indices=(0, 1)
+    )
+    config.model.decode_head.in_channels = [192, 192]
+    config.custom_hooks.append(dict(type="TokenDroppingHook"))
+    with pytest.raises(TypeError, match="TokenDroppingHook needs a JumboViTBackbone, not TimmViTBackbone"):
+        Runner.from_cfg(config).train()
+    with pytest.raises(TypeError, match="ElasticSegmentor needs a JumboViTBackbone, not TimmViTBackbone"):
+        make_elastic(config)

@@ -1,0 +1,134 @@
+"""One model for many budgets: which ones a step takes, what they learn from, and schedules that lead to one."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from jumbo_backbone import ComputeBudget, ElasticBudgets, KeepRateWarmup, TokenDropping, distillation_loss, elastic_loss
+from tests.conftest import images, tiny_model
+
+
+def test_a_step_takes_four_budgets_in_two_pairs():
+    elastic = ElasticBudgets(keep_rates=[0.5, 0.7], resolutions=[0.5, 32], reduce_at=[1], fuse=False)
+    seen = set()
+    for step in range(60):
+        (full, reduced), (small, small_reduced) = elastic.draw(step)
+        assert full == elastic.budget(1.0, None) and small == elastic.budget(1.0, small.resolution)
+        assert reduced.resolution is None and small_reduced.resolution == small.resolution
+        assert reduced.keep_rate == small_reduced.keep_rate
+        assert reduced.reduce_at == (1,) and not reduced.fuse
+        seen |= {reduced, small_reduced}
+    assert seen == {b for b in elastic.grid() if b.keep_rate < 1}
+    assert len(elastic.grid()) == 9 and elastic.grid()[0].keep_rate == 1 and elastic.grid()[0].resolution is None
+
+
+def test_the_draws_depend_on_seed_and_step_alone():
+    draws = [ElasticBudgets(seed=1).draw(step) for step in range(40)]
+    torch.manual_seed(3)
+    assert draws == [ElasticBudgets(seed=1).draw(step) for step in range(40)]
+    assert draws != [ElasticBudgets(seed=2).draw(step) for step in range(40)]
+    rates = [pairs[0].reduced.keep_rate for pairs in draws]
+    assert set(rates) == set(ElasticBudgets().keep_rates)
+
+
+def test_without_other_resolutions_a_step_takes_two():
+    elastic = ElasticBudgets(keep_rates=(0.5,), resolutions=(1.0,))
+    (pair,) = elastic.draw(0)
+    assert pair.full.keep_rate == 1 and pair.reduced.keep_rate == 0.5
+    assert len(elastic.grid()) == 2
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 3, 2)])
+def test_distillation_is_the_divergence_and_spares_the_twin(shape):
+    student, teacher = (images(*shape, seed=i).requires_grad_() for i in range(2))
+    loss = distillation_loss(student, teacher)
+    positions = loss.new_tensor(shape[2:]).prod() * shape[0]
+    expected = F.kl_div(student.log_softmax(1), teacher.softmax(1), reduction="sum") / positions
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert teacher.grad is None and student.grad.abs().sum() > 0
+    assert distillation_loss(teacher, teacher) == 0
+
+
+def test_loss_is_the_mean_over_the_budgets():
+    model, x, labels = tiny_model(), images(2, 3, 64, 64), torch.tensor([1, 2])
+    pairs = ElasticBudgets(keep_rates=(0.5,), resolutions=(0.5,)).draw(0)
+    loss = elastic_loss(lambda b: model(x, budget=b), lambda scores: F.cross_entropy(scores, labels), pairs)
+    parts = []
+    for full, reduced in pairs:
+        scores = model(x, budget=full)
+        parts += [F.cross_entropy(scores, labels), distillation_loss(model(x, budget=reduced), scores)]
+    assert len(parts) == 4 and len({part.item() for part in parts}) == 4
+    torch.testing.assert_close(loss, torch.stack(parts).mean())
+
+
+def test_elastic_training_brings_the_budgets_together():
+    """The reduced model ends nearer to the full one than plain training leaves it."""
+
+    def disagreement(elastic: bool) -> float:
+        model = tiny_model(num_classes=4).train()
+        optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+        budgets = ElasticBudgets(keep_rates=(0.1,), resolutions=(1.0,))
+        labels = torch.arange(32) % 4
+        x = images(32, 3, 64, 64)
+        for i, label in enumerate(labels):
+            x[i, :, :32, 16 * label : 16 * label + 16] += 1
+        for step in range(40):
+            pairs = budgets.draw(step)
+            if elastic:
+                loss = elastic_loss(lambda b: model(x, budget=b), lambda s: F.cross_entropy(s, labels), pairs)
+            else:
+                loss = F.cross_entropy(model(x), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        model.eval()
+        with torch.no_grad():
+            return distillation_loss(model(x, budget=pairs[0].reduced), model(x)).item()
+
+    assert disagreement(elastic=True) < 0.5 * disagreement(elastic=False)
+
+
+def test_warmup_keeps_all_then_falls_along_a_cosine():
+    own = ComputeBudget(0.6, reduce_at=(1,))
+    rates = [KeepRateWarmup(0.2, 0.6).at(done / 10, own).keep_rate for done in range(11)]
+    assert rates[:3] == [1, 1, 1] and rates[6:] == [0.6] * 5
+    assert rates[4] == pytest.approx(0.8) and rates[3] == pytest.approx(0.6 + 0.4 * (1 + math.cos(math.pi / 4)) / 2)
+    assert KeepRateWarmup().at(1, own) == own
+
+
+def test_token_dropping_is_random_and_falls_linearly():
+    budgets = [TokenDropping().at(done, ComputeBudget(resolution=0.5)) for done in (0, 0.5, 1)]
+    assert [b.keep_rate for b in budgets] == pytest.approx([0.1, 0.5, 0.9])
+    assert all(b.ranking == "random" and b.reduce_at == (0,) and b.resolution == 0.5 and not b.fuse for b in budgets)
+    model, x = tiny_model(), images(1, 3, 64, 64)
+    torch.manual_seed(0)
+    kept = [model.encode(model.embed(x)[0], budget=budgets[0])[0].restore.places.tolist() for _ in range(30)]
+    assert len(kept[0][0]) == math.ceil(0.1 * 16) and len({str(k) for k in kept}) > 10
+    torch.manual_seed(0)
+    assert model.encode(model.embed(x)[0], budget=budgets[0])[0].restore.places.tolist() == kept[0]
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "told"),
+    [
+        (lambda: ElasticBudgets(keep_rates=()), ValueError, "keep_rates is empty"),
+        (lambda: ElasticBudgets(resolutions=[]), ValueError, "resolutions is empty"),
+        (lambda: ElasticBudgets(keep_rates=0.5), TypeError, "give a list"),
+        (lambda: ElasticBudgets(keep_rates=(0.5, 1.0)), ValueError, "rates below 1"),
+        (lambda: ElasticBudgets(keep_rates=(0.5, 1.2)), ValueError, "at most 1"),
+        (lambda: ElasticBudgets(keep_rates=(0.0,)), ValueError, "above 0"),
+        (lambda: ElasticBudgets(resolutions=(-0.5,)), ValueError, "resolution -0.5"),
+        (lambda: ElasticBudgets(reduce_at=(2, 1)), ValueError, "rising block numbers"),
+        (lambda: KeepRateWarmup(0.5, 0.5), ValueError, "rising shares"),
+        (lambda: KeepRateWarmup(0.5, 1.5), ValueError, "rising shares"),
+        (lambda: TokenDropping(first=1.0), ValueError, "first 1.0"),
+        (lambda: TokenDropping(last=-0.1), ValueError, "last -0.1"),
+        (lambda: ComputeBudget(ranking="best"), ValueError, "unknown ranking 'best'"),
+    ],
+)
+def test_bad_input(make, error, told):
+    with pytest.raises(error, match=told):
+        make()

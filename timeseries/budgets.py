@@ -1,0 +1,93 @@
+"""Compute budgets of the estimators: while they are trained, and when they predict."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from jumbo_backbone import ComputeBudget, ElasticBudgets, KeepRateWarmup, TokenDropping, elastic_loss
+
+Plan = ElasticBudgets | KeepRateWarmup | TokenDropping | None
+
+
+def training_plan(keep_rate: float, elastic: dict[str, Any] | bool | None, token_dropping: Any) -> Plan:
+    """At which budgets to train, by the parameters of an estimator; None for its own all along.
+
+    Raises:
+        ValueError, TypeError: If they do not fit each other, or are out of range.
+    """
+    if elastic and token_dropping is not None:
+        raise ValueError("elastic and token_dropping each decide the budgets of training: give one of them")
+    if elastic:
+        return ElasticBudgets() if elastic is True else ElasticBudgets(**elastic)
+    if token_dropping is not None:
+        if not hasattr(token_dropping, "__len__") or len(token_dropping) != 2:
+            raise ValueError(
+                f"token_dropping {token_dropping!r}: give the first and the last share, such as (0.9, 0.1)"
+            )
+        return TokenDropping(*token_dropping)
+    return KeepRateWarmup() if keep_rate < 1 else None
+
+
+def training_loss(
+    predict: Callable[[ComputeBudget], Any],
+    criterion: Callable[[Any], torch.Tensor],
+    plan: Plan,
+    own: ComputeBudget,
+    step: int,
+    total: int,
+    distill: Callable[[Any, Any], torch.Tensor] | None = None,
+) -> torch.Tensor:
+    """Loss of one training step of ``total``, at the budgets of a plan.
+
+    Args:
+        predict: The network's answer at a budget.
+        criterion: Loss of an answer.
+        plan: See ``training_plan``.
+        own: The network's budget.
+        step, total: Number of the step, and of how many.
+        distill: As in ``elastic_loss``.
+    """
+    if isinstance(plan, ElasticBudgets):
+        return elastic_loss(predict, criterion, plan.draw(step), distill)
+    return criterion(predict(own if plan is None else plan.at(step / total, own)))
+
+
+class BudgetAtHand:
+    """``set_budget`` for an estimator that has ``networks_`` with a ``SeriesEncoder`` each."""
+
+    def set_budget(self, keep_rate=1.0, resolution=None):
+        """Predict with more or less compute from now on, without fitting again.
+
+        Best after a fit with ``elastic``; without it accuracy falls a little more. Convolutions and linear parts beside
+        the encoder have no dial. Saving keeps the budget, ``clone`` and ``fit`` go back to the parameter ``keep_rate``.
+
+        Parameters
+        ----------
+        keep_rate : float
+            As in the constructor.
+        resolution : float or int, optional
+            The encoder reads a series resampled to this share of its steps, or to so many steps.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            For values out of range.
+        NotFittedError
+            If there is nothing yet to set it of.
+        """
+        self.check_is_fitted()
+        budget = ComputeBudget(keep_rate, resolution=resolution)
+        if isinstance(budget.resolution, tuple):
+            raise TypeError(f"resolution {resolution!r}: a series has one side, give a share or a number of steps")
+        for network in self.networks_:
+            network.encoder.encoder.default_budget = budget
+        return self
+
+    def _budget_as_json(self) -> dict[str, Any]:
+        budget = self.networks_[0].encoder.encoder.default_budget
+        return dict(keep_rate=budget.keep_rate, resolution=budget.resolution)
