@@ -264,6 +264,29 @@ class JumboEncoder(nn.Module):
         self.encode(x, key_mask=key_mask, on_attention={index: keep}, stop=index + 1, budget=ComputeBudget())
         return seen[0][:, :, self.jumbo_multiplier :].mean(dim=1)
 
+    def patch_depths(
+        self, x: torch.Tensor, budget: ComputeBudget | None = None, key_mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """How far each patch gets at a compute budget.
+
+        Args:
+            x: Embedded tokens (B, N, D).
+            budget: None for ``default_budget``.
+            key_mask: As in ``forward``.
+
+        Returns:
+            (B, N), int64: the number of blocks that a patch went through, the depth if it was never dropped.
+        """
+        budget = self.default_budget if budget is None else budget
+        depth = len(self.blocks)
+        depths = torch.full(x.shape[:2], depth, device=x.device)
+        for block in reversed(budget.reducing_blocks(depth)):
+            (_, _, restore), _ = self.encode(x, key_mask=key_mask, stop=block + 1, budget=budget)
+            if restore is not None:
+                dropped = torch.ones_like(depths, dtype=torch.bool).scatter(1, restore.places, False)
+                depths[dropped] = block
+        return depths
+
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Recompute each block in the backward pass instead of storing its activations."""
         self.grad_checkpointing = enable

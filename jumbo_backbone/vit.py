@@ -301,6 +301,13 @@ class JumboViT(
         x, (H, W) = self.embed(images, ComputeBudget())
         return self.patch_attention(x, block).view(-1, H, W)
 
+    @torch.no_grad()
+    def kept_map(self, images: torch.Tensor, budget: ComputeBudget | None = None) -> torch.Tensor:
+        """How far each patch of images (B, C, H, W) gets at a compute budget (None: ``default_budget``): the number of
+        blocks (B, h, w) that it went through, on the patch grid."""
+        x, (H, W) = self.embed(images, budget)
+        return self.patch_depths(x, budget).view(-1, H, W)
+
     # ---- saving and loading whole models (huggingface_hub's mixin)
 
     def get_config(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from .classification import BATCH, fit_network, probabilities, steps_of
 from .frames import instances_of
 from .network import ClassifierNet, SeriesEncoder
 from .patching import NORMALISATIONS
-from .plotting import plot_attention
+from .plotting import plot_attention, plot_kept
 from .pretraining import pretrain_encoder
 from .saving import SafeSaving, load_networks, network_tensors
 from .training import Schedule, draw_seeds, pick_device, seeded, shuffled
@@ -435,17 +435,49 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
         ValueError
             If the series has other channels than those fitted, or there is no such block.
         """
+        array, x = self._one(series)
+        attention = torch.stack([n.encoder.attention(*x, block=block)[0] for n in self.networks_]).mean(dim=0).numpy()
+        return plot_attention(array, self._spans(len(array), len(attention)), attention, ax)
+
+    def plot_kept(self, series, keep_rate, ax=None):
+        """Draw one series and which of its patches are kept at a keep rate.
+
+        Parameters
+        ----------
+        series : in any format of sktime's panels, or np.ndarray (C, T) or (T,)
+            Of a panel, the first series is drawn.
+        keep_rate : float
+            As in the constructor. Of several members, the mean of theirs is drawn.
+        ax : matplotlib axes, optional
+            New ones if None.
+
+        Returns
+        -------
+        The axes.
+
+        Raises
+        ------
+        ValueError
+            If the series has other channels than those fitted, or the rate is out of range.
+        """
+        array, x = self._one(series)
+        budget = ComputeBudget(keep_rate)
+        depths = torch.stack([n.encoder.patch_depths(*x, budget)[0] for n in self.networks_]).float().mean(dim=0)
+        return plot_kept(array, self._spans(len(array), len(depths)), (depths / self.depth).numpy(), ax)
+
+    def _one(self, series) -> tuple[np.ndarray, Batch]:
+        """The first series of what was given (T, C), and as the networks read it."""
         self.check_is_fitted()
         if isinstance(series, np.ndarray) and series.ndim < 3:
             series = series.reshape(1, -1, series.shape[-1])
-        X = convert_to(series, self.get_tag("X_inner_mtype"), as_scitype="Panel")
-        array = _arrays(X)[0]
+        array = _arrays(convert_to(series, self.get_tag("X_inner_mtype"), as_scitype="Panel"))[0]
         self._check_channels(array)
-        x = pad_together(self._tensors([array]), torch.device("cpu"))
-        attention = torch.stack([n.encoder.attention(*x, block=block)[0] for n in self.networks_]).mean(dim=0).numpy()
-        starts = np.arange(len(attention)) * self.patch_stride_
-        spans = [(s, min(s + self.patch_length_, len(array))) for s in starts.tolist()]
-        return plot_attention(array, spans, attention, ax)
+        return array, pad_together(self._tensors([array]), torch.device("cpu"))
+
+    def _spans(self, length: int, patches: int) -> list[tuple[int, int]]:
+        """First step of each patch and the one after its last."""
+        starts = np.arange(patches) * self.patch_stride_
+        return [(s, min(s + self.patch_length_, length)) for s in starts.tolist()]
 
     def _check_channels(self, array: np.ndarray) -> None:
         if array.shape[1] != self.channels_:

@@ -71,10 +71,7 @@ class SeriesEncoder(nn.Module):
         compute budget (None: the encoder's ``default_budget``)."""
         budget = self.encoder.default_budget if budget is None else budget
         normed, observed, stats = self.norm(x, observed)
-        steps = x.shape[-1]
-        (kept,) = budget.input_size((steps,), (self.embed.patch_stride,))
-        read = (normed, observed) if kept == steps else resample_time(normed, observed, kept)
-        tokens, live = self.embed(*read, stretch=steps / kept)
+        tokens, live = self._tokens(normed, observed, budget)
         (s, live, _), _ = self.encoder.encode(tokens, key_mask=live, budget=budget)
         s, J = self.encoder.norm(s), self.encoder.jumbo_multiplier
         live = None if live is None else live[:, J:]
@@ -86,6 +83,26 @@ class SeriesEncoder(nn.Module):
         normed, observed, _ = self.norm(x, observed)
         tokens, live = self.embed(normed, observed)
         return self.encoder.patch_attention(tokens, block, key_mask=live)
+
+    @torch.inference_mode()
+    def patch_depths(
+        self, x: torch.Tensor, observed: torch.Tensor | None = None, budget: ComputeBudget | None = None
+    ) -> torch.Tensor:
+        """Blocks (B, N) that each patch of series goes through at a compute budget (None: ``default_budget``)."""
+        budget = self.encoder.default_budget if budget is None else budget
+        normed, observed, _ = self.norm(x, observed)
+        tokens, live = self._tokens(normed, observed, budget)
+        return self.encoder.patch_depths(tokens, budget, key_mask=live)
+
+    def _tokens(
+        self, normed: torch.Tensor, observed: torch.Tensor | None, budget: ComputeBudget
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Patches of normalised series, read at the resolution of a budget, and which of them hold anything."""
+        steps = normed.shape[-1]
+        (read,) = budget.input_size((steps,), (self.embed.patch_stride,))
+        if read == steps:
+            return self.embed(normed, observed)
+        return self.embed(*resample_time(normed, observed, read), stretch=steps / read)
 
 
 class Forecast(NamedTuple):

@@ -50,21 +50,46 @@ def plot_attention(values: np.ndarray, spans: Sequence[tuple[int, int]], attenti
     Returns:
         The axes.
     """
-    ax = _axes(ax)
-    total, count = np.zeros(len(values)), np.zeros(len(values))
-    for (start, end), share in zip(spans, attention, strict=True):
+    steps = _per_step(spans, attention, len(values))
+    top = steps.max() or 1.0
+    return _over_bands(values, steps, "YlOrRd", 1.2 * top, "what the wide token looked at: darker, more", ax)
+
+
+def plot_kept(values: np.ndarray, spans: Sequence[tuple[int, int]], reached: np.ndarray, ax=None):
+    """Draw a series over how far its patches get when some are dropped.
+
+    Args:
+        values: The series (T, C).
+        spans: First step and the one after the last, of each patch (N, 2).
+        reached: Share of the blocks (N,) that each patch goes through: 1 if it is kept to the end.
+        ax: As above.
+
+    Returns:
+        The axes.
+    """
+    steps = _per_step(spans, reached, len(values))
+    return _over_bands(values, steps, "Greens", 1.6, "what is kept: darker, through more of the blocks", ax)
+
+
+def _per_step(spans: Sequence[tuple[int, int]], shares: np.ndarray, length: int) -> np.ndarray:
+    """A number for each patch as one for each step: where patches overlap, their mean."""
+    total, count = np.zeros(length), np.zeros(length)
+    for (start, end), share in zip(spans, shares, strict=True):
         total[start:end] += share
         count[start:end] += 1
-    steps = total / np.maximum(count, 1)  # where patches overlap, their mean
-    top = steps.max() or 1.0
+    return total / np.maximum(count, 1)
+
+
+def _over_bands(values: np.ndarray, steps: np.ndarray, colormap: str, top: float, title: str, ax):
+    """A series (T, C) over a colour for each step, from 0 to ``top``."""
+    ax = _axes(ax)
     low, high = np.nanmin(values), np.nanmax(values)
     room = 0.05 * (high - low or 1.0)
     extent = (-0.5, len(values) - 0.5, low - room, high + room)
-    ax.imshow(steps[None], aspect="auto", cmap="YlOrRd", vmin=0, vmax=1.2 * top, extent=extent, alpha=0.6)
+    ax.imshow(steps[None], aspect="auto", cmap=colormap, vmin=0, vmax=top, extent=extent, alpha=0.6)
     for channel in values.T:
         ax.plot(channel, color=_HISTORY, lw=1.2)
-    ax.set(xlim=extent[:2], ylim=extent[2:], xlabel="step")
-    ax.set_title("what the wide token looked at: darker, more")
+    ax.set(xlim=extent[:2], ylim=extent[2:], xlabel="step", title=title)
     return ax
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Pictures of what the jumbo token attends to: the image, a heat map over it, and the attended parts alone."""
+"""Pictures of what the jumbo token attends to: the image, a heat map over it, and the attended parts alone; with
+--keep-rate, instead of these parts, the patches that are kept to the end at this compute budget."""
 
 import argparse
 import contextlib
@@ -16,19 +17,21 @@ from PIL import Image, ImageOps
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from tqdm import tqdm
 
-from jumbo_backbone import JumboViT, create_model, load_checkpoint
+from jumbo_backbone import ComputeBudget, JumboViT, create_model, load_checkpoint
 from jumbo_backbone.image_files import find_images, output_stems
 
 ENDING = "_attention.png"  # of what this tool writes; passed over when it reads a folder
 PERCENTILES = (1.0, 99.0)  # ends of the colour scale: a few outlying patches may not drown the rest
 COLORMAP = "inferno"
 PAPER = (17, 17, 20)
+VEIL = (84, 52, 124)  # over patches that are dropped
 MARGIN, GAP, HEADER, FOOTER = 28, 12, 74, 60  # of a picture, in pixels
 LONGEST_SHAPE = 8  # longer side over shorter; attention over more patches than this leaves would take minutes
 
 EPILOG = """examples:
   attention.py photo.jpg --checkpoint jumbo_small.pth --out pictures
   attention.py photos/ --checkpoint jumbo_base.pth --model jumbo_base_patch16_224 --out pictures
+  attention.py photo.jpg --checkpoint jumbo_small.pth --keep-rate 0.7 --out pictures
   attention.py a.jpg b.jpg --checkpoint demo/model --block 2 --opacity 0.8 --out pictures
 
 Exit code: 0 all pictures written, 1 some images were not readable, 2 nothing could be done.
@@ -88,17 +91,45 @@ def spotlight(image: np.ndarray, attention: np.ndarray, percentiles: Sequence[fl
     return _to_uint8((grey + heat * (image - grey)) * (0.25 + 0.75 * heat))
 
 
-def draw(picture: np.ndarray, attention: np.ndarray, title: str, subtitle: str, opacity: float) -> Figure:
+def kept_patches(image: np.ndarray, depths: np.ndarray, depth: int) -> np.ndarray:
+    """The image as it is where patches are kept to the end, beneath a veil the denser the earlier they are dropped.
+
+    Args:
+        image: uint8 (H, W, 3).
+        depths: Blocks (h, w) that each patch went through; the patches cover the image evenly.
+        depth: Blocks of the model.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    h, w = depths.shape
+    rows, columns = (np.arange(side) * n // side for side, n in zip(image.shape[:2], (h, w), strict=True))
+    missed = (1 - depths / depth)[rows][:, columns, None]
+    density = np.where(missed > 0, 0.45 + 0.5 * missed, 0)
+    under = np.where(missed > 0, _luminance(image), image)
+    return _to_uint8((1 - density) * under + density * np.array(VEIL))
+
+
+def draw(
+    picture: np.ndarray,
+    attention: np.ndarray,
+    title: str,
+    subtitle: str,
+    opacity: float,
+    kept: np.ndarray | None = None,
+) -> Figure:
     """Three panels with a colour bar; side by side, or one below the other for a wide picture. An image pixel is a
-    pixel of the figure, so that nothing is blurred; tiny pictures are enlarged by a whole factor."""
+    pixel of the figure, so that nothing is blurred; tiny pictures are enlarged by a whole factor. The third panel is
+    the attended part, or ``kept`` (H, W, 3) in its place."""
     zoom = -(-320 // min(picture.shape[:2]))
-    picture = picture.repeat(zoom, axis=0).repeat(zoom, axis=1)
+    picture, kept = (p if p is None else p.repeat(zoom, axis=0).repeat(zoom, axis=1) for p in (picture, kept))
     h, w = picture.shape[:2]
     columns, rows = (1, 3) if w > 1.7 * h else (3, 1)
     width = 2 * MARGIN + columns * w + (columns - 1) * GAP
     height = HEADER + rows * h + (rows - 1) * GAP + FOOTER
     page = blank_page(height, width)
-    for i, panel in enumerate((picture, overlay(picture, attention, opacity), spotlight(picture, attention))):
+    third = spotlight(picture, attention) if kept is None else kept
+    for i, panel in enumerate((picture, overlay(picture, attention, opacity), third)):
         top, left = HEADER + i % rows * (h + GAP), MARGIN + i % columns * (w + GAP)
         page[top : top + h, left : left + w] = panel
     bar = min(300, width // 3)
@@ -238,6 +269,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--block", default=-1, type=int, help="block whose attention is drawn, negative from the end (default: last)")
     add("--size", type=int, help="shorter side of the image in pixels (default: twice the model's own size, so 448)")
     add("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: cuda where there is one")
+    add("--keep-rate", type=float, help="draw which patches are kept at this rate of the reducing blocks, up to 1")
     add("--opacity", default=0.6, type=float, help="of the heat map, 0 to 1 (default: %(default)s)")
     return parser.parse_args(argv)
 
@@ -247,6 +279,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if not 0 <= args.opacity <= 1:
             raise ValueError(f"--opacity {args.opacity} is not between 0 and 1")
+        budget = ComputeBudget(1.0 if args.keep_rate is None else args.keep_rate)
         images = find_images(args.images, (ENDING,))
         device = pick_device(args.device)
         model = load_model(args.checkpoint, args.model).to(device)
@@ -268,10 +301,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     for path, target in tqdm(list(zip(images, targets, strict=True)), unit="image", disable=quiet):
         try:
             picture = open_image(path, size, patch)
-            attention = model.attention_map(to_tensor(picture[None], model).to(device), block)[0].float().cpu().numpy()
+            x = to_tensor(picture[None], model).to(device)
+            attention = model.attention_map(x, block)[0].float().cpu().numpy()
             h, w = attention.shape
             subtitle = f"what the jumbo token attends to in block {block} (of 0 – {depth - 1}), {h} × {w} patches"
-            save(draw(picture, attention, path.name, subtitle, args.opacity), target)
+            kept = None
+            if args.keep_rate is not None:
+                depths = model.kept_map(x, budget)[0].cpu().numpy()
+                kept = kept_patches(picture, depths, depth)
+                share = (depths == depth).mean()
+                blocks = ", ".join(map(str, budget.reducing_blocks(depth))) or "none"
+                subtitle += f"; keep rate {args.keep_rate:g} in blocks {blocks}: {share:.0%} kept to the end"
+            save(draw(picture, attention, path.name, subtitle, args.opacity, kept), target)
         except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
             tqdm.write(f"attention.py: {path}: {' '.join(str(error).split())}; skipped", file=sys.stderr)
             failed += 1

@@ -7,6 +7,10 @@ meanwhile cancels: the ratio printed is the median of these paired ratios of ima
 A MODEL is a name of timm's, jumbo_*_patch16_224 included, or registers_{pico,nano,tiny,small,base,large}: timm's plain
 ViT of that preset's width, depth and heads, with a class token and 16 registers. Naming a model twice shows the noise.
 
+With --keep-rate and --resolution each model is measured at all these compute budgets; only Jumbo models have them. With
+--budgets DIR the accuracy on labelled images is measured as well, a folder of them for each class in the order of the
+classes, and the plot shows accuracy against time.
+
 In mode "train" a step is forward, loss and backward; FLOPs are those of the step, per image. Images are random and
 weights fresh. bfloat16 means weights and images cast. GFLOP/s is FLOPs times images/s.
 
@@ -43,7 +47,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-import jumbo_backbone  # noqa: F401  (registers the Jumbo presets with timm)
+from jumbo_backbone import BudgetTable, ComputeBudget, load_checkpoint, profile_budgets  # registers Jumbo with timm
 from jumbo_backbone.presets import PRESETS
 
 REGISTERS = {f"registers_{preset}": preset for preset in PRESETS}
@@ -56,6 +60,11 @@ EXAMPLES = """examples:
       three models over image sizes, drawn, every raw timing kept
   %(prog)s registers_large jumbo_large_patch16_224 --device cuda --dtype bfloat16 --batch-size 64 256 --compile
       on a GPU, with the share of its matrix-product rate that each model reaches
+  %(prog)s jumbo_small_patch16_224 --keep-rate 1 0.7 0.5 --threads 1
+      what fewer patches save
+  %(prog)s jumbo_small_patch16_224 --keep-rate 1 0.7 0.5 --resolution 1.0 0.71 --budgets imagenet/val \\
+      --checkpoint jumbo_small.pth --plot budgets.png
+      what they cost: accuracy against time
   %(prog)s jumbo_tiny_patch16_224 jumbo_tiny_patch16_224 --mode train --threads 2 --repeats 50
       training steps of one model against itself: how far from 1 the noise takes the ratio
 """
@@ -78,13 +87,29 @@ class Case:
     compile: bool
     threads: int
     model_kwargs: dict[str, Any]
+    keep_rate: float = 1.0
+    resolution: float | int | None = None
+
+    @property
+    def budget(self) -> ComputeBudget:
+        return ComputeBudget(self.keep_rate, resolution=self.resolution)
+
+    @property
+    def name(self) -> str:
+        return self.model + budget_suffix(self.budget)
 
     @property
     def setting(self) -> str:
         return f"{self.img_size} px, batch {self.batch_size}, {self.dtype}"
 
     def __str__(self) -> str:
-        return f"{self.model} ({self.setting})"
+        return f"{self.name} ({self.setting})"
+
+
+def budget_suffix(budget: ComputeBudget) -> str:
+    """What a budget leaves out, after a model's name."""
+    kept = f", keep {budget.keep_rate:g}" * (budget.keep_rate < 1)
+    return kept + (f", at {budget.resolution:g}" if budget.resolution is not None else "")
 
 
 # ---- one case
@@ -118,6 +143,10 @@ def build(case: Case) -> nn.Module:
     if isinstance(embed, PatchEmbed) and not embed.dynamic_img_pad and any(size % p for p in embed.patch_size):
         # timm would leave out the pixels beyond the last whole patch without a word
         raise ValueError(f"img_size {size} is not a multiple of the patch size {embed.patch_size[0]}")
+    if case.budget != ComputeBudget():
+        if not hasattr(model, "default_budget"):
+            raise ValueError("it computes all it has: --keep-rate and --resolution are for Jumbo models")
+        model.default_budget = case.budget
     return model
 
 
@@ -267,7 +296,7 @@ def summarise(cases: list[Case], seconds: list[list[float]], counts: list[dict[s
         derived = {
             "latency_s": quartiles(taken),
             "images_per_s": quartiles([case.batch_size / s for s in taken]),
-            "ratio": {"to": cases[0].model, **quartiles([a / b for a, b in zip(seconds[0], taken, strict=True)])},
+            "ratio": {"to": cases[0].name, **quartiles([a / b for a, b in zip(seconds[0], taken, strict=True)])},
         }
         rate = counted["flops"] * derived["images_per_s"]["median"]
         records.append({**asdict(case), **counted, "seconds": taken, **derived, "flops_per_s": rate})
@@ -278,17 +307,24 @@ def measure(args: argparse.Namespace) -> list[dict]:
     """Count, then time, then take memory: what is wrong shows before hours are spent, and nothing disturbs timing."""
     fixed = dict(mode=args.mode, device=args.device, compile=args.compile, threads=args.threads)
     settings = [
-        [Case(name, size, batch, dtype, **fixed, model_kwargs=args.model_kwargs) for name in args.models]
+        [
+            Case(
+                name, size, batch, dtype, **fixed, model_kwargs=args.model_kwargs, keep_rate=rate, resolution=resolution
+            )
+            for name in args.models
+            for resolution in args.resolution
+            for rate in args.keep_rate
+        ]
         for dtype in args.dtype
         for batch in args.batch_size
         for size in args.img_size
     ]
     cases = [case for setting in settings for case in setting]
-    distinct = {(case.model, case.img_size): case for case in cases}
+    distinct = {(case.name, case.img_size): case for case in cases}
     counts = {key: count(case) for key, case in tqdm(distinct.items(), desc="FLOPs", leave=False, disable=None)}
     records = []
     for setting in settings:
-        counted = [counts[case.model, case.img_size] for case in setting]
+        counted = [counts[case.name, case.img_size] for case in setting]
         records += summarise(setting, time_in_turn(setting, args), counted)
 
     rate = matmul_rate() if args.device == "cuda" and "bfloat16" in args.dtype else None
@@ -338,7 +374,7 @@ def table(records: list[dict]) -> str:
     for r in records:
         q1, latency, q3 = (1e3 * r["latency_s"][q] for q in ("q1", "median", "q3"))
         memory, share = r["peak_memory_bytes"], r["matmul_share"]
-        row = ["  " + r["model"], f"{r['images_per_s']['median']:.1f}"]
+        row = ["  " + label_of(r), f"{r['images_per_s']['median']:.1f}"]
         row += ["{median:.3f} [{q1:.3f}, {q3:.3f}]".format(**r["ratio"]), f"{latency:.2f} ({q3 - q1:.2f})"]
         row += ["-" if memory is None else f"{memory / 2**20:.0f}", f"{r['params'] / 1e6:.2f}"]
         row += [f"{r['flops'] / 1e9:.2f}", f"{r['flops_per_s'] / 1e9:.0f}", "-" if share is None else f"{share:.1%}"]
@@ -350,6 +386,10 @@ def table(records: list[dict]) -> str:
             lines.append(setting)
         lines.append(line)
     return "\n".join(lines)
+
+
+def label_of(record: dict) -> str:
+    return record["model"] + budget_suffix(ComputeBudget(record["keep_rate"], resolution=record["resolution"]))
 
 
 def aligned(rows: list[list[str]]) -> list[str]:
@@ -391,7 +431,7 @@ def plot(records: list[dict], title: str, path: Path) -> None:
 
     lines: dict[tuple[str, int, str], dict[int, dict]] = {}
     for r in records:
-        lines.setdefault((r["model"], r["batch_size"], r["dtype"]), {})[r["img_size"]] = r["images_per_s"]
+        lines.setdefault((label_of(r), r["batch_size"], r["dtype"]), {})[r["img_size"]] = r["images_per_s"]
     models, batches, dtypes = (list(dict.fromkeys(key[i] for key in lines)) for i in range(3))
     figure, axes = plt.subplots(figsize=(8.5, 5), layout="constrained")
     for model, batch, dtype in sorted(lines, key=lambda key: models.index(key[0])):  # a column of the legend a model
@@ -421,6 +461,83 @@ def plot(records: list[dict], title: str, path: Path) -> None:
     plt.close(figure)
 
 
+# ---- accuracy
+
+
+def validate(args: argparse.Namespace) -> BudgetTable:
+    """Cost and top-1 accuracy (%) of one model's budgets."""
+    from timm.data import create_loader, resolve_data_config
+    from timm.data.dataset import ImageDataset
+
+    case = Case(
+        args.models[0],
+        args.img_size[0],
+        args.batch_size[0],
+        "float32",
+        "inference",
+        args.device,
+        False,
+        args.threads,
+        args.model_kwargs,
+    )
+    with blamed_on(case):
+        model = build(case)
+        if args.checkpoint:
+            load_checkpoint(model, args.checkpoint)
+        model.to(args.device).eval()
+        data = ImageDataset(str(args.budgets))
+        found = len(data.reader.class_to_idx)
+        if found != model.num_classes:
+            raise ValueError(f"{args.budgets} has {found} folders of images, the model {model.num_classes} classes")
+        config = resolve_data_config({}, model=model)
+        config["input_size"] = (3, case.img_size, case.img_size)
+        kept = ("input_size", "interpolation", "mean", "std", "crop_pct")
+        loader = create_loader(
+            data,
+            batch_size=case.batch_size,
+            use_prefetcher=False,
+            num_workers=0,
+            device=torch.device(args.device),
+            **{name: config[name] for name in kept},
+        )
+
+    def accuracy(budget: ComputeBudget) -> float:
+        right = total = 0
+        for images, labels in tqdm(loader, desc="accuracy", leave=False, disable=None):
+            right += (model(images.to(args.device), budget=budget).argmax(dim=1).cpu() == labels).sum().item()
+            total += len(labels)
+        return 100 * right / total
+
+    example = torch.randn(case.batch_size, 3, case.img_size, case.img_size, device=args.device)
+    budgets = [ComputeBudget(rate, resolution=size) for size in args.resolution for rate in args.keep_rate]
+    with blamed_on(case):
+        return profile_budgets(model, example, budgets, evaluate=accuracy, repeats=args.repeats, warmup=args.warmup)
+
+
+def plot_budgets(table: BudgetTable, title: str, path: Path) -> None:
+    """Accuracy against time: a curve for each resolution."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    for n, size in enumerate(dict.fromkeys(row.budget.resolution for row in table)):
+        rows = [row for row in table if row.budget.resolution == size]
+        label = "full resolution" if size is None else f"resolution {size:g}"
+        axes.plot([r.latency_ms for r in rows], [r.metric for r in rows], marker="os^Dv"[n % 5], label=label)
+        for row in rows:
+            where = (row.latency_ms, row.metric)
+            axes.annotate(f"{row.budget.keep_rate:g}", where, xytext=(4, -11), textcoords="offset points", fontsize=8)
+    axes.set(xlabel="milliseconds a batch (numbers: keep rate)", ylabel="top-1 accuracy, %")
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    figure.suptitle(title, fontsize="medium")
+    figure.savefig(path, format="png", dpi=150)
+    plt.close(figure)
+
+
 # ---- command line
 
 
@@ -433,6 +550,10 @@ def number(kind: type, least: float) -> Callable[[str], Any]:
 
     parse.__name__ = {int: "whole number", float: "number"}[kind]  # argparse says it of what is none
     return parse
+
+
+def scale_or_pixels(text: str) -> float | int:
+    return float(text) if "." in text else int(text)
 
 
 def key_value(text: str) -> tuple[str, Any]:
@@ -496,10 +617,23 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     )
     add("--warmup", type=positive, default=3, metavar="N", help="steps before the first round (3)")
     add("--threads", type=positive, default=torch.get_num_threads(), metavar="N", help="CPU threads (%(default)s)")
+    add(
+        "--keep-rate", nargs="+", type=float, default=[1.0], metavar="R", help="shares of the patches that are kept (1)"
+    )
+    add(
+        "--resolution",
+        nargs="+",
+        type=scale_or_pixels,
+        default=[None],
+        metavar="S",
+        help="scales (0.71) or pixels (160)",
+    )
+    add("--budgets", type=Path, metavar="DIR", help="measure accuracy as well, on folders of images by class")
+    add("--checkpoint", type=Path, metavar="FILE", help="weights, for --budgets")
     add("--model-kwargs", nargs="+", type=key_value, default=[], metavar="K=V", help="arguments for every model")
     add("--no-memory", dest="memory", action="store_false", help="leave out peak memory, which takes a process a case")
     add("--json", type=Path, metavar="FILE", help="write every raw timing, the summary and the machine's facts")
-    add("--plot", type=Path, metavar="FILE.png", help="draw images/s against image size")
+    add("--plot", type=Path, metavar="FILE.png", help="draw images/s against image size; with --budgets, accuracy")
     args = parser.parse_args(argv)
     args.model_kwargs = dict(args.model_kwargs)
 
@@ -507,6 +641,19 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
         if name not in REGISTERS and not timm.is_model(name):
             near = difflib.get_close_matches(name, [*timm.list_models(), *REGISTERS], n=1, cutoff=0)
             raise BadInputError(f"unknown model {name!r}, did you mean {near[0]!r}?")
+    try:
+        for rate in args.keep_rate:
+            for resolution in args.resolution:
+                ComputeBudget(rate, resolution=resolution)
+    except ValueError as error:
+        raise BadInputError(str(error)) from None
+    if args.checkpoint and not args.budgets:
+        raise BadInputError("--checkpoint is for --budgets DIR: speed does not depend on weights")
+    if args.budgets and (len(args.models) > 1 or args.compile or args.mode == "train"):
+        raise BadInputError("--budgets measures one model, as it is, at inference")
+    for path in filter(None, (args.budgets, args.checkpoint)):
+        if not path.exists():
+            raise BadInputError(f"nothing at {path}")
     if args.device == "auto":
         args.device = "cuda" if torch.cuda.is_available() else "cpu"
     require_device(args.device)
@@ -515,6 +662,17 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     if args.plot and not importlib.util.find_spec("matplotlib"):
         raise BadInputError("--plot needs matplotlib: pip install matplotlib")
     return args
+
+
+def report_budgets(args: argparse.Namespace, argv: list[str], machine: dict[str, Any]) -> None:
+    rows = validate(args)
+    title = f"{args.models[0]}, {args.img_size[0]} px, batch {args.batch_size[0]} {where(args, machine)}"
+    print(f"{title}\n\n{rows}")
+    if args.json:
+        write_json(args.json, ["tools/benchmark.py", *argv], machine, [asdict(row) for row in rows])
+    if args.plot:
+        with replacing(args.plot) as temporary:
+            plot_budgets(rows, title, temporary)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -527,6 +685,9 @@ def main(argv: list[str] | None = None) -> int:
         args = parse_args(argv)
         torch.set_num_threads(args.threads)
         machine = machine_facts(args)
+        if args.budgets:
+            report_budgets(args, argv, machine)
+            return
         title = f"{'compiled ' * args.compile}{args.mode} {where(args, machine)}"
         records = measure(args)
         print(title + "\n\n" + table(records))

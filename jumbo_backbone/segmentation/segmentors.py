@@ -13,6 +13,7 @@ from torch import nn
 from ..budget import ComputeBudget
 from ..elastic import ElasticBudgets, distillation_loss
 from .backbone import require_dial
+from .budget_norms import BudgetNorms
 from .slide import slide_inference
 
 
@@ -41,7 +42,8 @@ class ElasticSegmentor(JumboSegmentor):
     At keep rate 1 the heads learn from the labels, as in ``EncoderDecoder``; at a lower one the decode head's logits
     learn from those of the same resolution at keep rate 1, by their divergence at each pixel of the head's map. All
     graphs of a step live until its one backward pass: 2.6 times the memory of plain training (``with_cp`` of the
-    backbone brings it down). Losses are divided by the number of budgets.
+    backbone brings it down). Losses are divided by the number of budgets. Batch norms have statistics of their own for
+    each budget (see ``BudgetNorms``).
 
     Args:
         elastic: Arguments of ``ElasticBudgets``.
@@ -59,6 +61,7 @@ class ElasticSegmentor(JumboSegmentor):
         depth = len(self.backbone.vit.blocks)
         for budget in self.elastic.grid():
             budget.reducing_blocks(depth)  # raises if there are no such blocks
+        self.norms = BudgetNorms(self, self.elastic.grid())
 
     def loss(self, inputs: torch.Tensor, data_samples: SampleList) -> dict[str, torch.Tensor]:
         """Images (B, C, H, W) and samples with labels to named losses, to be summed."""
@@ -66,12 +69,14 @@ class ElasticSegmentor(JumboSegmentor):
         pairs = self.elastic.draw(step)
         losses = {}
         for prefix, (full, reduced) in zip(("full", "small"), pairs, strict=False):
-            x = self.extract_feat(inputs, full)
-            logits = self.decode_head(x)
-            found = add_prefix(self.decode_head.loss_by_feat(logits, data_samples), "decode")
-            if self.with_auxiliary_head:
-                found.update(self._auxiliary_head_forward_train(x, data_samples))
-            student = self.decode_head(self.extract_feat(inputs, reduced))
+            with self.norms.learning(self, full):
+                x = self.extract_feat(inputs, full)
+                logits = self.decode_head(x)
+                found = add_prefix(self.decode_head.loss_by_feat(logits, data_samples), "decode")
+                if self.with_auxiliary_head:
+                    found.update(self._auxiliary_head_forward_train(x, data_samples))
+            with self.norms.learning(self, reduced):
+                student = self.decode_head(self.extract_feat(inputs, reduced))
             found["loss_distill"] = distillation_loss(student, logits)
             losses.update(add_prefix(found, prefix))
         return {name: x / (2 * len(pairs)) if "loss" in name else x for name, x in losses.items()}
@@ -80,6 +85,19 @@ class ElasticSegmentor(JumboSegmentor):
         """Images (B, C, H, W) to the maps that the heads read, at a budget (None: the backbone's own)."""
         x = self.backbone(inputs, budget)
         return self.neck(x) if self.with_neck else x
+
+    def encode_decode(self, inputs: torch.Tensor, batch_img_metas: list[dict]) -> torch.Tensor:
+        """Images (B, C, H, W) to logits (B, K, H, W)."""
+        self.norms.use(self, self.backbone.default_budget)
+        return super().encode_decode(inputs, batch_img_metas)
+
+    def train(self, mode: bool = True) -> "ElasticSegmentor":
+        super().train(mode)
+        if mode:
+            self.norms.forget()  # by whoever changes them
+        else:
+            self.norms.use(self, self.backbone.default_budget)  # now: an exported graph is not to do it
+        return self
 
 
 class ExportedSegmentor(nn.Module):
