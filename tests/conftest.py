@@ -184,11 +184,11 @@ def write_config(folder: Path, **changes: object) -> Path:
 
 @contextlib.contextmanager
 def imported_tool(name: str) -> Iterator[ModuleType]:
-    """A program of tools/ that builds on its neighbour benchmark.py, as a module; afterwards as if it never was."""
-    threads = torch.get_num_threads()
+    """A program of tools/ that builds on its neighbours, as a module; afterwards as if they never were."""
+    threads, tools = torch.get_num_threads(), Path(__file__).parents[1] / "tools"
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(Path(__file__).parents[1] / "tools")  # where Python looks when one is run as a program
+        patch.syspath_prepend(tools)  # where Python looks when one is run as a program
         yield importlib.import_module(name)
     torch.set_num_threads(threads)
-    for module in ("benchmark", name):
-        del sys.modules[module]
+    for neighbour in tools.glob("*.py"):
+        sys.modules.pop(neighbour.stem, None)

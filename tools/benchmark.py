@@ -303,14 +303,13 @@ def summarise(cases: list[Case], seconds: list[list[float]], counts: list[dict[s
     return records
 
 
-def measure(args: argparse.Namespace) -> list[dict]:
-    """Count, then time, then take memory: what is wrong shows before hours are spent, and nothing disturbs timing."""
+def settings_of(args: argparse.Namespace) -> list[list[Case]]:
+    """All cases, those that are compared with each other in one list."""
     fixed = dict(mode=args.mode, device=args.device, compile=args.compile, threads=args.threads)
-    settings = [
+    fixed["model_kwargs"] = args.model_kwargs
+    return [
         [
-            Case(
-                name, size, batch, dtype, **fixed, model_kwargs=args.model_kwargs, keep_rate=rate, resolution=resolution
-            )
+            Case(name, size, batch, dtype, **fixed, keep_rate=rate, resolution=resolution)
             for name in args.models
             for resolution in args.resolution
             for rate in args.keep_rate
@@ -319,6 +318,11 @@ def measure(args: argparse.Namespace) -> list[dict]:
         for batch in args.batch_size
         for size in args.img_size
     ]
+
+
+def measure(args: argparse.Namespace) -> list[dict]:
+    """Count, then time, then take memory: what is wrong shows before hours are spent, and nothing disturbs timing."""
+    settings = settings_of(args)
     cases = [case for setting in settings for case in setting]
     distinct = {(case.name, case.img_size): case for case in cases}
     counts = {key: count(case) for key, case in tqdm(distinct.items(), desc="FLOPs", leave=False, disable=None)}
@@ -469,17 +473,8 @@ def validate(args: argparse.Namespace) -> BudgetTable:
     from timm.data import create_loader, resolve_data_config
     from timm.data.dataset import ImageDataset
 
-    case = Case(
-        args.models[0],
-        args.img_size[0],
-        args.batch_size[0],
-        "float32",
-        "inference",
-        args.device,
-        False,
-        args.threads,
-        args.model_kwargs,
-    )
+    (cases,) = settings_of(args)
+    case = replace(cases[0], keep_rate=1.0, resolution=None)
     with blamed_on(case):
         model = build(case)
         if args.checkpoint:
@@ -509,7 +504,7 @@ def validate(args: argparse.Namespace) -> BudgetTable:
         return 100 * right / total
 
     example = torch.randn(case.batch_size, 3, case.img_size, case.img_size, device=args.device)
-    budgets = [ComputeBudget(rate, resolution=size) for size in args.resolution for rate in args.keep_rate]
+    budgets = [case.budget for case in cases]
     with blamed_on(case):
         return profile_budgets(model, example, budgets, evaluate=accuracy, repeats=args.repeats, warmup=args.warmup)
 
@@ -649,8 +644,9 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
         raise BadInputError(str(error)) from None
     if args.checkpoint and not args.budgets:
         raise BadInputError("--checkpoint is for --budgets DIR: speed does not depend on weights")
-    if args.budgets and (len(args.models) > 1 or args.compile or args.mode == "train"):
-        raise BadInputError("--budgets measures one model, as it is, at inference")
+    one = all(len(values) == 1 for values in (args.models, args.img_size, args.batch_size))
+    if args.budgets and (not one or args.compile or args.mode == "train" or args.dtype != ["float32"]):
+        raise BadInputError("--budgets measures one model at one size, as it is: inference in float32")
     for path in filter(None, (args.budgets, args.checkpoint)):
         if not path.exists():
             raise BadInputError(f"nothing at {path}")

@@ -231,3 +231,27 @@ def test_bad_input(name):
     with pytest.raises(error) as caught:
         make()
     assert message in str(caught.value)
+
+
+def test_depths_of_patches_are_those_of_the_reductions():
+    model, x = tiny_model(), images(2, 3, 64, 96)
+    tokens, _ = model.embed(x)
+    depths = model.patch_depths(tokens, HALF)
+    assert [(depths == d).sum(dim=1).tolist() for d in (3, 2, 1, 0)] == [[3, 3], [3, 3], [6, 6], [12, 12]]
+    live, _ = model.encode(tokens, budget=HALF)
+    assert torch.equal((depths == 3).nonzero()[:, 1].view(2, -1), live.restore.places)
+    assert torch.equal(model.kept_map(x, HALF), depths.view(2, 4, 6))
+    assert (model.kept_map(x) == 3).all()
+    mask = torch.ones(2, 24, dtype=torch.bool)
+    mask[0, 10:] = False
+    assert (model.patch_depths(tokens, HALF, mask)[0, 10:] < 3).all()  # padding is dropped first
+
+
+@pytest.mark.parametrize("keep_rate", [1.0, 0.7, 0.5])
+def test_compiles_to_one_graph(keep_rate):
+    model, x, budget = tiny_model(), images(2, 3, 64, 64), ComputeBudget(keep_rate)
+    torch.compiler.reset()
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(x, budget=budget), model(x, budget=budget), atol=1e-5, rtol=1e-5)
+    torch.compiler.reset()

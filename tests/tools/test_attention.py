@@ -99,6 +99,26 @@ def test_writes_a_picture_from_every_kind_of_checkpoint(tool, picture, folder, t
         assert image.width > 300 and np.asarray(image.convert("L")).std() > 10
 
 
+def test_kept_patches_are_seen_and_dropped_ones_veiled(tool):
+    image = np.full((8, 12, 3), 200, dtype=np.uint8)
+    drawn = tool.kept_patches(image, np.array([[3, 0, 1], [2, 3, 3]]), depth=3).astype(int)
+    assert np.array_equal(drawn[:4, :4], image[:4, :4]) and np.array_equal(drawn[4:, 4:], image[4:, 4:])
+    distances = [abs(drawn[at] - np.array(tool.VEIL)).sum() for at in ((0, 4), (0, 8), (4, 0), (0, 0))]
+    assert distances == sorted(distances) and len(set(distances)) == 4  # the earlier, the denser
+
+
+def test_keep_rate_draws_what_is_kept(tool, picture, folder, tmp_path, monkeypatch, capsys):
+    drawn = {}
+    original = tool.kept_patches
+    monkeypatch.setattr(tool, "kept_patches", lambda *a: drawn.update(depths=a[1], depth=a[2]) or original(*a))
+    words = [str(picture), "--checkpoint", str(folder), "--out", str(tmp_path / "out"), "--size", "96"]
+    assert tool.main([*words, "--keep-rate", "0.5"]) == 0
+    depths = drawn["depths"]  # blocks 0, 1 and 2 halve the 48 patches
+    assert [(depths == d).sum() for d in (3, 2, 1, 0)] == [6, 6, 12, 24] and drawn["depth"] == 3
+    assert tool.main([*words, "--keep-rate", "1.5"]) == 2
+    assert "keep_rate 1.5" in capsys.readouterr().err
+
+
 def test_an_unreadable_image_does_not_stop_the_others(tool, picture, folder, tmp_path, capsys):
     (tmp_path / "broken.png").write_bytes(picture.read_bytes()[:50])
     out = tmp_path / "out"

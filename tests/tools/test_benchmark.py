@@ -7,8 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import timm
 import torch
+from PIL import Image
+from timm.data import ImageDataset, create_transform
+
+from jumbo_backbone import ComputeBudget, save_checkpoint
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "benchmark.py"
 JUMBO, REGISTERS = "jumbo_pico_patch16_224", "registers_pico"
@@ -172,3 +178,66 @@ def test_help_shows_examples(bench, capsys):
         bench.main(["--help"])
     assert exit_.value.code == 0
     assert "examples:\n  benchmark.py jumbo_small_patch16_224 registers_small" in capsys.readouterr().out
+
+
+def test_budgets_are_models_of_their_own(bench, tmp_path, capsys):
+    words = [JUMBO, *QUICK, "--img-size", "96", "--keep-rate", "1", "0.5", "--resolution", "1.0", "64", "--no-memory"]
+    records = run(bench, tmp_path / "out.json", *words)
+    assert [(r["keep_rate"], r["resolution"]) for r in records] == [(1, 1.0), (0.5, 1.0), (1, 64), (0.5, 64)]
+    flops = [r["flops"] for r in records]
+    assert flops[0] > flops[1] > flops[2] > flops[3] and len({r["params"] for r in records}) == 1
+    assert all(r["ratio"]["to"] == JUMBO for r in records)
+    out = capsys.readouterr().out
+    assert f"{JUMBO}, keep 0.5, at 64 " in out and f"{JUMBO} " in out
+
+
+def test_accuracy_against_time(bench, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for n, name in enumerate(("dark", "light")):
+        (tmp_path / "val" / name).mkdir(parents=True)
+        for i in range(3):
+            pixels = rng.integers(0, 60, (40, 40, 3)) + 190 * n
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "val" / name / f"{i}.png")
+    model = timm.create_model(JUMBO, num_classes=2, img_size=32)
+    with torch.no_grad():
+        torch.nn.init.normal_(model.head.weight, generator=torch.Generator().manual_seed(0))
+    save_checkpoint(model, tmp_path / "w.safetensors")
+    words = [JUMBO, *QUICK, "--model-kwargs", "num_classes=2", "--keep-rate", "1", "0.5", "--resolution", "1.0", "0.5"]
+    words += ["--budgets", str(tmp_path / "val"), "--checkpoint", str(tmp_path / "w.safetensors")]
+    records = run(bench, tmp_path / "out.json", *words, "--plot", str(tmp_path / "out.png"))
+    assert [(r["budget"]["keep_rate"], r["budget"]["resolution"]) for r in records] == [
+        (1.0, None), (0.5, None), (1.0, 0.5), (0.5, 0.5)
+    ]  # fmt: skip
+    transform = create_transform(input_size=(3, 32, 32), interpolation="bilinear", crop_pct=1.0)
+    data = ImageDataset(str(tmp_path / "val"), transform=transform)
+    x, y = torch.stack([data[i][0] for i in range(6)]), torch.tensor([data[i][1] for i in range(6)])
+    for record in records:
+        budget = ComputeBudget(**{**record["budget"], "reduce_at": None})
+        with torch.no_grad():
+            right = (model.eval()(x, budget=budget).argmax(1) == y).float().mean().item()
+        assert record["metric"] == pytest.approx(100 * right)
+    assert "keep rate" in capsys.readouterr().out
+    with Image.open(tmp_path / "out.png") as image:
+        assert image.width > 500
+
+    assert bench.main([*words, "--model-kwargs", "num_classes=5"]) == 2
+    assert "has 2 folders of images, the model 5 classes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--keep-rate", "0"], "keep_rate 0.0"),
+        (["--resolution", "-1"], "resolution -1"),
+        (["--resolution", "wide"], "invalid scale_or_pixels value: 'wide'"),
+        (["--resolution", "8"], "smaller than one patch"),
+        (["--checkpoint", "w.pth"], "--checkpoint is for --budgets"),
+        (["--budgets", "absent"], "nothing at absent"),
+        (["--budgets", ".", "--mode", "train"], "--budgets measures one model at one size"),
+        (["--budgets", ".", "--img-size", "32", "64"], "--budgets measures one model at one size"),
+    ],
+)
+def test_bad_budgets_are_told_in_one_line(bench, capsys, words, message):
+    assert bench.main([JUMBO, *QUICK, "--no-memory", *words]) == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error and "\n" not in error

@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.logging import MessageHub
+from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from mmengine.structures import PixelData
@@ -14,6 +15,7 @@ from mmseg.structures import SegDataSample
 
 from jumbo_backbone import ComputeBudget, distillation_loss
 from jumbo_backbone.segmentation import ElasticSegmentor
+from jumbo_backbone.segmentation.budget_norms import BudgetNorms
 from tests.conftest import images, write_config, write_pairs
 
 CONFIGS = Path(__file__).resolve().parents[3] / "seg_configs"
@@ -108,6 +110,52 @@ def test_hooks_schedule_the_budget_of_each_training_step(config, hook, rates):
     assert [budget.keep_rate for training, budget in seen if training] == pytest.approx(rates)
     own = ComputeBudget(0.5, reduce_at=(1,))
     assert {budget for training, budget in seen if not training} == {own} and backbone.default_budget == own
+
+
+# ---- batch norms
+
+
+FULL, HALF, SMALL = ComputeBudget(), ComputeBudget(0.5), ComputeBudget(resolution=0.5)
+
+
+def feed(norms: BudgetNorms, model: torch.nn.Module, budget: ComputeBudget, mean: float) -> None:
+    with norms.learning(model, budget):
+        for _ in range(60):
+            model(images(64, 3, 2, 2) + mean)
+
+
+def test_each_budget_has_statistics_of_its_own():
+    model = torch.nn.Sequential(torch.nn.BatchNorm2d(3), torch.nn.ReLU(), torch.nn.BatchNorm2d(3)).train()
+    norms = BudgetNorms(model, [FULL, HALF, SMALL])
+    feed(norms, model, FULL, 1.0)
+    feed(norms, model, HALF, 5.0)
+    for budget, mean in ((FULL, 1.0), (HALF, 5.0), (ComputeBudget(0.6), 5.0), (ComputeBudget(0.9), 1.0)):
+        norms.use(model, budget)
+        torch.testing.assert_close(model[0].running_mean, torch.full((3,), mean), atol=0.2, rtol=0)
+    norms.use(model, HALF)
+    assert norms.use(model, SMALL) == 2 and model[0].running_mean.mean() > 4  # never trained: what is there stays
+    feed(norms, model, SMALL, -3.0)
+    for budget in (SMALL, ComputeBudget(resolution=0.6), ComputeBudget(0.3, resolution=0.5)):
+        norms.use(model, FULL)
+        norms.use(model, budget)
+        assert model[0].running_mean.mean() < -2
+
+
+def test_statistics_are_saved_and_survive_another_kind_of_norm(config):
+    model = make_elastic(config).train()
+    model.loss(*batch())
+    again = revert_sync_batchnorm(make_elastic(config))
+    again.load_state_dict(model.state_dict())
+    model, x = revert_sync_batchnorm(model).eval(), batch()[0]
+    again.eval()
+    seen = []
+    for budget in (FULL, HALF, SMALL):
+        model.backbone.default_budget = again.backbone.default_budget = budget
+        with torch.no_grad():
+            seen.append(model.encode_decode(x, [dict(img_shape=(32, 32))]))
+            assert torch.equal(seen[-1], again.encode_decode(x, [dict(img_shape=(32, 32))]))
+    fresh = model.norms.statistics
+    assert fresh.unique(dim=0).shape[0] == len(model.elastic.grid())
 
 
 def test_bad_input(config):
