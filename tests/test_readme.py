@@ -173,7 +173,7 @@ def test_code_of_the_first_page_runs(tmp_path, monkeypatch):
         return create(name, pretrained=pretrained, pretrained_cfg_overlay=overlay, **kwargs)
 
     monkeypatch.setattr(timm, "create_model", from_local_file)
-    use, own, export, segmentation, _ = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    use, own, export, segmentation, budgets, _ = re.findall(r"```python\n(.*?)```", README, flags=re.S)
     session: dict = {}
     with torch.no_grad():
         exec(use, session)
@@ -195,6 +195,8 @@ def test_code_of_the_first_page_runs(tmp_path, monkeypatch):
     from mmseg.registry import MODELS
 
     assert len(MODELS.build(backbone)(torch.rand(1, 3, 64, 64))) == 4
+    exec(budgets, session)
+    assert session["loss"].requires_grad and len(session["table"]) == 6
 
 
 def test_code_of_time_series_runs(tmp_path, monkeypatch):

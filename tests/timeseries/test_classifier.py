@@ -145,6 +145,16 @@ def test_attention_is_drawn(fitted):
         fitted.plot_attention(X[:1], block=7)
 
 
+def test_kept_patches_are_drawn(fitted):
+    pytest.importorskip("matplotlib").use("Agg")
+    X, _ = waves(2, channels=2)
+    everything, half = (fitted.plot_kept(X[:1], keep_rate).images[0].get_array() for keep_rate in (1.0, 0.5))
+    assert (everything == 1).all() and half.shape == (1, 48)
+    assert half.min() == 0 and half.max() > half.mean()
+    with pytest.raises(ValueError, match="keep_rate 0"):
+        fitted.plot_kept(X[:1], 0)
+
+
 @pytest.mark.parametrize("length", [1, 2, 3])
 def test_tiny_series(length):
     X, y = waves(10, T=length)

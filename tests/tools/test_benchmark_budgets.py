@@ -1,0 +1,94 @@
+"""tools/benchmark_budgets.py on tiny problems: which runs there are, what they are tested at, and that none is repeated."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sktime")
+pytest.importorskip("mmseg")
+from sktime.datasets import write_ndarray_to_tsfile
+
+from tests.conftest import imported_tool, write_config, write_pairs
+
+
+@pytest.fixture(scope="module")
+def bench():
+    with imported_tool("benchmark_budgets") as tool:
+        yield tool
+
+
+@pytest.fixture(scope="module")
+def waves(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("archive") / "Waves"
+    rng = np.random.default_rng(0)
+    for part in ("TRAIN", "TEST"):
+        y = np.arange(12) % 2
+        X = np.sin(np.arange(40) / (2 + 4 * y[:, None, None])) + 0.1 * rng.normal(size=(12, 1, 40))
+        write_ndarray_to_tsfile(
+            X, str(folder), "Waves", class_label=["0", "1"], class_value_list=y.astype(str), fold=f"_{part}"
+        )
+    return next(folder.rglob("*_TRAIN.ts")).parent
+
+
+def told(path) -> tuple[list[dict], list[dict]]:
+    results = json.loads(path.read_text())["results"]
+    return results["metrics"], results["times"]
+
+
+def test_series(bench, waves, tmp_path, capsys, monkeypatch):
+    path = tmp_path / "out.json"
+    words = ["series", str(waves), "--seeds", "0", "1", "--keep-rates", "0.5", "--epochs", "1", "--repeats", "3"]
+    words += ["--lengths", "64", "--batch-size", "2", "--json", str(path), "--plot", str(tmp_path / "out.png")]
+    assert bench.main(words) == 0
+    metrics, times = told(path)
+    seen = [(m["run"]["seed"], m["run"]["kind"], m["tested"]["keep_rate"]) for m in metrics]
+    one = [("elastic", 1.0), ("elastic", 0.5), ("alone", 1.0), ("alone", 0.5), ("alone", 0.5)]
+    assert seen == [(seed, *rest) for seed in (0, 1) for rest in one]
+    assert [m["run"]["trained"] and m["run"]["trained"]["keep_rate"] for m in metrics[:5]] == [None, None, 1, 1, 0.5]
+    assert all(0 <= m["metric"] <= 1 and m["run"]["max_epochs"] == 1 for m in metrics)
+    assert [(t["part"], t["tested"]["keep_rate"]) for t in times] == [("64 steps", 1.0), ("64 steps", 0.5)]
+    assert times[0]["speedup"]["median"] == 1 and (tmp_path / "out.png").stat().st_size > 5000
+
+    lines = capsys.readouterr().out.splitlines()
+    accuracy = [100 * m["metric"] for m in metrics if m["run"]["kind"] == "elastic" and m["tested"]["keep_rate"] == 0.5]
+    assert lines[-1].split()[:2] == ["0.5", "full"] and f"{np.mean(accuracy):.1f} ± " in lines[-1]
+    monkeypatch.setattr("timeseries.JumboClassifier.fit", lambda *_: pytest.fail("trained again"))
+    assert bench.main(words) == 0
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+def test_segmentation(bench, tmp_path, capsys):
+    write_pairs(tmp_path, 4)
+    plain = write_config(tmp_path, frame=(64, 48)).rename(tmp_path / "plain.py")
+    elastic = tmp_path / "elastic.py"
+    elastic.write_text('_base_ = "plain.py"\nmodel = dict(type="ElasticSegmentor")\n')
+    path = tmp_path / "out.json"
+    words = ["segmentation", str(plain), str(elastic), "--iterations", "2", "--seeds", "0", "--keep-rates", "0.5"]
+    words += ["--resolutions", "0.5", "--repeats", "2", "--json", str(path)]
+    assert bench.main(words) == 0
+    metrics, times = told(path)
+    kinds = [(m["run"]["kind"], m["tested"]["keep_rate"], m["tested"]["resolution"]) for m in metrics]
+    grid = [(1.0, None), (0.5, None), (1.0, 0.5), (0.5, 0.5)]
+    assert kinds[:4] == [("elastic", *at) for at in grid] and kinds[4:8] == [("alone", *at) for at in grid]
+    assert kinds[8:] == [("alone", *at) for at in grid[1:]]
+    assert [m["run"]["trained"] for m in metrics[8:]] == [m["tested"] for m in metrics[8:]]
+    assert all(0 <= m["metric"] <= 100 and m["run"]["iterations"] == 2 for m in metrics)
+    assert [t["part"] for t in times] == ["backbone"] * 4 + ["whole"] * 4
+    for backbone, whole in zip(times[:4], times[4:], strict=True):
+        assert backbone["seconds"]["median"] < whole["seconds"]["median"]
+    assert "not trained for" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["segmentation", "absent.py", "absent.py", "--iterations", "1"], "no config at absent.py"),
+        (["series", "GunPoint", "--keep-rates", "0"], "must be at least"),
+        (["series", "GunPoint", "--json", "absent/out.json"], "cannot write"),
+    ],
+)
+def test_bad_input_is_told_in_one_line(bench, capsys, words, message):
+    assert bench.main(words) == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error and "\n" not in error
