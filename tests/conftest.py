@@ -182,6 +182,26 @@ def write_config(folder: Path, **changes: object) -> Path:
     return path
 
 
+# ---- series: a folder of the archive
+
+
+def write_waves(folder: Path, count: int = 20) -> Path:
+    """Slow and fast waves as NAME_TRAIN.ts and NAME_TEST.ts; of the last test series the class is told wrongly."""
+    from sktime.datasets import write_ndarray_to_tsfile
+
+    rng = np.random.default_rng(0)
+    for part in ("TRAIN", "TEST"):
+        y = np.arange(count) % 2
+        X = np.sin(np.arange(40) / (2 + 4 * y[:, None, None])) + 0.1 * rng.normal(size=(count, 1, 40))
+        if part == "TEST":
+            y[-1] = 1 - y[-1]
+        labels = np.array(["slow", "fast"])[y]
+        write_ndarray_to_tsfile(
+            X, str(folder / "Waves"), "Waves", class_label=["fast", "slow"], class_value_list=labels, fold=f"_{part}"
+        )
+    return next(folder.rglob("*_TRAIN.ts")).parent
+
+
 @contextlib.contextmanager
 def imported_tool(name: str) -> Iterator[ModuleType]:
     """A program of tools/ that builds on its neighbours, as a module; afterwards as if they never were."""

@@ -199,6 +199,7 @@ def segmentation_config(args: argparse.Namespace, kind: str, seed: int):
     for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
         cfg[loader].update(num_workers=0, persistent_workers=False)
     cfg.randomness, cfg.log_level = dict(seed=seed), "ERROR"
+    cfg.visualizer.vis_backends = []  # mmengine would go on writing to the first run's folder
     return cfg
 
 

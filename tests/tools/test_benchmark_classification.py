@@ -3,13 +3,11 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 pytest.importorskip("sktime")
-from sktime.datasets import write_ndarray_to_tsfile
 
-from tests.conftest import imported_tool
+from tests.conftest import imported_tool, write_waves
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--params", "embed_dim=4", "num_heads=2", "depth=1", "jumbo_multiplier=2", "max_epochs=1", "num_kernels=84"]
@@ -23,21 +21,7 @@ def bench():
 
 @pytest.fixture(scope="module")
 def waves(tmp_path_factory):
-    """Slow and fast waves as a folder of the archive; of the last test series the class is told wrongly."""
-    folder = tmp_path_factory.mktemp("archive") / "Waves"
-    rng = np.random.default_rng(0)
-    for part in ("TRAIN", "TEST"):
-        y = np.arange(20) % 2
-        X = np.sin(np.arange(40) / (2 + 4 * y[:, None, None])) + 0.1 * rng.normal(size=(20, 1, 40))
-        if part == "TEST":
-            y[-1] = 1 - y[-1]
-        labels = np.array(["slow", "fast"])[y]
-        write_ndarray_to_tsfile(
-            X, str(folder), "Waves", class_label=["fast", "slow"], class_value_list=labels, fold=f"_{part}"
-        )
-    found = list(folder.rglob("*_TRAIN.ts"))[0].parent
-    assert found.name == "Waves"
-    return found
+    return write_waves(tmp_path_factory.mktemp("archive"))
 
 
 def test_a_run_and_no_second(bench, waves, tmp_path, capsys, monkeypatch):
