@@ -63,31 +63,44 @@ class Attention(nn.Module):
         # a compiler must not be tied to a number of tokens
         plain = x.is_cpu and not torch.compiler.is_compiling() and L <= _FEW_TOKENS and q.shape[-1] <= _TINY_HEAD
         if plain and not dropout_p:
-            out = _attend(q, k, v, mask)
+            out, scores = _attend(q, k, v, mask, score_rows)
         else:
             out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout_p)  # (B, heads, L, D/heads)
-        out = self.proj_drop(self.proj(out.transpose(1, 2).reshape(B, L, D)))
-        if not score_rows:
-            return out, None
-        scores = q[:, :, :score_rows] * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)  # (B, heads, rows, L)
-        if mask is not None:
-            scores = scores.masked_fill(~mask, float("-inf"))
-        return out, scores.softmax(dim=-1, dtype=torch.float32).mean(dim=1)
+            scores = _leading_scores(q, k, mask, score_rows)
+        return self.proj_drop(self.proj(out.transpose(1, 2).reshape(B, L, D))), scores if score_rows else None
 
 
-def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """Attention by plain products: q, k, v (B, heads, L, d), mask (B, 1, 1, L), True where one may attend."""
+def _leading_scores(q: torch.Tensor, k: torch.Tensor, mask: torch.Tensor | None, rows: int) -> torch.Tensor | None:
+    """What the leading queries pay each token (B, rows, L), the fused kernel having kept nothing of it."""
+    if not rows:
+        return None
+    scores = q[:, :, :rows] * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)  # (B, heads, rows, L)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    return scores.softmax(dim=-1, dtype=torch.float32).mean(dim=1)
+
+
+def _attend(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None, rows: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Attention by plain products: q, k, v (B, heads, L, d), mask (B, 1, 1, L), True where one may attend; and what the
+    leading queries pay (B, rows, L)."""
     B, heads, L, d = q.shape
     some = max(1, _SCORES // (heads * L * L))
     masks = [None] * max(B, 1) if mask is None else mask.split(some)
-    parts = [_attend_some(*part) for part in zip(q.split(some), k.split(some), v.split(some), masks, strict=False)]
-    return torch.cat(parts)
+    parts = zip(q.split(some), k.split(some), v.split(some), masks, strict=False)
+    out, scores = zip(*(_attend_some(*part, rows) for part in parts), strict=True)
+    return torch.cat(out), torch.cat(scores)
 
 
-def _attend_some(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+def _attend_some(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None, rows: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     B, heads, L, d = q.shape
     q, k, v = (t.reshape(B * heads, L, d) for t in (q, k, v))
     scores = torch.baddbmm(q.new_empty(()), q, k.transpose(1, 2), beta=0, alpha=d**-0.5)  # (B*heads, L, L)
     if mask is not None:
         scores = scores.view(B, heads, L, L).masked_fill(~mask, float("-inf")).view_as(scores)
-    return (scores.softmax(dim=-1) @ v).view(B, heads, L, d)
+    shares = scores.softmax(dim=-1)
+    leading = shares.view(B, heads, L, L)[:, :, :rows].float().mean(dim=1)
+    return (shares @ v).view(B, heads, L, d), leading

@@ -207,7 +207,8 @@ class SeriesEmbed(nn.Module):
         tokens = tokens + self.positions(tokens.shape[1], stretch)
         if observed is None and self.fits(x.shape[-1]):
             return tokens, None
-        observed = torch.ones_like(x, dtype=torch.bool) if observed is None else observed
+        if observed is None:  # the same of every series: where the last patch is padded
+            observed = torch.ones_like(x[:1], dtype=torch.bool)
         missing = self.patches(~observed)  # (B, N, C*P)
         return tokens + self.from_flags(missing.to(x.dtype)), self.live(observed)
 
