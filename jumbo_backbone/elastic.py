@@ -9,16 +9,17 @@ import torch
 import torch.nn.functional as F
 
 from .budget import ComputeBudget
+from .budget_schedule import KeepRateWarmup
 
 Answer = TypeVar("Answer")
 
 
 class BudgetPair(NamedTuple):
     """Two budgets of one resolution: the twin that keeps all patches and learns from the labels, and the one that keeps
-    some and learns from what its twin says."""
+    some and learns from what its twin says; None while all patches are still kept."""
 
     full: ComputeBudget
-    reduced: ComputeBudget
+    reduced: ComputeBudget | None
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class ElasticBudgets:
         keep_rates: Below 1; a step takes one of them, and 1.
         resolutions: As in ``ComputeBudget``; a step takes one of them, and the input as it is. 1.0 alone leaves all
             inputs as they are, and a step has two budgets instead of four.
+        warmup: Before these shares of training all patches are kept, or more than later (see ``KeepRateWarmup``): the
+            model first learns what the lower keep rates are to learn from it. None for all rates from the start.
         reduce_at, fuse: As in ``ComputeBudget``.
         seed: Of the draws.
 
@@ -38,6 +41,7 @@ class ElasticBudgets:
 
     keep_rates: tuple[float, ...] = (0.5, 0.6, 0.7, 0.8, 0.9)
     resolutions: tuple[float | int | tuple[int, int] | None, ...] = (5 / 7,)
+    warmup: tuple[float, float] | None = (0.3, 0.6)
     reduce_at: tuple[int, ...] | None = None
     fuse: bool = True
     seed: int = 0
@@ -56,6 +60,9 @@ class ElasticBudgets:
         object.__setattr__(self, "keep_rates", tuple(self.keep_rates))
         object.__setattr__(self, "resolutions", tuple(ComputeBudget(resolution=r).resolution for r in self.resolutions))
         object.__setattr__(self, "reduce_at", budgets[0].reduce_at)
+        if self.warmup is not None:
+            KeepRateWarmup(*self.warmup)  # raises if it is wrong
+            object.__setattr__(self, "warmup", tuple(self.warmup))
 
     def budget(self, keep_rate: float, resolution: float | int | tuple[int, int] | None) -> ComputeBudget:
         """One of this model's budgets."""
@@ -66,14 +73,20 @@ class ElasticBudgets:
         budgets = [self.budget(rate, size) for size in (None, *self.resolutions) for rate in (1.0, *self.keep_rates)]
         return list(dict.fromkeys(budgets))
 
-    def draw(self, step: int) -> list[BudgetPair]:
-        """The budgets of a training step, the same in every process and after resuming: two pairs (one if the drawn
-        resolution is the input's own)."""
+    def draw(self, step: int, progress: float = 1.0) -> list[BudgetPair]:
+        """The budgets of a training step, after a share of training: two pairs (one if the drawn resolution is the
+        input's own), the same in every process and after resuming."""
         chance = np.random.default_rng([self.seed, step])
         rate = self.keep_rates[chance.integers(len(self.keep_rates))]
         size = self.resolutions[chance.integers(len(self.resolutions))]
         sizes = (None,) if size is None else (None, size)
-        return [BudgetPair(self.budget(1.0, size), self.budget(rate, size)) for size in sizes]
+        pairs = []
+        for size in sizes:
+            reduced = self.budget(rate, size)
+            if self.warmup is not None:
+                reduced = KeepRateWarmup(*self.warmup).at(progress, reduced)
+            pairs.append(BudgetPair(self.budget(1.0, size), reduced if reduced.keep_rate < 1 else None))
+        return pairs
 
 
 def elastic_loss(
@@ -100,7 +113,9 @@ def elastic_loss(
     losses = []
     for full, reduced in pairs:
         answer = predict(full)
-        losses += [criterion(answer), distill(predict(reduced), answer)]
+        losses.append(criterion(answer))
+        if reduced is not None:
+            losses.append(distill(predict(reduced), answer))
     return torch.stack(losses).mean()
 
 

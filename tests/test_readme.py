@@ -3,10 +3,13 @@
 import importlib
 import json
 import re
+import shlex
 from pathlib import Path
 from statistics import mean, median, stdev
 
 import pytest
+
+from tests.conftest import imported_tool
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -222,3 +225,15 @@ def test_figures_of_pretraining_are_the_raw_file():
         assert f"{mse:.3f} / {mae:.3f}" in row
     first, last = (mean(raw["forecasting"]["reconstruction_loss"][f"{e}_epoch"]) for e in ("first", "last"))
     assert f"from {first:.2f} to {last:.2f} of the variance" in README
+
+
+@pytest.mark.parametrize("kind", ["segmentation", "series"])
+def test_tables_of_budgets_are_the_raw_files(kind):
+    pytest.importorskip("sktime")
+    told = json.loads((BENCHMARKS / f"cpu_budgets_{kind}.json").read_text())
+    with imported_tool("benchmark_budgets") as tool:
+        words = shlex.split(told["command"])[2:]
+        assert words[0] == kind
+        for row in tool.table(told["results"], tool.parse_args(words)):
+            assert "| " + " | ".join(row) + " |" in README
+    assert (BENCHMARKS / f"cpu_budgets_{kind}.png").is_file() and f"cpu_budgets_{kind}.png" in README

@@ -49,7 +49,7 @@ def training_loss(
         distill: As in ``elastic_loss``.
     """
     if isinstance(plan, ElasticBudgets):
-        return elastic_loss(predict, criterion, plan.draw(step), distill)
+        return elastic_loss(predict, criterion, plan.draw(step, step / total), distill)
     return criterion(predict(own if plan is None else plan.at(step / total, own)))
 
 

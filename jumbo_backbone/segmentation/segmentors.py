@@ -65,9 +65,10 @@ class ElasticSegmentor(JumboSegmentor):
 
     def loss(self, inputs: torch.Tensor, data_samples: SampleList) -> dict[str, torch.Tensor]:
         """Images (B, C, H, W) and samples with labels to named losses, to be summed."""
-        step = MessageHub.get_current_instance().runtime_info.get("iter", 0)
-        pairs = self.elastic.draw(step)
-        losses = {}
+        now = MessageHub.get_current_instance().runtime_info
+        step, steps = now.get("iter", 0), now.get("max_iters", 0)
+        pairs = self.elastic.draw(step, step / steps if steps else 1.0)
+        losses, count = {}, sum(budget is not None for pair in pairs for budget in pair)
         for prefix, (full, reduced) in zip(("full", "small"), pairs, strict=False):
             with self.norms.learning(self, full):
                 x = self.extract_feat(inputs, full)
@@ -75,11 +76,12 @@ class ElasticSegmentor(JumboSegmentor):
                 found = add_prefix(self.decode_head.loss_by_feat(logits, data_samples), "decode")
                 if self.with_auxiliary_head:
                     found.update(self._auxiliary_head_forward_train(x, data_samples))
-            with self.norms.learning(self, reduced):
-                student = self.decode_head(self.extract_feat(inputs, reduced))
-            found["loss_distill"] = distillation_loss(student, logits)
+            if reduced is not None:
+                with self.norms.learning(self, reduced):
+                    student = self.decode_head(self.extract_feat(inputs, reduced))
+                found["loss_distill"] = distillation_loss(student, logits)
             losses.update(add_prefix(found, prefix))
-        return {name: x / (2 * len(pairs)) if "loss" in name else x for name, x in losses.items()}
+        return {name: x / count if "loss" in name else x for name, x in losses.items()}
 
     def extract_feat(self, inputs: torch.Tensor, budget: ComputeBudget | None = None) -> Sequence[torch.Tensor]:
         """Images (B, C, H, W) to the maps that the heads read, at a budget (None: the backbone's own)."""

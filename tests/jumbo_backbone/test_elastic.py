@@ -33,6 +33,20 @@ def test_the_draws_depend_on_seed_and_step_alone():
     assert set(rates) == set(ElasticBudgets().keep_rates)
 
 
+def test_all_patches_are_kept_until_the_warmup():
+    elastic = ElasticBudgets(keep_rates=(0.5,), warmup=[0.2, 0.6])
+    rates = [[pair.reduced and pair.reduced.keep_rate for pair in elastic.draw(7, p)] for p in (0, 0.2, 0.4, 0.6, 1)]
+    assert rates == [[None, None], [None, None], [pytest.approx(0.75)] * 2, [0.5, 0.5], [0.5, 0.5]]
+    at_once = ElasticBudgets(keep_rates=(0.5,), warmup=None)
+    assert at_once.draw(7, 0) == at_once.draw(7, 1) and at_once.draw(7, 0)[0].reduced.keep_rate == 0.5
+
+    model, x, labels = tiny_model(), images(2, 3, 64, 64), torch.tensor([1, 2])
+    pairs = elastic.draw(0, 0.1)
+    loss = elastic_loss(lambda b: model(x, budget=b), lambda scores: F.cross_entropy(scores, labels), pairs)
+    parts = [F.cross_entropy(model(x, budget=pair.full), labels) for pair in pairs]
+    torch.testing.assert_close(loss, torch.stack(parts).mean())
+
+
 def test_without_other_resolutions_a_step_takes_two():
     elastic = ElasticBudgets(keep_rates=(0.5,), resolutions=(1.0,))
     (pair,) = elastic.draw(0)
@@ -122,6 +136,7 @@ def test_token_dropping_is_random_and_falls_linearly():
         (lambda: ElasticBudgets(keep_rates=(0.0,)), ValueError, "above 0"),
         (lambda: ElasticBudgets(resolutions=(-0.5,)), ValueError, "resolution -0.5"),
         (lambda: ElasticBudgets(reduce_at=(2, 1)), ValueError, "rising block numbers"),
+        (lambda: ElasticBudgets(warmup=(0.6, 0.3)), ValueError, "rising shares"),
         (lambda: KeepRateWarmup(0.5, 0.5), ValueError, "rising shares"),
         (lambda: KeepRateWarmup(0.5, 1.5), ValueError, "rising shares"),
         (lambda: TokenDropping(first=1.0), ValueError, "first 1.0"),

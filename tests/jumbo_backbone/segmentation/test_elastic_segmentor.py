@@ -57,16 +57,22 @@ def test_labels_teach_the_full_budgets_and_these_the_others(config):
 
 
 def test_budgets_follow_the_iteration(config):
-    model, (x, samples) = make_elastic(config, elastic=dict(keep_rates=[0.3, 0.6], resolutions=[1.0])).train(), batch()
+    elastic = dict(keep_rates=[0.3, 0.6], resolutions=[1.0], warmup=[0.2, 0.4])
+    model, (x, samples) = make_elastic(config, elastic=elastic).train(), batch()
     hub = MessageHub.get_current_instance()
-    asked = []
+    hub.update_info("max_iters", 10)
+    asked, losses = [], []
     forward = model.backbone.forward
     model.backbone.forward = lambda x, budget=None: asked.append(budget) or forward(x, budget)
-    for step in (0, 1, 2, 3, 4, 5):
+    for step in range(10):
         hub.update_info("iter", step)
-        model.loss(x, samples)
-    expected = [budget for step in range(6) for pair in model.elastic.draw(step) for budget in pair]
-    assert asked == expected and len({b.keep_rate for b in asked}) == 3
+        losses.append(set(model.loss(x, samples)))
+    pairs = [pair for step in range(10) for pair in model.elastic.draw(step, step / 10)]
+    assert asked == [budget for pair in pairs for budget in pair if budget is not None]
+    assert {0.3, 0.6, 1.0} < {b.keep_rate for b in asked}
+    distilled = ["full.loss_distill" in found for found in losses]
+    assert distilled == [False] * 3 + [True] * 7
+    hub.runtime_info.clear()
 
 
 def test_elastic_trains_validates_and_tests_at_any_budget(config):

@@ -103,7 +103,8 @@ def test_plans():
     [
         (None, [(0.5, None)]),
         (KeepRateWarmup(0, 1), [(0.75, None)]),
-        (ElasticBudgets((0.3,), (0.5,)), [(1.0, None), (0.3, None), (1.0, 0.5), (0.3, 0.5)]),
+        (ElasticBudgets((0.3,), (0.5,), (0, 0.5)), [(1.0, None), (0.3, None), (1.0, 0.5), (0.3, 0.5)]),
+        (ElasticBudgets((0.3,), (0.5,), (0.5, 0.6)), [(1.0, None), (1.0, 0.5)]),
     ],
 )
 def test_a_step_runs_the_budgets_of_its_plan(plan, expected):
