@@ -65,7 +65,7 @@ def runs_of(args: argparse.Namespace, subjects: list[str]) -> Iterator[dict[str,
     """Every training run: what is trained, with which seed, for which budget alone (None: for all)."""
     for seed in args.seeds:
         for subject in subjects:
-            for budget in (None, *budgets_of(args)):
+            for budget in (*budgets_of(args), None):
                 yield dict(subject=subject, seed=seed, kind=ELASTIC if budget is None else ALONE, trained=plain(budget))
 
 
