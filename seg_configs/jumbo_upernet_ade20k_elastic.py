@@ -1,3 +1,3 @@
-# jumbo_upernet_ade20k.py, trained for every compute budget at once: 2.6 times the work of a step.
+# jumbo_upernet_ade20k.py, trained for every compute budget at once: a step takes up to three times as long.
 _base_ = "jumbo_upernet_ade20k.py"
 model = dict(type="ElasticSegmentor", elastic=dict(keep_rates=[0.5, 0.6, 0.7, 0.8, 0.9], resolutions=[5 / 7]))

@@ -83,8 +83,8 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
         Share of the patches that go on after a quarter, a half and three quarters of the encoder's blocks, those that
         the wide token attends to most; the others go on as one (see ``jumbo_backbone.ComputeBudget``).
     elastic : bool or dict, optional
-        Train one network for many compute budgets, for ``set_budget`` to choose from: four of them in each step, 2.6
-        times the work (True, or arguments of ``jumbo_backbone.ElasticBudgets``, such as
+        Train one network for many compute budgets, for ``set_budget`` to choose from: up to four of them in each step,
+        so that it takes up to four times as long (True, or arguments of ``jumbo_backbone.ElasticBudgets``, such as
         ``dict(keep_rates=(0.5, 0.7), resolutions=(0.5,))``).
     token_dropping : tuple of two floats, optional
         Shares of the patches that are dropped at random when training begins and when it ends, such as (0.9, 0.1).
