@@ -11,10 +11,18 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
 from jumbo_backbone.segmentation import ExportedSegmentor
-from jumbo_backbone.segmentation.cli import add_config_arguments, in_users_terms, load_strictly, read_config
+from jumbo_backbone.segmentation.cli import (
+    add_budget_arguments,
+    add_config_arguments,
+    in_users_terms,
+    load_strictly,
+    read_config,
+    use_budget,
+)
 
 EPILOG = """examples:
   export.py seg_configs/jumbo_upernet_ade20k.py best_mIoU_iter_160000.pth --size 512 512 --out jumbo.onnx
+  export.py CONFIG CHECKPOINT --keep-rate 0.7 --out faster.onnx
 
 Input "images": float32 (batch, 3, H, W), RGB, values 0 to 255; output: logits (batch, classes, H, W). Resizing to H x W
 is left to you. Needs pip install '.[onnx]'.
@@ -30,9 +38,11 @@ def main(argv: Sequence[str] | None = None) -> Path:
     parser.add_argument("checkpoint", type=Path, help="a .pth that tools/train.py left")
     parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="pixels (default: the training size)")
     parser.add_argument("--out", type=Path, default=Path("segmentor.onnx"), help="default: %(default)s")
+    add_budget_arguments(parser)
     args = parser.parse_args(argv)
     with in_users_terms("export.py"):
         cfg = read_config(args)
+        use_budget(cfg, args.keep_rate, args.resolution)
         init_default_scope("mmseg")
         cfg.model.backbone.pop("init_cfg", None)
         segmentor = revert_sync_batchnorm(MODELS.build(cfg.model))

@@ -40,10 +40,10 @@ class ElasticSegmentor(JumboSegmentor):
     """One segmentor for many compute budgets (SuperViT): each step trains at four of them.
 
     At keep rate 1 the heads learn from the labels, as in ``EncoderDecoder``; at a lower one the decode head's logits
-    learn from those of the same resolution at keep rate 1, by their divergence at each pixel of the head's map. All
-    graphs of a step live until its one backward pass, which takes up to three times the memory of plain training
-    (``with_cp`` of the backbone brings it down). Losses are divided by the number of budgets. Batch norms have statistics of their own for
-    each budget (see ``BudgetNorms``).
+    learn from those of the same resolution at keep rate 1, by their divergence at each pixel of the head's map. Losses
+    are divided by the number of budgets. All graphs of a step live until its one backward pass, which takes up to three
+    times the memory of plain training (``with_cp`` of the backbone brings it down). Batch norms have statistics of
+    their own for each budget (see ``BudgetNorms``).
 
     Args:
         elastic: Arguments of ``ElasticBudgets``.

@@ -14,7 +14,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 from jumbo_backbone import ComputeBudget, distillation_loss
-from jumbo_backbone.segmentation import ElasticSegmentor
+from jumbo_backbone.segmentation import ElasticSegmentor, ExportedSegmentor
 from jumbo_backbone.segmentation.budget_norms import BudgetNorms
 from tests.conftest import images, write_config, write_pairs
 
@@ -162,6 +162,19 @@ def test_statistics_are_saved_and_survive_another_kind_of_norm(config):
             assert torch.equal(seen[-1], again.encode_decode(x, [dict(img_shape=(32, 32))]))
     fresh = model.norms.statistics
     assert fresh.unique(dim=0).shape[0] == len(model.elastic.grid())
+
+
+@pytest.mark.parametrize("budget", [FULL, HALF, SMALL])
+def test_exports_at_any_budget(config, budget):
+    model = revert_sync_batchnorm(make_elastic(config)).train()
+    model.loss(*batch())
+    model.backbone.default_budget = budget
+    exported, x = ExportedSegmentor(model), 255 * torch.rand(3, 3, 32, 32)
+    with torch.no_grad():
+        program = torch.export.export(exported, (x,), dynamic_shapes=({0: torch.export.Dim("batch", min=2, max=8)},))
+        for size in (3, 5):
+            y = 255 * torch.rand(size, 3, 32, 32)
+            torch.testing.assert_close(program.module()(y), exported(y), atol=1e-4, rtol=1e-4)
 
 
 def test_bad_input(config):
