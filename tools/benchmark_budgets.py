@@ -93,7 +93,7 @@ def measure(
     told = json.loads(args.json.read_text()) if args.json and args.json.exists() else {}
     results = told.get("results", dict(metrics=[], times=[]))
     done = [r["run"] for r in results["metrics"]]
-    missing = [run for run in runs_of(args, subjects) if {**run, **args.recipe} not in done]
+    missing = [run for run in runs_of(args, subjects) if args.runs and {**run, **args.recipe} not in done]
 
     def write() -> None:
         if args.json:
@@ -240,14 +240,17 @@ def measure_series(args: argparse.Namespace) -> dict:
 # ---- output
 
 
-def cell(results: dict, kind: str, trained: ComputeBudget | None, tested: ComputeBudget) -> np.ndarray:
-    """Metric by seed: the mean over the subjects that all seeds have."""
-    by_seed: dict[int, dict[str, float]] = {}
-    for r in results["metrics"]:
-        run = r["run"]
-        if (run["kind"], run["trained"], r["tested"]) == (kind, plain(trained), plain(tested)):
-            by_seed.setdefault(run["seed"], {})[run["subject"]] = r["metric"]
-    return np.array([np.mean(list(found.values())) for _, found in sorted(by_seed.items())])
+def cell(
+    results: dict, args: argparse.Namespace, kind: str, trained: ComputeBudget | None, tested: ComputeBudget
+) -> dict[int, float]:
+    """Metric by seed, the mean over the subjects; only of seeds that have all of them."""
+    wanted = dict(kind=kind, trained=plain(trained), **args.recipe)
+    found = [r for r in results["metrics"] if wanted.items() <= r["run"].items() and r["tested"] == plain(tested)]
+    subjects = {r["run"]["subject"] for r in results["metrics"]}
+    by_seed: dict[int, list[float]] = {}
+    for r in found:
+        by_seed.setdefault(r["run"]["seed"], []).append(r["metric"])
+    return {seed: float(np.mean(m)) for seed, m in sorted(by_seed.items()) if len(m) == len(subjects)}
 
 
 def table(results: dict, args: argparse.Namespace) -> list[list[str]]:
@@ -257,19 +260,20 @@ def table(results: dict, args: argparse.Namespace) -> list[list[str]]:
     head = ["keep rate", "resolution", ALONE, ELASTIC, "elastic - full alone", "not trained for"]
     rows = [[*head, *(f"{part} ms" for part in parts), *(f"{part} speed-up" for part in parts)]]
 
-    def mean(values: np.ndarray, sign: str = "") -> str:
+    def mean(by_seed: dict[int, float], sign: str = "") -> str:
+        values = np.array(list(by_seed.values()))
         if not len(values):
             return "-"
         error = f" ± {scale * values.std(ddof=1) / np.sqrt(len(values)):.1f}" if len(values) > 1 else ""
         return f"{scale * values.mean():{sign}.1f}{error}"
 
-    full = cell(results, ALONE, budgets[0], budgets[0])
+    full = cell(results, args, ALONE, budgets[0], budgets[0])
     for budget in budgets:
-        elastic = cell(results, ELASTIC, None, budget)
-        paired = elastic - full if len(elastic) == len(full) else elastic[:0]
+        elastic = cell(results, args, ELASTIC, None, budget)
+        paired = {seed: elastic[seed] - full[seed] for seed in elastic if seed in full}
         row = [f"{budget.keep_rate:g}", "full" if budget.resolution is None else f"{budget.resolution:.3g}"]
-        row += [mean(cell(results, ALONE, budget, budget)), mean(elastic), mean(paired, "+")]
-        row.append("-" if budget == budgets[0] else mean(cell(results, ALONE, budgets[0], budget)))
+        row += [mean(cell(results, args, ALONE, budget, budget)), mean(elastic), mean(paired, "+")]
+        row.append("-" if budget == budgets[0] else mean(cell(results, args, ALONE, budgets[0], budget)))
         at = [t for part in parts for t in results["times"] if (t["part"], t["tested"]) == (part, plain(budget))]
         row += [f"{1e3 * t['seconds']['median']:.1f}" for t in at]
         rows.append(row + [f"{t['speedup']['median']:.2f}" for t in at])
@@ -297,15 +301,15 @@ def plot(results: dict, args: argparse.Namespace, title: str, path: Path) -> Non
     for label, (kind, trained, colour) in ways.items():
         for n, resolution in enumerate((None, *args.resolutions)):
             found = [
-                (milliseconds[json.dumps(plain(b))], args.scale * cell(results, kind, trained(b), b))
+                (milliseconds[json.dumps(plain(b))], list(cell(results, args, kind, trained(b), b).values()))
                 for b in budgets
                 if b.resolution == resolution
             ]
             found = [(ms, values) for ms, values in found if len(values)]
             if not found:
                 continue
-            ms, means = [f[0] for f in found], [f[1].mean() for f in found]
-            errors = [f[1].std(ddof=1) / np.sqrt(len(f[1])) if len(f[1]) > 1 else 0 for f in found]
+            ms, means = [f[0] for f in found], [args.scale * np.mean(f[1]) for f in found]
+            errors = [args.scale * np.std(f[1], ddof=1) / np.sqrt(len(f[1])) if len(f[1]) > 1 else 0 for f in found]
             size = "full resolution" if resolution is None else f"resolution {resolution:.2g}"
             style = dict(color=colour, marker="os^D"[n], linestyle=["-", "--", ":", "-."][n], capsize=3, lw=1.4)
             axes.errorbar(ms, means, yerr=errors, label=f"{label}, {size}", **style)
@@ -336,6 +340,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
         add("--seeds", nargs="+", type=number(int, 0), default=[0, 1, 2], metavar="N", help="runs of each (0 1 2)")
         add("--keep-rates", nargs="+", type=share, default=[0.7, 0.5], metavar="R", help="beside 1 (0.7 0.5)")
         add("--repeats", type=positive, default=30, metavar="N", help="rounds of timing (30)")
+        add("--no-runs", dest="runs", action="store_false", help="train nothing: times and table of what the file has")
         add("--threads", type=positive, default=1, metavar="N", help="CPU threads (1)")
         add("--json", type=Path, metavar="FILE", help="write every raw figure and the machine's facts")
         add("--plot", type=Path, metavar="FILE.png", help="draw metric against time")

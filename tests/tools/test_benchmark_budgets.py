@@ -34,9 +34,9 @@ def test_series(bench, waves, tmp_path, capsys, monkeypatch):
     assert bench.main(words) == 0
     metrics, times = told(path)
     seen = [(m["run"]["seed"], m["run"]["kind"], m["tested"]["keep_rate"]) for m in metrics]
-    one = [("elastic", 1.0), ("elastic", 0.5), ("alone", 1.0), ("alone", 0.5), ("alone", 0.5)]
+    one = [("alone", 1.0), ("alone", 0.5), ("alone", 0.5), ("elastic", 1.0), ("elastic", 0.5)]
     assert seen == [(seed, *rest) for seed in (0, 1) for rest in one]
-    assert [m["run"]["trained"] and m["run"]["trained"]["keep_rate"] for m in metrics[:5]] == [None, None, 1, 1, 0.5]
+    assert [m["run"]["trained"] and m["run"]["trained"]["keep_rate"] for m in metrics[:5]] == [1, 1, 0.5, None, None]
     assert all(0 <= m["metric"] <= 1 and m["run"]["max_epochs"] == 1 for m in metrics)
     assert [(t["part"], t["tested"]["keep_rate"]) for t in times] == [("64 steps", 1.0), ("64 steps", 0.5)]
     assert times[0]["speedup"]["median"] == 1 and (tmp_path / "out.png").stat().st_size > 5000
@@ -46,6 +46,8 @@ def test_series(bench, waves, tmp_path, capsys, monkeypatch):
     assert lines[-1].split()[:2] == ["0.5", "full"] and f"{np.mean(accuracy):.1f} ± " in lines[-1]
     monkeypatch.setattr("timeseries.JumboClassifier.fit", lambda *_: pytest.fail("trained again"))
     assert bench.main(words) == 0
+    assert capsys.readouterr().out.splitlines() == lines
+    assert bench.main([*words, "--seeds", "0", "1", "2", "--no-runs"]) == 0  # what there is
     assert capsys.readouterr().out.splitlines() == lines
 
 
@@ -61,9 +63,9 @@ def test_segmentation(bench, tmp_path, capsys):
     metrics, times = told(path)
     kinds = [(m["run"]["kind"], m["tested"]["keep_rate"], m["tested"]["resolution"]) for m in metrics]
     grid = [(1.0, None), (0.5, None), (1.0, 0.5), (0.5, 0.5)]
-    assert kinds[:4] == [("elastic", *at) for at in grid] and kinds[4:8] == [("alone", *at) for at in grid]
-    assert kinds[8:] == [("alone", *at) for at in grid[1:]]
-    assert [m["run"]["trained"] for m in metrics[8:]] == [m["tested"] for m in metrics[8:]]
+    assert kinds[:4] == [("alone", *at) for at in grid] and kinds[7:] == [("elastic", *at) for at in grid]
+    assert kinds[4:7] == [("alone", *at) for at in grid[1:]]
+    assert [m["run"]["trained"] for m in metrics[4:7]] == [m["tested"] for m in metrics[4:7]]
     assert all(0 <= m["metric"] <= 100 and m["run"]["iterations"] == 2 for m in metrics)
     assert [t["part"] for t in times] == ["backbone"] * 4 + ["whole"] * 4
     assert all(t["seconds"]["median"] > 0 for t in times)
