@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.runner import Runner
+from torch.utils.data import Dataset
 
 from jumbo_backbone.files import write_atomically
 from jumbo_backbone.segmentation.cli import (
@@ -64,12 +65,25 @@ def prepare(args: argparse.Namespace) -> Config:
     return cfg
 
 
+def require_distinct_names(dataset: Dataset) -> None:
+    """Raise a ValueError if two images would have their labels written to one file."""
+    places: dict[str, str] = {}
+    for i in range(len(dataset)):
+        path = dataset.get_data_info(i)["img_path"]
+        if (other := places.setdefault(Path(path).stem, path)) != path:
+            raise ValueError(
+                f"--out names labels after images, and {other} and {path} have one name: rename one of them"
+            )
+
+
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Test as the arguments say; returns the metrics."""
     args = parse(argv)
     with in_users_terms("test.py"):
         cfg = prepare(args)
         runner = Runner.from_cfg(cfg)
+        if args.out is not None:
+            require_distinct_names(runner.test_dataloader.dataset)
         load_strictly(getattr(runner.model, "module", runner.model), args.checkpoint)
         metrics = {name: float(value) for name, value in runner.test().items()}
         if args.out is not None:

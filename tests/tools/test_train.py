@@ -5,6 +5,7 @@ import json
 import os
 import re
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,6 +98,18 @@ def test_ways_of_testing(run, trained, data, tmp_path, options):
     output = run("test.py", data[1], trained[0] / "iter_8.pth", *options, "--show-dir", tmp_path / "show", cwd=tmp_path)
     assert re.search(r"mIoU: \d", output)
     assert len(list((tmp_path / "show").iterdir())) == 5
+
+
+def test_labels_of_two_images_never_share_a_file(run, trained, data, tmp_path):
+    write_pairs(tmp_path, 2)
+    for kind in ("images", "annotations"):
+        (tmp_path / kind / "validation" / "more").mkdir()
+        shutil.copy(tmp_path / kind / "validation" / "000.png", tmp_path / kind / "validation" / "more")
+    output = run(
+        "test.py", data[1], trained[0] / "iter_8.pth", "--out", "out", "--data-root", tmp_path, cwd=tmp_path, code=2
+    )
+    assert "have one name: rename one of them" in output
+    run("test.py", data[1], trained[0] / "iter_8.pth", "--data-root", tmp_path, cwd=tmp_path)
 
 
 def test_export(run, trained, data, tmp_path):
