@@ -158,8 +158,10 @@ def measure_segmentation(args: argparse.Namespace) -> dict:
             return metrics
 
     def times() -> list[dict[str, Any]]:
+        from mmengine.registry import init_default_scope
         from mmseg.registry import MODELS
 
+        init_default_scope("mmseg")
         cfg = segmentation_config(args, ALONE, 0)
         model = MODELS.build(cfg.model).eval()
         width, height = cfg.frame

@@ -154,7 +154,9 @@ def measure_epoch(args: argparse.Namespace) -> list[dict]:
 
     def turn(model: torch.nn.Module, loss: Callable[[Any], torch.Tensor]) -> Callable[[], Any]:
         schedule = Schedule(epochs=1, steps=args.steps)
-        return lambda: train(model, loss, windows.draw, None, schedule, generator=generator, device=torch.device("cpu"))
+        loss_of = lambda batch, step, total: loss(batch)  # noqa: E731
+        options = dict(generator=generator, device=torch.device("cpu"))
+        return lambda: train(model, loss_of, windows.draw, None, schedule, **options)
 
     models = make_models()
     turns = [turn(*model) for model in models.values()]

@@ -22,7 +22,7 @@ def problem(score=True, loss=None, epochs=6, **options):
             for _ in range(steps):
                 yield torch.randn(32, 3, generator=generator)
 
-        def squared(x):
+        def squared(x, step, total):
             return (model(x) - x @ truth.T).square().mean()
 
         history = train(
@@ -67,7 +67,7 @@ def test_frozen_parameters_stay_for_the_first_epochs(frozen_epochs):
         before, seen = model[0].weight.detach().clone(), []
         train(
             model,
-            lambda x: (model(x) - 1).square().mean(),
+            lambda x, *_: (model(x) - 1).square().mean(),
             lambda generator, steps: (torch.randn(8, 3, generator=generator) for _ in range(steps)),
             None,
             Schedule(6, steps=2, weight_decay=0.1, frozen_epochs=frozen_epochs),
@@ -96,7 +96,7 @@ def test_a_gain_within_its_own_error_is_no_gain():
             told = iter([torch.ones(2)] + [torch.tensor(scores) - 0.01] * 3)
             history = train(
                 model,
-                lambda x, model=model: model(x).square().mean(),
+                lambda x, step, total, model=model: model(x).square().mean(),
                 lambda generator, steps: [torch.ones(2, 1)] * steps,
                 lambda m, told=told: next(told),
                 Schedule(3, steps=5),
@@ -110,11 +110,11 @@ def test_ctrl_c_keeps_the_best_so_far():
     calls = []
 
     def interrupting(model, loss):
-        def of(x):
+        def of(x, step, total):
             calls.append(1)
             if len(calls) > 50:  # in the third epoch
                 raise KeyboardInterrupt
-            return loss(x)
+            return loss(x, step, total)
 
         return of
 
@@ -128,9 +128,9 @@ def test_a_loss_that_is_no_number_ends_training_with_sound_weights(when, kept):
     calls = []
 
     def breaking(model, loss):
-        def of(x):
+        def of(x, step, total):
             calls.append(1)
-            return loss(x) * (float("nan") if len(calls) > when else 1)
+            return loss(x, step, total) * (float("nan") if len(calls) > when else 1)
 
         return of
 
