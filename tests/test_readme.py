@@ -237,3 +237,10 @@ def test_tables_of_budgets_are_the_raw_files(kind):
         for row in tool.table(told["results"], tool.parse_args(words)):
             assert "| " + " | ".join(row) + " |" in README
     assert (BENCHMARKS / f"cpu_budgets_{kind}.png").is_file() and f"cpu_budgets_{kind}.png" in README
+
+
+def test_speed_of_keep_rates_is_the_raw_file():
+    _, *reduced = json.loads((BENCHMARKS / "cpu_keep_rates.json").read_text())["results"]
+    ratios = [r["ratio"]["median"] for r in reduced]
+    text = "runs at {:.3f} of its speed with keep rate 0.7 and at {:.3f} with 0.5".format(*ratios)
+    assert [r["keep_rate"] for r in reduced] == [0.7, 0.5] and text in " ".join(README.split())
