@@ -136,7 +136,7 @@ def timed_budgets(
 def measure_segmentation(args: argparse.Namespace) -> dict:
     from mmengine.runner import Runner
 
-    from jumbo_backbone.segmentation.cli import load_strictly  # noqa: F401  (registers)
+    import jumbo_backbone.segmentation  # noqa: F401  (registers)
 
     def train(run: dict[str, Any], folder: str) -> Runner:
         cfg = segmentation_config(args, run["kind"], run["seed"])
