@@ -106,7 +106,7 @@ def elastic_loss(
 
     In a loop such as timm's, instead of ``loss = criterion(model(images), labels)``::
 
-        pairs = elastic.draw(step)
+        pairs = elastic.draw(step, progress=step / steps)  # without progress there is no warm-up
         loss = elastic_loss(lambda b: model(images, budget=b), lambda scores: criterion(scores, labels), pairs)
     """
     distill = distillation_loss if distill is None else distill

@@ -20,7 +20,8 @@ class BudgetNorms(nn.Module):
     Args:
         model: Whose batch norms they are; it is not kept.
         budgets: Budgets it is trained for. Any other has the statistics of the nearest: of the same resolution if there
-            is one, else of the nearest scale; among these of the nearest keep rate.
+            is one, else of the nearest scale; among these of the nearest keep rate. So it is with the keep rates of a
+            warm-up too; what they leave is forgotten after it.
     """
 
     def __init__(self, model: nn.Module, budgets: Sequence[ComputeBudget]) -> None:
