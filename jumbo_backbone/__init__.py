@@ -2,7 +2,9 @@
 
 from .budget import ComputeBudget
 from .budget_schedule import KeepRateWarmup, TokenDropping
+from .calibration import Calibration, Outcomes, ask_all, calibrate, fit_temperatures, member_costs
 from .checkpoint import LoadReport, load_checkpoint, save_checkpoint
+from .committee import Cascade, Ensemble
 from .elastic import BudgetPair, ElasticBudgets, distillation_loss, elastic_loss
 from .encoder import JumboEncoder
 from .presets import create_model, list_models
@@ -15,18 +17,26 @@ __all__ = [
     "BudgetPair",
     "BudgetProfile",
     "BudgetTable",
+    "Calibration",
+    "Cascade",
     "ComputeBudget",
     "ElasticBudgets",
+    "Ensemble",
     "JumboEncoder",
     "JumboViT",
     "KeepRateWarmup",
     "LoadReport",
+    "Outcomes",
     "TokenDropping",
+    "ask_all",
+    "calibrate",
     "create_model",
     "distillation_loss",
     "elastic_loss",
+    "fit_temperatures",
     "list_models",
     "load_checkpoint",
+    "member_costs",
     "profile_budgets",
     "save_checkpoint",
 ]

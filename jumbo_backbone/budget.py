@@ -52,6 +52,14 @@ class ComputeBudget:
         if self.ranking not in RANKINGS:
             raise ValueError(f"unknown ranking {self.ranking!r}: choose one of {', '.join(RANKINGS)}")
 
+    def __str__(self) -> str:
+        """What it leaves out: "full", "keep 0.7", "keep 0.5 at 0.714" (a scale) or "at 384x512" (pixels)."""
+        kept = [f"keep {self.keep_rate:.3g}"] if self.keep_rate < 1 else []
+        size = self.resolution
+        if size is not None:
+            kept.append("at " + ("x".join(map(str, size)) if isinstance(size, tuple) else f"{size:.4g}"))
+        return " ".join(kept) or "full"
+
     def reducing_blocks(self, depth: int) -> tuple[int, ...]:
         """Numbers of the blocks of a model that reduce; none at keep_rate 1.
 

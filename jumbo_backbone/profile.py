@@ -4,7 +4,7 @@ import json
 import statistics
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from weakref import WeakSet
@@ -95,7 +95,6 @@ class BudgetTable(list[BudgetProfile]):
         return "\n".join(lines)
 
 
-@torch.no_grad()
 def profile_budgets(
     model: Callable[..., object],
     example: torch.Tensor,
@@ -123,33 +122,41 @@ def profile_budgets(
     budgets = list(dict.fromkeys(budgets))
     if not budgets:
         raise ValueError("budgets is empty: give at least one ComputeBudget")
+    costs = measure_calls([lambda b=b: model(example, budget=b) for b in budgets], example.device, repeats, warmup)
+    return BudgetTable(
+        BudgetProfile(budget, *cost, None if evaluate is None else float(evaluate(budget)))
+        for budget, cost in zip(budgets, costs, strict=True)
+    )
+
+
+@torch.no_grad()
+def measure_calls(
+    calls: Sequence[Callable[[], object]], device: torch.device, repeats: int = 20, warmup: int = 2
+) -> list[tuple[int, float, int]]:
+    """FLOPs, median milliseconds and peak bytes of some calls, timed in turn on a device.
+
+    Raises:
+        ValueError: If there are no rounds.
+    """
     if repeats < 1:
         raise ValueError(f"repeats {repeats}: give at least 1")
-    cuda = example.device.type == "cuda"
-    flops, seconds = {}, {budget: [] for budget in budgets}
-    for budget in budgets:
+    cuda = device.type == "cuda"
+    flops, seconds = [], [[] for _ in calls]
+    for call in calls:
         with FlopCounterMode(display=False) as counter:
-            model(example, budget=budget)
-        flops[budget] = counter.get_total_flops()
+            call()
+        flops.append(counter.get_total_flops())
         for _ in range(warmup):
-            model(example, budget=budget)
+            call()
     for _ in range(repeats):
-        for budget in budgets:
+        for call, taken in zip(calls, seconds, strict=True):
             _wait(cuda)
             start = time.perf_counter()
-            model(example, budget=budget)
+            call()
             _wait(cuda)
-            seconds[budget].append(time.perf_counter() - start)
-    return BudgetTable(
-        BudgetProfile(
-            budget,
-            flops[budget],
-            1e3 * statistics.median(seconds[budget]),
-            _peak_memory(lambda b=budget: model(example, budget=b), cuda),
-            None if evaluate is None else float(evaluate(budget)),
-        )
-        for budget in budgets
-    )
+            taken.append(time.perf_counter() - start)
+    milliseconds = [1e3 * statistics.median(taken) for taken in seconds]
+    return list(zip(flops, milliseconds, [_peak_memory(call, cuda) for call in calls], strict=True))
 
 
 def _wait(cuda: bool) -> None:

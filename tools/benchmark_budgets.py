@@ -150,8 +150,8 @@ def measure_segmentation(args: argparse.Namespace) -> dict:
         return runner
 
     def test(run: dict[str, Any]) -> list[float]:
-        with tempfile.TemporaryDirectory() as folder:
-            runner, metrics = train(run, folder), []
+        with tempfile.TemporaryDirectory() as temporary:
+            runner, metrics = train(run, str(args.work_dir / folder_of(run) if args.work_dir else temporary)), []
             for budget in tested_at(run, args):
                 runner.model.backbone.default_budget = budget
                 metrics.append(float(runner.test()["mIoU"]))
@@ -181,6 +181,16 @@ def measure_segmentation(args: argparse.Namespace) -> dict:
         return timed_budgets([lambda b: model.backbone(batch, b), whole], ["backbone", "whole"], args)
 
     return measure(args, [args.config.stem], test, times)
+
+
+def folder_of(run: dict[str, Any]) -> str:
+    """Where --work-dir keeps a run, for example "alone_keep0.7_full_seed0"."""
+    parts = [run["kind"]]
+    if run["trained"]:
+        resolution = run["trained"]["resolution"]
+        size = "full" if resolution is None else f"resolution{resolution:.3g}"
+        parts += [f"keep{run['trained']['keep_rate']:g}", size]
+    return "_".join([*parts, f"seed{run['seed']}"])
 
 
 def segmentation_config(args: argparse.Namespace, kind: str, seed: int):
@@ -353,6 +363,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
         "--resolutions", nargs="*", type=share, default=[5 / 7], metavar="S", help="scales beside 1 (0.714)"
     )
     segmentation.add_argument("--iterations", type=positive, required=True, metavar="N", help="of every run")
+    segmentation.add_argument("--work-dir", type=Path, metavar="DIR", help="keep the checkpoint of every run there")
     series.add_argument("problems", nargs="+", metavar="PROBLEM", help="a folder, or a problem that sktime brings")
     series.add_argument("--epochs", type=positive, default=30, metavar="N", help="of every run (30)")
     series.add_argument(

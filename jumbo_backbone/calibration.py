@@ -1,0 +1,495 @@
+"""Thresholds of a cascade, chosen on validation data: the least cost that is good enough (Wang et al., ICLR 2022)."""
+
+import itertools
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from .committee import Cascade, Committee, RunningMean, confidence_of, tensors_of
+from .files import replacing, write_atomically
+from .profile import measure_calls
+
+METRICS = ("accuracy", "mIoU")
+UNITS = ("FLOPs", "ms")
+Group = tuple[int, ...]  # numbers of members whose answers are averaged
+
+
+# ---- what the members said
+
+
+@dataclass
+class Outcomes:
+    """What groups of members answered to validation samples: all that choosing thresholds takes.
+
+    Attributes:
+        groups: Numbers of the members of each of M groups, whose answer is the mean of their probabilities.
+        confidence: Of each answer (M, n).
+        tallies: Of accuracy, whether an answer is right (M, n, 1); of mIoU, pixels (M, n, 3, K) that were given the
+            class rightly, that were given it, and that are labelled with it.
+        metric: "accuracy" or "mIoU".
+    """
+
+    groups: list[Group]
+    confidence: torch.Tensor
+    tallies: torch.Tensor
+    metric: str
+
+    def __len__(self) -> int:
+        return self.confidence.shape[1]
+
+    def score(self, sums: torch.Tensor) -> torch.Tensor:
+        """The metric, from 0 to 1, of tallies (…, 1) or (…, 3, K) that were summed over all samples: (…)."""
+        if self.metric == "accuracy":
+            return sums[..., 0] / len(self)
+        both, given, labelled = sums.unbind(dim=-2)
+        return torch.nanmean(both / (given + labelled - both), dim=-1)  # 0/0: of a class that is nowhere
+
+    def of(self, group: Group) -> tuple[torch.Tensor, torch.Tensor]:
+        """Confidence (n,) and tallies (n, …) of a group's answers.
+
+        Raises:
+            ValueError: If it was not asked.
+        """
+        if group not in self.groups:
+            raise ValueError(f"members {group} were not validated together, only {self.groups}")
+        i = self.groups.index(group)
+        return self.confidence[i], self.tallies[i]
+
+    def metric_of(self, group: Group) -> float:
+        """How good a group is when it answers everything."""
+        return float(self.score(self.of(group)[1].sum(dim=0)))
+
+    def part(self, rows: torch.Tensor) -> "Outcomes":
+        """Of some samples alone."""
+        return Outcomes(self.groups, self.confidence[:, rows], self.tallies[:, rows], self.metric)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence["Outcomes"]) -> "Outcomes":
+        """Of samples that were tallied in pieces."""
+        tensors = (torch.cat([getattr(p, name) for p in parts], dim=1) for name in ("confidence", "tallies"))
+        return cls(parts[0].groups, *tensors, parts[0].metric)
+
+    def save(self, path: str | Path) -> None:
+        """Write a safetensors file, so that other targets can be tried without asking the members again."""
+        about = dict(groups=json.dumps(self.groups), metric=self.metric)
+        with replacing(path) as temporary:
+            save_file(dict(confidence=self.confidence, tallies=self.tallies), temporary, metadata=about)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Outcomes":
+        """Read what ``save`` wrote."""
+        with safe_open(path, framework="pt") as file:
+            about = file.metadata()
+            groups = [tuple(group) for group in json.loads(about["groups"])]
+            return cls(groups, file.get_tensor("confidence"), file.get_tensor("tallies"), about["metric"])
+
+
+def stage_groups(members: int, ensemble: bool) -> list[Group]:
+    """Who answers at each stage of a cascade: a member, or it and all before it."""
+    return [tuple(range(i + 1)) if ensemble else (i,) for i in range(members)]
+
+
+def all_groups(members: int) -> list[Group]:
+    """Every group there can be, single members first."""
+    numbers = range(members)
+    return [g for size in range(1, members + 1) for g in itertools.combinations(numbers, size)]
+
+
+def tally(
+    scores: Sequence[torch.Tensor],
+    labels: torch.Tensor,
+    groups: Sequence[Group],
+    confidence="max_probability",
+    ignore_index: int = 255,
+) -> Outcomes:
+    """What groups of members answered, from scores at hand.
+
+    Args:
+        scores: Of each member (n, K), or dense (n, K, H, W).
+        labels: Classes (n,), or (n, H, W); pixels of ``ignore_index`` count nowhere.
+        groups: Who answers together.
+        confidence: See ``Cascade``.
+        ignore_index: Of pixels without a label.
+
+    Raises:
+        ValueError: If there are no samples, or scores and labels do not fit each other.
+    """
+    first = scores[0]
+    wanted = (len(first), *first.shape[2:])
+    if any(s.shape != first.shape for s in scores) or tuple(labels.shape) != wanted:
+        raise ValueError(
+            f"scores of shapes {[tuple(s.shape) for s in scores]} and labels of {tuple(labels.shape)}: scores are "
+            "(n, K) with labels (n,), or (n, K, H, W) with labels (n, H, W), alike for all members"
+        )
+    if not len(first):
+        raise ValueError("no samples: give validation data")
+    dense, classes = first.ndim > 2, first.shape[1]
+    valid = labels != ignore_index if dense else None
+    if (bad := labels if valid is None else labels[valid]).numel() and not 0 <= bad.min() <= bad.max() < classes:
+        raise ValueError(f"labels from {int(bad.min())} to {int(bad.max())}, the members tell {classes} classes apart")
+    confidences, tallies = [], []
+    for group in groups:
+        running = RunningMean(scores[group[0]])
+        for number in group[1:]:
+            running.add(scores[number])
+        answer = scores[group[0]] if len(group) == 1 else running.scores()
+        confidences.append(confidence_of(answer, confidence).cpu())
+        given = answer.argmax(dim=1)
+        if dense:
+            tallies.append(
+                torch.stack([_pixels(*sample, classes) for sample in zip(given, labels, valid, strict=True)])
+            )
+        else:
+            tallies.append((given == labels).double()[:, None])
+    return Outcomes(
+        list(groups), torch.stack(confidences).double(), torch.stack(tallies).cpu(), METRICS[1 if dense else 0]
+    )
+
+
+def _pixels(given: torch.Tensor, label: torch.Tensor, valid: torch.Tensor, classes: int) -> torch.Tensor:
+    """Pixels (3, K) of one map: rightly given each class, given it, labelled with it."""
+    given, label = given[valid], label[valid]
+    counts = [torch.bincount(x, minlength=classes) for x in (label[given == label], given, label)]
+    return torch.stack(counts).double()
+
+
+@torch.inference_mode()
+def ask_all(
+    committee: Committee,
+    batches: Iterable[tuple[object, torch.Tensor]],
+    groups: Sequence[Group] | None = None,
+    confidence="max_probability",
+    ignore_index: int = 255,
+) -> Outcomes:
+    """Ask every member about validation data, once.
+
+    Args:
+        committee: A cascade, or an ensemble.
+        batches: Pairs of inputs (a tensor, or a tuple of the members' arguments) and labels (see ``tally``).
+        groups: Who answers together; the stages of a cascade unless told.
+        confidence: Of an ensemble's answers; a cascade has its own.
+        ignore_index: Of pixels without a label.
+
+    Raises:
+        ValueError: If there are no batches, or members and labels do not fit.
+    """
+    if isinstance(committee, Cascade):
+        confidence = committee.confidence
+        groups = groups or stage_groups(len(committee.members), committee.ensemble)
+    parts = []
+    for inputs, labels in batches:
+        inputs = inputs if isinstance(inputs, tuple) else (inputs,)
+        scores = [committee.ask(number, *inputs) for number in range(len(committee.members))]
+        for number, found in enumerate(scores):
+            committee.require_alike(number, found, scores[0])
+        labels = labels.to(scores[0].device)
+        parts.append(tally(scores, labels, groups or all_groups(len(scores)), confidence, ignore_index))
+    if not parts:
+        raise ValueError("no batches: give validation data")
+    return Outcomes.concatenate(parts)
+
+
+@torch.no_grad()
+def member_costs(committee: Committee, *example, unit: str = "FLOPs", repeats: int = 20) -> list[float]:
+    """What each member costs on an example, as FLOPs or measured in ms on the machine at hand, in turn.
+
+    Raises:
+        ValueError: For an unknown unit.
+    """
+    if unit not in UNITS:
+        raise ValueError(f"unknown unit {unit!r}: choose one of {', '.join(UNITS)}")
+    calls = [lambda i=i: committee.ask(i, *example) for i in range(len(committee.members))]
+    measured = measure_calls(calls, tensors_of(example)[0].device, repeats)
+    return [float(cost[UNITS.index(unit)]) for cost in measured]
+
+
+# ---- temperatures
+
+
+def fit_temperatures(scores: Sequence[torch.Tensor], labels: torch.Tensor) -> list[float]:
+    """What to divide each member's scores (n, K) by, so that its probabilities are as likely as can be (Guo et al.,
+    2017, section 4.2). Of dense scores give a sample of pixels.
+
+    Raises:
+        ValueError: If there are no samples.
+    """
+    if not len(labels):
+        raise ValueError("no samples: give validation data")
+    return [_temperature(s.double(), labels) for s in scores]
+
+
+def _temperature(scores: torch.Tensor, labels: torch.Tensor, low: float = -4.0, high: float = 4.0) -> float:
+    """By golden section on log T: the loss has one minimum in 1/T."""
+    golden = (math.sqrt(5) - 1) / 2
+
+    def loss(x: float) -> float:
+        return float(F.cross_entropy(scores * math.exp(-x), labels))
+
+    while high - low > 1e-4:
+        left, right = high - golden * (high - low), low + golden * (high - low)
+        low, high = (low, right) if loss(left) <= loss(right) else (left, high)
+    return math.exp((low + high) / 2)
+
+
+# ---- thresholds
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A cascade's thresholds, and what they did on the validation data.
+
+    Attributes:
+        names: Of the members.
+        costs: Of each member alone, in ``unit``.
+        unit: "FLOPs" or "ms", or whatever the costs are in.
+        thresholds, temperatures, confidence, ensemble: See ``Cascade``; ``math.inf`` sends all on.
+        target: Least metric asked for.
+        metric: "accuracy" or "mIoU".
+        value: Metric of the cascade, from 0 to 1.
+        member_values: Metric of each member alone, or of it and all before it where answers are averaged.
+        shares: Of the samples that leave with each member; they sum to 1.
+        expected_cost: Mean over the samples.
+        worst_cost: Of a sample that asks all members.
+        samples: How many there were.
+    """
+
+    names: list[str]
+    costs: list[float]
+    unit: str
+    thresholds: list[float]
+    temperatures: list[float]
+    confidence: str
+    ensemble: bool
+    target: float
+    metric: str
+    value: float
+    member_values: list[float]
+    shares: list[float]
+    expected_cost: float
+    worst_cost: float
+    samples: int = field(default=0)
+
+    def apply(self, cascade: Cascade) -> Cascade:
+        """Give a cascade these thresholds, temperatures, confidence and way to answer.
+
+        Raises:
+            ValueError: If its members are not those that were calibrated.
+        """
+        if cascade.names != self.names:
+            raise ValueError(
+                f"calibrated for the members {self.names}, the cascade has {cascade.names}: calibrate it anew, or "
+                "build it from the same ones in the same order"
+            )
+        cascade.thresholds, cascade.temperatures = self.thresholds, self.temperatures
+        cascade.confidence, cascade.ensemble = self.confidence, self.ensemble
+        return cascade
+
+    def save(self, path: str | Path) -> None:
+        """Write JSON; a threshold that sends all on is null.
+
+        Raises:
+            ValueError: If the confidence is a function, which JSON cannot hold.
+        """
+        if not isinstance(self.confidence, str):
+            raise ValueError("the confidence is a function, which a file cannot hold: save it as code of your own")
+        record = dict(asdict(self), thresholds=[None if t == math.inf else t for t in self.thresholds])
+        write_atomically(json.dumps(record, indent=1).encode(), path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Calibration":
+        """Read what ``save`` wrote.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If it holds something else.
+        """
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"no calibration at {Path(path).absolute()}: give a file that calibrating left")
+        try:
+            record = json.loads(Path(path).read_text())
+            record["thresholds"] = [math.inf if t is None else t for t in record["thresholds"]]
+            return cls(**record)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{path} holds no calibration of a cascade ({error}): give what calibrating left"
+            ) from None
+
+    def __str__(self) -> str:
+        width = max(map(len, self.names))
+        lines = [f"{'member':<{width}}  {self.metric:>8}  {self.unit:>9}  threshold  leave"]
+        for i, name in enumerate(self.names):
+            threshold = f"{self.thresholds[i]:9.4f}" if i < len(self.thresholds) else f"{'-':>9}"
+            lines.append(
+                f"{name:<{width}}  {100 * self.member_values[i]:8.2f}  {_short(self.costs[i]):>9}  {threshold}  "
+                f"{self.shares[i]:5.0%}"
+            )
+        lines.append(f"{'cascade':<{width}}  {100 * self.value:8.2f}  {_short(self.expected_cost):>9}")
+        lines.append(
+            f"at worst {_short(self.worst_cost)} {self.unit}; on average {self.expected_cost / self.costs[-1]:.0%} of "
+            f"the last member's; {self.samples} validation samples, target {100 * self.target:.2f}"
+        )
+        return "\n".join(lines)
+
+
+def _short(cost: float) -> str:
+    return f"{cost:.3g}" if cost < 1e4 else f"{cost / 1e9:.3g} G" if cost >= 1e8 else f"{cost / 1e6:.3g} M"
+
+
+def calibrate(
+    cascade: Cascade,
+    outcomes: Outcomes,
+    costs: Sequence[float],
+    target: float | str = "last",
+    unit: str = "FLOPs",
+) -> Calibration:
+    """Choose a cascade's thresholds, and set them: the least mean cost whose metric on validation data is at least the
+    target. Exact for two members; for more, one threshold after another until none can be bettered, from four starts.
+
+    A threshold lies halfway between the last sample that leaves and the first that goes on.
+
+    Args:
+        cascade: What to set the thresholds of.
+        outcomes: See ``ask_all``; of its stages at least.
+        costs: Of asking each member about one sample.
+        target: Least metric, from 0 to 1, or "last": as good as the last member.
+        unit: Of the costs.
+
+    Raises:
+        ValueError: If no thresholds reach the target, or numbers do not fit the members.
+    """
+    members = len(cascade.members)
+    if len(costs) != members or not all(0 < c < math.inf for c in costs):
+        raise ValueError(f"costs {list(costs)} for {members} members: give a number above 0 for each")
+    groups = stage_groups(members, cascade.ensemble)
+    stages = [outcomes.of(group) for group in groups]
+    values = [outcomes.metric_of(group) for group in groups]
+    if isinstance(target, str) and target != "last":
+        raise ValueError(f"unknown target {target!r}: give a number from 0 to 1, or 'last'")
+    least = values[-1] if target == "last" else float(target)
+    search = _Search(outcomes, [c for c, _ in stages], [t for _, t in stages], list(costs), least)
+    found = search.best()
+    if found.value < least - _TOLERANCE:
+        raise ValueError(
+            f"no thresholds reach a {outcomes.metric} of {least:.4g} on the validation data: the best is "
+            f"{found.value:.4g}; ask for at most that, or give better members"
+        )
+    cascade.thresholds = found.thresholds
+    stage = search.leave(found.thresholds)
+    return Calibration(
+        names=list(cascade.names),
+        costs=[float(c) for c in costs],
+        unit=unit,
+        thresholds=list(cascade.thresholds),
+        temperatures=list(cascade.temperatures),
+        confidence=cascade.confidence,
+        ensemble=cascade.ensemble,
+        target=least,
+        metric=outcomes.metric,
+        value=found.value,
+        member_values=values,
+        shares=[float((stage == i).double().mean()) for i in range(members)],
+        expected_cost=found.cost,
+        worst_cost=float(sum(costs)),
+        samples=len(outcomes),
+    )
+
+
+_TOLERANCE = 1e-9  # of metrics that are equal but for rounding
+
+
+@dataclass(frozen=True)
+class _Found:
+    thresholds: tuple[float, ...]
+    value: float
+    cost: float
+
+
+class _Search:
+    """Thresholds of S stages for n validation samples."""
+
+    def __init__(
+        self,
+        outcomes: Outcomes,
+        confidence: list[torch.Tensor],
+        tallies: list[torch.Tensor],
+        costs: list[float],
+        least: float,
+    ) -> None:
+        self.outcomes, self.least = outcomes, least
+        self.confidence, self.tallies = torch.stack(confidence), torch.stack(tallies)
+        self.costs = torch.tensor(costs, dtype=torch.float64).cumsum(dim=0)  # of leaving at each stage
+        self.samples = torch.arange(len(outcomes))
+
+    def best(self) -> _Found:
+        """From everybody going on and from everybody leaving, first thresholds first and last."""
+        count = len(self.costs) - 1
+        starts = itertools.product((math.inf, 0.0) if count > 1 else (math.inf,), (range(count), range(count)[::-1]))
+        found = [self._descend((start,) * count, list(order)) for start, order in starts]
+        return min(found, key=self._rank)
+
+    def leave(self, thresholds: Sequence[float]) -> torch.Tensor:
+        """Stage (n,) at which each sample leaves."""
+        sure = self.confidence[:-1] >= torch.tensor(thresholds, dtype=torch.float64)[:, None]
+        sure = torch.cat([sure, torch.ones_like(self.confidence[:1], dtype=torch.bool)])
+        return sure.double().argmax(dim=0)  # the first one
+
+    def _descend(self, thresholds: tuple[float, ...], order: list[int]) -> _Found:
+        now = self._judge(thresholds)
+        while True:
+            before = now
+            for i in order:
+                now = min(now, self._sweep(now.thresholds, i), key=self._rank)
+            if self._rank(now) >= self._rank(before):
+                return before
+
+    def _judge(self, thresholds: tuple[float, ...]) -> _Found:
+        stage = self.leave(thresholds)
+        value = float(self.outcomes.score(self.tallies[stage, self.samples].sum(dim=0)))
+        return _Found(thresholds, value, float(self.costs[stage].mean()))
+
+    def _rank(self, found: _Found) -> tuple[bool, float, float]:
+        """The smaller the better: good enough, and cheap; or as good as can be."""
+        if found.value >= self.least - _TOLERANCE:
+            return False, found.cost, -found.value
+        return True, -found.value, found.cost
+
+    def _sweep(self, thresholds: tuple[float, ...], i: int) -> _Found:
+        """The best value of one threshold, exactly, the others being as they are."""
+        stage = self.leave(thresholds)
+        (here,) = (stage >= i).nonzero(as_tuple=True)  # who comes as far
+        if not len(here):
+            return self._judge(thresholds)
+        later = self.leave((*thresholds[:i], math.inf, *thresholds[i + 1 :]))
+        confidence, order = self.confidence[i, here].sort(descending=True, stable=True)
+        here = here[order]
+        later = later[here]
+        # k of them leave, the most confident ones: what changes, for k = 0 … all
+        fixed = stage < i
+        base = self.tallies[stage[fixed], self.samples[fixed]].sum(dim=0) + self.tallies[later, here].sum(dim=0)
+        gain = (self.tallies[i, here] - self.tallies[later, here]).cumsum(dim=0)
+        values = self.outcomes.score(torch.cat([base[None], base + gain]))
+        saved = torch.cat([torch.zeros(1, dtype=torch.float64), (self.costs[later] - self.costs[i]).cumsum(dim=0)])
+        costs = (self.costs[stage[fixed]].sum() + self.costs[later].sum() - saved) / len(self.outcomes)
+        apart = torch.ones(len(values), dtype=torch.bool)
+        apart[1:-1] = confidence[1:] < confidence[:-1]  # equals leave together
+        candidates = [
+            _Found((*thresholds[:i], _between(confidence, k), *thresholds[i + 1 :]), float(values[k]), float(costs[k]))
+            for k in apart.nonzero()[:, 0].tolist()
+        ]
+        return min(candidates, key=self._rank)
+
+
+def _between(confidence: torch.Tensor, k: int) -> float:
+    """A threshold at which the first k of falling confidences leave. If all do, whoever is less sure than any of them
+    goes on."""
+    if k == 0:
+        return math.inf
+    lowest = float(confidence[k - 1])
+    return (lowest + float(confidence[k])) / 2 if k < len(confidence) else max(lowest - 1e-4, 0.0)
