@@ -1,7 +1,7 @@
 """Committees: ensembles, and cascades that ask one member after another until one is sure.
 
 "Wisdom of Committees: An Overlooked Approach To Faster and More Accurate Models" (Wang et al., ICLR 2022). Members may
-be different models or compute budgets of one: ``Cascade([(model, ComputeBudget(0.5, resolution=5 / 7)), model], [0.9])``
+be different models or compute budgets of one: ``Cascade([(model, ComputeBudget(0.5, resolution=0.7)), model], [0.9])``
 reads an image small and in part, and only where it is unsure in full.
 """
 
