@@ -3,9 +3,10 @@
 import itertools
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,15 @@ Group = tuple[int, ...]  # numbers of members whose answers are averaged
 
 
 # ---- what the members said
+
+
+class Routing(NamedTuple):
+    """What a cascade's thresholds do: metric, mean cost, and the share of the samples that leaves at each stage."""
+
+    thresholds: tuple[float, ...]
+    value: float
+    cost: float
+    shares: list[float]
 
 
 @dataclass
@@ -66,6 +76,21 @@ class Outcomes:
         """How good a group is when it answers everything."""
         return float(self.score(self.of(group)[1].sum(dim=0)))
 
+    def routed(self, stages: Sequence[Group], thresholds: Sequence[float], costs: Sequence[float]) -> "Routing":
+        """What a cascade does with these samples.
+
+        Args:
+            stages: Whose answer counts at each stage.
+            thresholds: Of all stages but the last.
+            costs: Of each stage, beside those before it.
+        """
+        confidence, tallies = (torch.stack(t) for t in zip(*(self.of(group) for group in stages), strict=True))
+        stage = _leave(confidence, thresholds)
+        value = float(self.score(tallies[stage, torch.arange(len(self))].sum(dim=0)))
+        spent = torch.tensor(costs, dtype=torch.float64).cumsum(dim=0)[stage].mean()
+        shares = [float((stage == i).double().mean()) for i in range(len(stages))]
+        return Routing(tuple(thresholds), value, float(spent), shares)
+
     def part(self, rows: torch.Tensor) -> "Outcomes":
         """Of some samples alone."""
         return Outcomes(self.groups, self.confidence[:, rows], self.tallies[:, rows], self.metric)
@@ -104,60 +129,77 @@ def all_groups(members: int) -> list[Group]:
 
 def tally(
     scores: Sequence[torch.Tensor],
-    labels: torch.Tensor,
+    labels: torch.Tensor | Sequence[torch.Tensor],
     groups: Sequence[Group],
-    confidence="max_probability",
+    confidence: str | Callable[[torch.Tensor], torch.Tensor] = "max_probability",
     ignore_index: int = 255,
+    *,
+    valid: torch.Tensor | None = None,
+    predict: Callable[[torch.Tensor], Sequence[torch.Tensor]] | None = None,
 ) -> Outcomes:
     """What groups of members answered, from scores at hand.
 
     Args:
         scores: Of each member (n, K), or dense (n, K, H, W).
-        labels: Classes (n,), or (n, H, W); pixels of ``ignore_index`` count nowhere.
+        labels: Classes (n,), or maps (n, H, W); pixels of ``ignore_index`` count nowhere.
         groups: Who answers together.
         confidence: See ``Cascade``.
         ignore_index: Of pixels without a label.
+        valid: Pixels (n, H, W) that count towards the confidence, as for ``Cascade.route``.
+        predict: Makes label maps, each of the size of its labels, of dense scores; their largest class unless told.
 
     Raises:
         ValueError: If there are no samples, or scores and labels do not fit each other.
     """
     first = scores[0]
-    wanted = (len(first), *first.shape[2:])
-    if any(s.shape != first.shape for s in scores) or tuple(labels.shape) != wanted:
+    dense, classes = first.ndim > 2, first.shape[1]
+    if any(s.shape != first.shape for s in scores) or len(labels) != len(first):
         raise ValueError(
-            f"scores of shapes {[tuple(s.shape) for s in scores]} and labels of {tuple(labels.shape)}: scores are "
-            "(n, K) with labels (n,), or (n, K, H, W) with labels (n, H, W), alike for all members"
+            f"scores of shapes {[tuple(s.shape) for s in scores]} and {len(labels)} labels: scores are (n, K) or "
+            "(n, K, H, W), alike for all members, with n labels"
         )
     if not len(first):
         raise ValueError("no samples: give validation data")
-    dense, classes = first.ndim > 2, first.shape[1]
-    valid = labels != ignore_index if dense else None
-    if (bad := labels if valid is None else labels[valid]).numel() and not 0 <= bad.min() <= bad.max() < classes:
-        raise ValueError(f"labels from {int(bad.min())} to {int(bad.max())}, the members tell {classes} classes apart")
     confidences, tallies = [], []
     for group in groups:
-        running = RunningMean(scores[group[0]])
-        for number in group[1:]:
-            running.add(scores[number])
-        answer = scores[group[0]] if len(group) == 1 else running.scores()
-        confidences.append(confidence_of(answer, confidence).cpu())
-        given = answer.argmax(dim=1)
+        answer = scores[group[0]]
+        if len(group) > 1:
+            running = RunningMean(answer)
+            for number in group[1:]:
+                running.add(scores[number])
+            answer = running.scores()
+        confidences.append(confidence_of(answer, confidence, valid).cpu())
+        given = predict(answer) if predict else answer.argmax(dim=1)
         if dense:
-            tallies.append(
-                torch.stack([_pixels(*sample, classes) for sample in zip(given, labels, valid, strict=True)])
-            )
+            samples = zip(given, labels, strict=True)
+            tallies.append(torch.stack([_pixels(*sample, classes, ignore_index) for sample in samples]))
         else:
+            _require_labels(labels, classes)
             tallies.append((given == labels).double()[:, None])
     return Outcomes(
         list(groups), torch.stack(confidences).double(), torch.stack(tallies).cpu(), METRICS[1 if dense else 0]
     )
 
 
-def _pixels(given: torch.Tensor, label: torch.Tensor, valid: torch.Tensor, classes: int) -> torch.Tensor:
+def _pixels(given: torch.Tensor, label: torch.Tensor, classes: int, ignore_index: int) -> torch.Tensor:
     """Pixels (3, K) of one map: rightly given each class, given it, labelled with it."""
+    if given.shape != label.shape:
+        raise ValueError(
+            f"answers of {tuple(given.shape)} for labels of {tuple(label.shape)}: dense labels are (n, H, W) like the "
+            "scores, or predict makes maps of their size"
+        )
+    valid = label != ignore_index
     given, label = given[valid], label[valid]
+    _require_labels(label, classes)
     counts = [torch.bincount(x, minlength=classes) for x in (label[given == label], given, label)]
     return torch.stack(counts).double()
+
+
+def _require_labels(labels: torch.Tensor, classes: int) -> None:
+    if labels.numel() and not 0 <= labels.min() <= labels.max() < classes:
+        raise ValueError(
+            f"labels from {int(labels.min())} to {int(labels.max())}, the members tell {classes} classes apart"
+        )
 
 
 @torch.inference_mode()
@@ -367,21 +409,13 @@ def calibrate(
     members = len(cascade.members)
     if len(costs) != members or not all(0 < c < math.inf for c in costs):
         raise ValueError(f"costs {list(costs)} for {members} members: give a number above 0 for each")
-    groups = stage_groups(members, cascade.ensemble)
-    stages = [outcomes.of(group) for group in groups]
-    values = [outcomes.metric_of(group) for group in groups]
     if isinstance(target, str) and target != "last":
         raise ValueError(f"unknown target {target!r}: give a number from 0 to 1, or 'last'")
+    stages = stage_groups(members, cascade.ensemble)
+    values = [outcomes.metric_of(group) for group in stages]
     least = values[-1] if target == "last" else float(target)
-    search = _Search(outcomes, [c for c, _ in stages], [t for _, t in stages], list(costs), least)
-    found = search.best()
-    if found.value < least - _TOLERANCE:
-        raise ValueError(
-            f"no thresholds reach a {outcomes.metric} of {least:.4g} on the validation data: the best is "
-            f"{found.value:.4g}; ask for at most that, or give better members"
-        )
+    found = choose_thresholds(outcomes, stages, costs, least)
     cascade.thresholds = found.thresholds
-    stage = search.leave(found.thresholds)
     return Calibration(
         names=list(cascade.names),
         costs=[float(c) for c in costs],
@@ -394,11 +428,49 @@ def calibrate(
         metric=outcomes.metric,
         value=found.value,
         member_values=values,
-        shares=[float((stage == i).double().mean()) for i in range(members)],
+        shares=found.shares,
         expected_cost=found.cost,
         worst_cost=float(sum(costs)),
         samples=len(outcomes),
     )
+
+
+def choose_thresholds(outcomes: Outcomes, stages: Sequence[Group], costs: Sequence[float], least: float) -> Routing:
+    """Thresholds of least mean cost whose metric is at least ``least``.
+
+    Args:
+        outcomes: Of the stages at least.
+        stages: Whose answer counts at each stage.
+        costs: Of each stage, beside those before it.
+        least: Metric from 0 to 1.
+
+    Raises:
+        ValueError: If no thresholds reach that.
+    """
+    search = _Search(outcomes, stages, costs, least)
+    found = search.best()
+    if found.value < least - _TOLERANCE:
+        raise ValueError(
+            f"no thresholds reach a {outcomes.metric} of {least:.4g} on the validation data: the best is "
+            f"{found.value:.4g}; ask for at most that, or give better members"
+        )
+    return outcomes.routed(stages, found.thresholds, costs)
+
+
+def trade_off(outcomes: Outcomes, stages: Sequence[Group], costs: Sequence[float], points: int = 25) -> list[Routing]:
+    """A cascade at rising targets, from its worst stage's metric to the best that thresholds reach."""
+    values = [outcomes.metric_of(group) for group in stages]
+    best = _Search(outcomes, stages, costs, math.inf).best().value
+    targets = torch.linspace(min(values), best, points, dtype=torch.float64).tolist()
+    found = {choose_thresholds(outcomes, stages, costs, target - _TOLERANCE).thresholds: None for target in targets}
+    return [outcomes.routed(stages, thresholds, costs) for thresholds in found]
+
+
+def _leave(confidence: torch.Tensor, thresholds: Sequence[float]) -> torch.Tensor:
+    """Stage (n,) at which each sample leaves, by its confidence (S, n) at each."""
+    sure = confidence[:-1] >= torch.tensor(thresholds, dtype=torch.float64)[:, None]
+    sure = torch.cat([sure, torch.ones_like(confidence[:1], dtype=torch.bool)])
+    return sure.double().argmax(dim=0)  # the first one
 
 
 _TOLERANCE = 1e-9  # of metrics that are equal but for rounding
@@ -414,17 +486,10 @@ class _Found:
 class _Search:
     """Thresholds of S stages for n validation samples."""
 
-    def __init__(
-        self,
-        outcomes: Outcomes,
-        confidence: list[torch.Tensor],
-        tallies: list[torch.Tensor],
-        costs: list[float],
-        least: float,
-    ) -> None:
+    def __init__(self, outcomes: Outcomes, stages: Sequence[Group], costs: Sequence[float], least: float) -> None:
         self.outcomes, self.least = outcomes, least
-        self.confidence, self.tallies = torch.stack(confidence), torch.stack(tallies)
-        self.costs = torch.tensor(costs, dtype=torch.float64).cumsum(dim=0)  # of leaving at each stage
+        self.confidence, self.tallies = (torch.stack(t) for t in zip(*map(outcomes.of, stages), strict=True))
+        self.costs = torch.tensor(list(costs), dtype=torch.float64).cumsum(dim=0)  # of leaving at each stage
         self.samples = torch.arange(len(outcomes))
 
     def best(self) -> _Found:
@@ -433,12 +498,6 @@ class _Search:
         starts = itertools.product((math.inf, 0.0) if count > 1 else (math.inf,), (range(count), range(count)[::-1]))
         found = [self._descend((start,) * count, list(order)) for start, order in starts]
         return min(found, key=self._rank)
-
-    def leave(self, thresholds: Sequence[float]) -> torch.Tensor:
-        """Stage (n,) at which each sample leaves."""
-        sure = self.confidence[:-1] >= torch.tensor(thresholds, dtype=torch.float64)[:, None]
-        sure = torch.cat([sure, torch.ones_like(self.confidence[:1], dtype=torch.bool)])
-        return sure.double().argmax(dim=0)  # the first one
 
     def _descend(self, thresholds: tuple[float, ...], order: list[int]) -> _Found:
         now = self._judge(thresholds)
@@ -450,7 +509,7 @@ class _Search:
                 return before
 
     def _judge(self, thresholds: tuple[float, ...]) -> _Found:
-        stage = self.leave(thresholds)
+        stage = _leave(self.confidence, thresholds)
         value = float(self.outcomes.score(self.tallies[stage, self.samples].sum(dim=0)))
         return _Found(thresholds, value, float(self.costs[stage].mean()))
 
@@ -462,11 +521,11 @@ class _Search:
 
     def _sweep(self, thresholds: tuple[float, ...], i: int) -> _Found:
         """The best value of one threshold, exactly, the others being as they are."""
-        stage = self.leave(thresholds)
+        stage = _leave(self.confidence, thresholds)
         (here,) = (stage >= i).nonzero(as_tuple=True)  # who comes as far
         if not len(here):
             return self._judge(thresholds)
-        later = self.leave((*thresholds[:i], math.inf, *thresholds[i + 1 :]))
+        later = _leave(self.confidence, (*thresholds[:i], math.inf, *thresholds[i + 1 :]))
         confidence, order = self.confidence[i, here].sort(descending=True, stable=True)
         here = here[order]
         later = later[here]

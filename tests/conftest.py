@@ -182,6 +182,22 @@ def write_config(folder: Path, **changes: object) -> Path:
     return path
 
 
+def write_trained(config: Path, checkpoint: Path, seed: int = 0) -> Path:
+    """A checkpoint of random weights for a config, whose predictions vary."""
+    from mmengine.config import Config
+    from mmengine.registry import init_default_scope
+    from mmseg.registry import MODELS
+
+    init_default_scope("mmseg")
+    cfg = Config.fromfile(config)
+    torch.manual_seed(seed)
+    model = MODELS.build(cfg.model)
+    torch.nn.init.normal_(model.decode_head.conv_seg.weight, std=2.0)
+    meta = dict(cfg.val_dataloader.dataset.metainfo, reduce_zero_label=True)
+    torch.save(dict(state_dict=model.state_dict(), meta=dict(dataset_meta=meta)), checkpoint)
+    return checkpoint
+
+
 # ---- series: a folder of the archive
 
 

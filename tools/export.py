@@ -15,10 +15,10 @@ from jumbo_backbone.segmentation.cli import (
     add_budget_arguments,
     add_config_arguments,
     in_users_terms,
-    load_strictly,
     read_config,
     use_budget,
 )
+from jumbo_backbone.segmentation.loading import load_strictly
 
 EPILOG = """examples:
   export.py seg_configs/jumbo_upernet_ade20k.py best_mIoU_iter_160000.pth --size 512 512 --out jumbo.onnx

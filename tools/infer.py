@@ -27,11 +27,11 @@ from jumbo_backbone.segmentation.cli import (
     add_config_arguments,
     datasets_of,
     in_users_terms,
-    load_strictly,
     read_config,
     use_budget,
     use_windows,
 )
+from jumbo_backbone.segmentation.loading import load_strictly
 from jumbo_backbone.segmentation.pictures import labelled_picture, legend, page, save
 
 OVERLAY, LABELS, LEGEND = ENDINGS = ("_overlay.png", "_labels.png", "_legend.png")
@@ -186,7 +186,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add_config_arguments(parser, with_data=False)
     add = parser.add_argument
-    add("checkpoint", type=Path, help="a .pth that tools/train.py left")
+    add("checkpoint", type=Path, help="a .pth that train.py left, or a cascade's calibration.json")
     add("images", nargs="+", type=Path, metavar="IMAGE|DIR", help="image files, or folders of them")
     add("--out", type=Path, default=Path("predictions"), help="folder for what is written (default: %(default)s)")
     add("--opacity", type=float, default=0.6, help="of the colours, 0 to 1 (default: %(default)s)")

@@ -11,22 +11,24 @@ from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
 from jumbo_backbone.files import write_atomically
+from jumbo_backbone.segmentation.cascade import CascadeSegmentor
 from jumbo_backbone.segmentation.cli import (
     add_budget_arguments,
     add_config_arguments,
     in_users_terms,
-    load_strictly,
     read_config,
     use_budget,
     use_windows,
 )
 from jumbo_backbone.segmentation.dataset_check import require_datasets
+from jumbo_backbone.segmentation.loading import load_strictly
 
 EPILOG = """examples:
   test.py seg_configs/jumbo_upernet_ade20k.py work_dirs/jumbo_upernet_ade20k/best_mIoU_iter_160000.pth
   test.py CONFIG CHECKPOINT --tta                   several scales, and each mirrored
   test.py CONFIG CHECKPOINT --slide --max-batch 4   windows of the training size, four at a time
   test.py CONFIG CHECKPOINT --keep-rate 0.7          less computed, of any checkpoint
+  test.py seg_configs/jumbo_cascade_camvid.py work_dirs/jumbo_cascade_camvid/calibration.json
   test.py CONFIG CHECKPOINT --out predictions --show-dir pictures
 """
 
@@ -36,7 +38,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_config_arguments(parser)
-    parser.add_argument("checkpoint", type=Path, help="a .pth that tools/train.py left")
+    parser.add_argument("checkpoint", type=Path, help="a .pth that train.py left, or a cascade's calibration.json")
     parser.add_argument("--tta", action="store_true", help="average over the scales and flips of the config")
     parser.add_argument("--slide", action="store_true", help="overlapping windows of the training size")
     parser.add_argument("--max-batch", type=int, help="most windows in one pass of --slide; bounds memory (default: 8)")
@@ -84,11 +86,16 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         runner = Runner.from_cfg(cfg)
         if args.out is not None:
             require_distinct_names(runner.test_dataloader.dataset)
-        load_strictly(getattr(runner.model, "module", runner.model), args.checkpoint)
+        model = getattr(runner.model, "module", runner.model)
+        load_strictly(model, args.checkpoint)
         metrics = {name: float(value) for name, value in runner.test().items()}
+        told = {}
+        if isinstance(model, CascadeSegmentor):
+            told["answered"] = dict(zip(model.cascade.names, model.answered, strict=True))
+            print(f"answered by: {', '.join(f'{name} {count}' for name, count in told['answered'].items())}")
         if args.out is not None:
             args.out.mkdir(parents=True, exist_ok=True)
-            record = dict(config=str(args.config), checkpoint=str(args.checkpoint), tta=args.tta, **metrics)
+            record = dict(config=str(args.config), checkpoint=str(args.checkpoint), tta=args.tta, **metrics, **told)
             write_atomically(json.dumps(record, indent=1).encode(), args.out / "metrics.json")
         return metrics
 

@@ -6,6 +6,7 @@ Needs ``pip install '.[seg]'``. Configs enter it by ``custom_imports = dict(impo
 from .amp import AutocastOptimWrapper
 from .backbone import JumboViTBackbone
 from .budget_hooks import KeepRateWarmupHook, TokenDroppingHook
+from .cascade import CascadeSegmentor
 from .from_scratch import FromScratch
 from .heads import LatticeFCNHead, LatticeUPerHead
 from .hooks import AtomicCheckpointHook, RunRecordHook
@@ -19,6 +20,7 @@ from .timm_backbone import TimmViTBackbone
 __all__ = [
     "AtomicCheckpointHook",
     "AutocastOptimWrapper",
+    "CascadeSegmentor",
     "ElasticSegmentor",
     "ExportedSegmentor",
     "FromScratch",

@@ -5,7 +5,6 @@ import contextlib
 import errno
 import os
 import sys
-import textwrap
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +13,10 @@ from typing import Any
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.runner import find_latest_checkpoint
-from mmengine.runner.checkpoint import _load_checkpoint
-from torch import nn
 
 from ..budget import ComputeBudget
 
+CASCADE = "CascadeSegmentor"
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
@@ -78,6 +76,10 @@ def use_windows(cfg: Config, max_batch: int | None) -> None:
     Raises:
         ValueError: If the config does not say how large the training size is.
     """
+    if cfg.model.type == CASCADE:
+        raise ValueError(
+            "--slide and --max-batch: the members of a cascade predict as their own configs say, set it there"
+        )
     own = cfg.model.get("test_cfg") or {}
     if own.get("mode") != "slide":
         if not (crop := cfg.model.get("data_preprocessor", {}).get("size")):
@@ -113,6 +115,10 @@ def use_budget(cfg: Config, keep_rate: float | None, resolution: float | int | t
     changes = {k: v for k, v in dict(keep_rate=keep_rate, resolution=resolution).items() if v is not None}
     if not changes:
         return
+    if cfg.model.type == CASCADE:
+        raise ValueError(
+            "--keep-rate and --resolution: the members of a cascade have budgets of their own in its config"
+        )
     if (kind := cfg.model.backbone.type) != "JumboViTBackbone":
         raise ValueError(f"{kind} computes all it has: --keep-rate and --resolution need a JumboViTBackbone")
     budget = {**(cfg.model.backbone.get("budget") or {}), **changes}
@@ -175,34 +181,6 @@ def checkpoint_to_resume(cfg: Config, which: str) -> str | None:
         return str(here)
     numbered = {int(p.stem.rpartition("_")[2]): p for p in Path(cfg.work_dir).glob("iter_[0-9]*.pth")}
     return str(numbered[max(numbered)]) if numbered else None
-
-
-def load_strictly(model: nn.Module, path: str | os.PathLike) -> dict:
-    """Load a segmentor's checkpoint; mmengine's own loading passes over what does not fit.
-
-    Returns:
-        The checkpoint's ``meta``.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it cannot be read or does not fit the model.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"no checkpoint at {Path(path).absolute()}: give a .pth that tools/train.py left")
-    try:
-        checkpoint = _load_checkpoint(str(path), map_location="cpu")
-    except Exception as error:  # zip, pickle and torch each raise their own kinds on a bad file
-        told = textwrap.shorten(str(error), 200, placeholder=" …")
-        raise ValueError(f"{path} cannot be read as a checkpoint: it is cut off, or none at all ({told})") from error
-    try:
-        model.load_state_dict(checkpoint.get("state_dict", checkpoint), strict=True)
-    except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines()[1:]]
-        told = " ".join(line if len(line) < 300 else line[:300] + " …" for line in lines[:4])
-        more = f" (and {len(lines) - 4} more)" if len(lines) > 4 else ""
-        message = f"{path} does not fit this config's model: {told}{more} Give the config it was trained with."
-        raise ValueError(message) from None
-    return checkpoint.get("meta", {})
 
 
 @contextlib.contextmanager

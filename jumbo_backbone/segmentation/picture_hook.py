@@ -77,10 +77,10 @@ def _images(batch: dict) -> list[np.ndarray]:
             range(len(samples)), key=lambda i: (not samples[i][0].metainfo.get("flip", False), inputs[i][0].numel())
         )
         inputs = inputs[best]
-    return [_to_rgb(image) for image in inputs]
+    return [to_rgb(image) for image in inputs]
 
 
-def _to_rgb(image: torch.Tensor) -> np.ndarray:
+def to_rgb(image: torch.Tensor) -> np.ndarray:
     return np.ascontiguousarray(image.cpu().clamp(0, 255).to(torch.uint8).numpy()[::-1].transpose(1, 2, 0))
 
 

@@ -187,7 +187,7 @@ BAD = [
     (lambda c, o: calibrate(Cascade([c, c], [1], ensemble=True), o, [1, 2]), r"members \(0, 1\) were not validated"),
     (lambda c, o: ask_all(c, []), "no batches"),
     (lambda c, o: ask_all(c, [(torch.arange(2), torch.tensor([0, 7]))]), "labels from 0 to 7.* 4 classes"),
-    (lambda c, o: ask_all(c, [(torch.arange(2), torch.tensor([0]))]), "labels of"),
+    (lambda c, o: ask_all(c, [(torch.arange(2), torch.tensor([0]))]), "and 1 labels"),
     (lambda c, o: tally([torch.zeros(0, 3)], torch.zeros(0), [(0,)]), "no samples"),
     (lambda c, o: fit_temperatures([torch.zeros(0, 3)], torch.zeros(0)), "no samples"),
     (lambda c, o: member_costs(c, torch.arange(2), unit="hours"), "FLOPs, ms"),

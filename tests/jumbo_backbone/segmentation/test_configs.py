@@ -16,7 +16,8 @@ from jumbo_backbone import JumboViT
 from jumbo_backbone.presets import PRESETS
 
 CONFIGS = Path(__file__).parents[3] / "seg_configs"
-NAMES = sorted(path.stem for path in CONFIGS.glob("*.py"))
+CASCADES = sorted(path.stem for path in CONFIGS.glob("*cascade*.py"))  # whose members are models of other configs
+NAMES = sorted({path.stem for path in CONFIGS.glob("*.py")} - set(CASCADES))
 WIDTH = 48
 
 
@@ -101,3 +102,12 @@ def test_a_baseline_differs_in_the_wide_token_alone(preset):
     arch = theirs["model"]["backbone"].pop("arch")
     assert arch == {**ours["model"]["backbone"].pop("arch"), "jumbo_multiplier": 17, "jumbo_ffn": "patch"}
     assert ours == theirs
+
+
+@pytest.mark.parametrize("name", CASCADES)
+def test_members_of_a_cascade_have_configs(name):
+    model = read(name).model
+    assert model.type == "CascadeSegmentor" and len(model.members) >= 2
+    for member in model.members:
+        assert (CONFIGS.parent / member.config).is_file()
+        assert Path(member.checkpoint).parts[:2] == ("work_dirs", Path(member.config).stem)

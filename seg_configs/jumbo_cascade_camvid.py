@@ -1,0 +1,12 @@
+# One elastic model as a cascade: frames are read small and in part first, in full where that is unsure. Train
+# jumbo_upernet_camvid_elastic.py; then tools/calibrate.py, and tools/test.py with the calibration.json that it leaves.
+_base_ = "jumbo_upernet_camvid.py"
+trained = dict(
+    config="seg_configs/jumbo_upernet_camvid_elastic.py",
+    checkpoint="work_dirs/jumbo_upernet_camvid_elastic/iter_1100.pth",
+)
+model = dict(
+    _delete_=True,
+    type="CascadeSegmentor",
+    members=[dict(budget=dict(keep_rate=0.5, resolution=5 / 7), **trained), dict(budget=dict(), **trained)],
+)

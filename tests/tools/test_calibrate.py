@@ -1,0 +1,134 @@
+"""tools/calibrate.py: thresholds on real files, what it leaves, and that test.py and infer.py take it."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from PIL import Image
+
+pytest.importorskip("mmseg")
+from jumbo_backbone import Calibration
+from tests.conftest import imported_tool, write_config, write_pairs, write_trained
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("calibrate")
+    write_pairs(folder, 6)
+    write_config(folder)
+    for seed, name in enumerate(("first", "second")):
+        write_trained(folder / "tiny.py", folder / f"{name}.pth", seed)
+    write_cascade(folder, "cascade")
+    return folder
+
+
+def write_cascade(folder, name: str, **changes) -> None:
+    config = str(folder / "tiny.py")
+    members = [
+        dict(config=config, checkpoint=str(folder / f"{member}.pth"), name=member, **budget)
+        for member, budget in (("first", dict(budget=dict(keep_rate=0.5))), ("second", {}))
+    ]
+    model = dict(_delete_=True, type="CascadeSegmentor", members=members) | changes
+    (folder / f"{name}.py").write_text(f"_base_ = 'tiny.py'\nmodel = {model!r}\n")
+
+
+@pytest.fixture(scope="module")
+def calibrate():
+    with imported_tool("calibrate") as tool:
+        yield tool.main
+
+
+@pytest.fixture(scope="module")
+def calibrated(folder, calibrate):
+    calibrate([str(folder / "cascade.py"), "--work-dir", str(folder / "work"), "--pictures", "2"])
+    return folder / "work"
+
+
+def metrics_of(folder, *options) -> dict:
+    with imported_tool("test") as tool:
+        return tool.main([str(folder / "cascade.py"), *map(str, options)])
+
+
+def test_a_calibrated_cascade_tests_as_calibrated(folder, calibrated):
+    found = Calibration.load(calibrated / "calibration.json")
+    assert found.names == ["first", "second"] and found.metric == "mIoU" and found.samples == 6
+    assert found.value >= found.member_values[1]
+    metrics = metrics_of(folder, calibrated / "calibration.json", "--out", folder / "out")
+    assert metrics["mIoU"] / 100 == pytest.approx(found.value, abs=1e-3)  # of mmsegmentation's own metric
+    shares = json.loads((folder / "out" / "metrics.json").read_text())["answered"]
+    assert [shares[name] / 6 for name in found.names] == pytest.approx(found.shares)
+
+
+def test_pictures_are_left(calibrated):
+    found = Calibration.load(calibrated / "calibration.json")
+    for name in ("committee.png", *(["went_on.png"] if found.shares[1] else [])):
+        with Image.open(calibrated / name) as picture:
+            assert min(picture.size) > 300
+
+
+def test_another_target_asks_nobody_again(folder, calibrate, calibrated, capsys, monkeypatch):
+    found = Calibration.load(calibrated / "calibration.json")
+    least = str(min(found.member_values) - 0.001)
+    work = folder / "again"
+    shutil.copytree(calibrated, work)
+    monkeypatch.setattr("jumbo_backbone.calibration.Outcomes.concatenate", None)  # would be needed to ask
+    other = calibrate([str(folder / "cascade.py"), "--work-dir", str(work), "--target", least, "--pictures", "0"])
+    assert "is known from" in capsys.readouterr().out
+    assert other.value >= float(least) and other.expected_cost <= found.expected_cost
+
+
+def test_infer_takes_a_cascade(folder, calibrated, tmp_path):
+    image = sorted((folder / "images" / "validation").iterdir())[0]
+    with imported_tool("infer") as tool:
+        options = [calibrated / "calibration.json", image, "--out", tmp_path, "--labels"]
+        assert tool.main([str(folder / "cascade.py"), *map(str, options)]) == 0
+    assert (tmp_path / f"{image.stem}_overlay.png").is_file()
+    assert (tmp_path / f"{image.stem}_labels.png").is_file()
+
+
+@pytest.mark.parametrize("options", [["--temperature"], ["--unit", "ms"]])
+def test_ways_to_calibrate(folder, calibrate, options):
+    found = calibrate([str(folder / "cascade.py"), "--work-dir", str(folder / "other"), "--pictures", "0", *options])
+    assert (found.temperatures != [1.0, 1.0]) == ("--temperature" in options)
+    assert found.unit == ("ms" if "ms" in options else "FLOPs") and min(found.costs) > 0
+
+
+def test_windows_go_on_one_by_one(folder, calibrate):
+    test_cfg = dict(mode="slide", crop_size=(32, 32), stride=(16, 32))
+    write_cascade(folder, "windows", decide="window", test_cfg=test_cfg, ensemble=True)
+    found = calibrate([str(folder / "windows.py"), "--work-dir", str(folder / "windows")])
+    assert found.samples == 6 * 4 and found.ensemble
+
+
+BAD = {
+    "no cascade": (["tiny.py"], [], "JumboSegmentor, not a CascadeSegmentor"),
+    "target": (["cascade.py"], ["--target", "0.999"], "the best is"),
+    "number": (["cascade.py"], ["--target", "38"], "between 0 and 1"),
+    "word": (["cascade.py"], ["--target", "best"], "neither 'last' nor a number"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_input(folder, calibrate, calibrated, capsys, what):
+    (config,), options, told = BAD[what]
+    with pytest.raises(SystemExit) as stopped:
+        calibrate([str(folder / config), "--work-dir", str(calibrated), *options])
+    assert stopped.value.code == 2 and told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [(["--keep-rate", "0.5"], "have budgets of their own"), (["--slide"], "as their own configs say")],
+)
+def test_dials_of_a_cascade_are_in_its_config(folder, calibrated, capsys, options, told):
+    with pytest.raises(SystemExit):
+        metrics_of(folder, calibrated / "calibration.json", *options)
+    assert told in capsys.readouterr().err
+
+
+def test_a_checkpoint_is_no_calibration(folder, capsys):
+    with pytest.raises(SystemExit):
+        metrics_of(folder, folder / "first.pth")
+    assert "holds no calibration" in capsys.readouterr().err
+    assert torch.load(folder / "first.pth")["state_dict"]
