@@ -76,20 +76,28 @@ class Outcomes:
         """How good a group is when it answers everything."""
         return float(self.score(self.of(group)[1].sum(dim=0)))
 
-    def routed(self, stages: Sequence[Group], thresholds: Sequence[float], costs: Sequence[float]) -> "Routing":
-        """What a cascade does with these samples.
+    def answers(self, stages: Sequence[Group], thresholds: Sequence[float]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Tallies (n, …) of what a cascade answers, and the stage (n,) at which each sample leaves.
 
         Args:
             stages: Whose answer counts at each stage.
             thresholds: Of all stages but the last.
+        """
+        confidence, tallies = (torch.stack(t) for t in zip(*map(self.of, stages), strict=True))
+        stage = _leave(confidence, thresholds)
+        return tallies[stage, torch.arange(len(self))], stage
+
+    def routed(self, stages: Sequence[Group], thresholds: Sequence[float], costs: Sequence[float]) -> "Routing":
+        """What a cascade does with these samples.
+
+        Args:
+            stages, thresholds: See ``answers``.
             costs: Of each stage, beside those before it.
         """
-        confidence, tallies = (torch.stack(t) for t in zip(*(self.of(group) for group in stages), strict=True))
-        stage = _leave(confidence, thresholds)
-        value = float(self.score(tallies[stage, torch.arange(len(self))].sum(dim=0)))
+        tallies, stage = self.answers(stages, thresholds)
         spent = torch.tensor(costs, dtype=torch.float64).cumsum(dim=0)[stage].mean()
         shares = [float((stage == i).double().mean()) for i in range(len(stages))]
-        return Routing(tuple(thresholds), value, float(spent), shares)
+        return Routing(tuple(thresholds), float(self.score(tallies.sum(dim=0))), float(spent), shares)
 
     def part(self, rows: torch.Tensor) -> "Outcomes":
         """Of some samples alone."""

@@ -198,6 +198,21 @@ def write_trained(config: Path, checkpoint: Path, seed: int = 0) -> Path:
     return checkpoint
 
 
+def write_cascade(folder: Path, name: str, **changes: object) -> Path:
+    """A config of a cascade of two such checkpoints, the first at half its patches."""
+    config = str(folder / "tiny.py")
+    members = []
+    for seed, (member, budget) in enumerate({"first": dict(budget=dict(keep_rate=0.5)), "second": {}}.items()):
+        checkpoint = folder / f"{member}.pth"
+        if not checkpoint.exists():
+            write_trained(folder / "tiny.py", checkpoint, seed)
+        members.append(dict(config=config, checkpoint=str(checkpoint), name=member, **budget))
+    model = dict(_delete_=True, type="CascadeSegmentor", members=members) | changes
+    path = folder / f"{name}.py"
+    path.write_text(f"_base_ = 'tiny.py'\nmodel = {model!r}\n")
+    return path
+
+
 # ---- series: a folder of the archive
 
 

@@ -261,10 +261,12 @@ def main(argv: Sequence[str] | None = None) -> Calibration:
             if scenes:
                 images, truths, predictions, sure = zip(*scenes, strict=True)
                 meta = model.meta.get("dataset_meta") or {}
-                title = f"Least sure: {', '.join(f'{s:.2f}' for s in sure)} (of {found.thresholds[0]:.2f})"
+                title = f"Went on: {found.names[0]} is sure by {', '.join(f'{s:.2f}' for s in sure)} of these"
                 sheet = contact_sheet(images, truths, predictions, meta["classes"], meta["palette"], title)
                 save(sheet, folder / "went_on.png")
         print(found)
+        if found.expected_cost >= costs[-1]:
+            print("that costs more than the last member alone: leave members out (see committee.png), or ask for less")
         print(f"written to {folder}: calibration.json, for test.py and infer.py; pictures beside it")
         return found
 

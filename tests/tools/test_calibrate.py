@@ -9,7 +9,7 @@ from PIL import Image
 
 pytest.importorskip("mmseg")
 from jumbo_backbone import Calibration
-from tests.conftest import imported_tool, write_config, write_pairs, write_trained
+from tests.conftest import imported_tool, write_cascade, write_config, write_pairs
 
 
 @pytest.fixture(scope="module")
@@ -17,20 +17,8 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("calibrate")
     write_pairs(folder, 6)
     write_config(folder)
-    for seed, name in enumerate(("first", "second")):
-        write_trained(folder / "tiny.py", folder / f"{name}.pth", seed)
     write_cascade(folder, "cascade")
     return folder
-
-
-def write_cascade(folder, name: str, **changes) -> None:
-    config = str(folder / "tiny.py")
-    members = [
-        dict(config=config, checkpoint=str(folder / f"{member}.pth"), name=member, **budget)
-        for member, budget in (("first", dict(budget=dict(keep_rate=0.5))), ("second", {}))
-    ]
-    model = dict(_delete_=True, type="CascadeSegmentor", members=members) | changes
-    (folder / f"{name}.py").write_text(f"_base_ = 'tiny.py'\nmodel = {model!r}\n")
 
 
 @pytest.fixture(scope="module")

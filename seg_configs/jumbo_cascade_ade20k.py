@@ -1,0 +1,11 @@
+# One elastic model as a cascade, on ADE20K; as jumbo_cascade_camvid.py.
+_base_ = "jumbo_upernet_ade20k.py"
+trained = dict(
+    config="seg_configs/jumbo_upernet_ade20k_elastic.py",
+    checkpoint="work_dirs/jumbo_upernet_ade20k_elastic/iter_160000.pth",
+)
+model = dict(
+    _delete_=True,
+    type="CascadeSegmentor",
+    members=[dict(budget=dict(keep_rate=0.5, resolution=5 / 7), **trained), dict(budget=dict(), **trained)],
+)

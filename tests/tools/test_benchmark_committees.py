@@ -1,0 +1,49 @@
+"""tools/benchmark_committees.py: the figures are those of the cascade, and the program runs."""
+
+import json
+
+import pytest
+
+from tests.conftest import imported_tool, write_cascade, write_config, write_pairs
+
+
+@pytest.fixture(scope="module")
+def tool():
+    with imported_tool("benchmark_committees") as tool:
+        yield tool
+
+
+def test_segmentation(tool, tmp_path, capsys):
+    pytest.importorskip("mmseg")
+    write_pairs(tmp_path, 6)
+    write_config(tmp_path)
+    cascade = write_cascade(tmp_path, "cascade")
+    path = tmp_path / "raw.json"
+    assert tool.main(["segmentation", str(cascade), "--repeats", "2", "--json", str(path)]) == 0
+    own, mean = json.loads(path.read_text())["results"]
+    assert (own["ensemble"], mean["ensemble"]) == (False, True) and own["samples"] == 6
+    for record in (own, mean):
+        assert sum(record["shares"]) == pytest.approx(1) and len(record["thresholds"]) == 2
+        went_on = record["shares"][1]  # the first costs a part of the second, who pays it, too
+        expected = record["costs"][0] / record["costs"][1] + went_on
+        assert record["flops_share"] == pytest.approx(expected, rel=1e-6)
+        assert record["groups"]["1 + 2"] == mean["members"][1]
+        assert record["batch 1"]["whole"]["median"] > 0 and record["batch 16"]["backbone"]["median"] > 0
+    assert "first > second" in capsys.readouterr().out
+
+
+def test_routing(tool, capsys):
+    assert tool.main(["routing", "--repeats", "1"]) == 0
+    assert "%" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [(["segmentation", "none.py"], "no config at none.py"), (["routing", "--repeats", "0"], "at least 1")],
+)
+def test_bad_input(tool, capsys, words, told):
+    try:
+        code = tool.main(words)
+    except SystemExit as stopped:
+        code = stopped.code
+    assert code == 2 and told in capsys.readouterr().err

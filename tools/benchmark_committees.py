@@ -1,0 +1,261 @@
+#!/usr/bin/env python3
+"""Measure cascades against their last member: how good, how fast, and who answers.
+
+"segmentation" reads configs of cascades (see tools/calibrate.py). Their thresholds are chosen on one half of the
+validation images, in the order of their names, and tested on the other, and the other way round. "series" fits
+classifiers of series with a committee and calibrates them on their training series; it also fits ensembles of two
+networks beside one network of twice the FLOPs. "routing" times a cascade of image classifiers whose members are free,
+which leaves the price of going on.
+
+Times of a cascade and of its last member are taken in turn. The file is written after every measurement.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from benchmark import (
+    BadInputError,
+    Parser,
+    aligned,
+    blamed_on,
+    exit_code,
+    machine_facts,
+    number,
+    quartiles,
+    require_writable,
+    take_turns,
+    where,
+    write_json,
+)
+from tqdm import tqdm
+
+EXAMPLES = """examples:
+  %(prog)s segmentation seg_configs/jumbo_cascade_camvid.py --data-root data/camvid --json camvid.json
+  %(prog)s series GunPoint ArrowHead archive/Libras --json series.json
+  %(prog)s routing
+"""
+BATCHES = (1, 16)
+
+
+# ---- segmentation
+
+
+@contextmanager
+def clocked(modules: list[torch.nn.Module]) -> Iterator[list[float]]:
+    """Seconds of each call of some modules."""
+    seconds, started = [], []
+    hooks = []
+    for module in modules:
+        hooks.append(module.register_forward_pre_hook(lambda *_: started.append(time.perf_counter())))
+        hooks.append(module.register_forward_hook(lambda *_: seconds.append(time.perf_counter() - started.pop())))
+    try:
+        yield seconds
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def measure_segmentation(args: argparse.Namespace) -> list[dict]:
+    from calibrate import ask, pieces
+    from mmengine.registry import init_default_scope
+    from mmseg.registry import MODELS
+
+    import jumbo_backbone.segmentation  # noqa: F401  (registers)
+    from jumbo_backbone.calibration import choose_thresholds, member_costs, stage_groups
+    from jumbo_backbone.segmentation.cli import add_config_arguments, read_config
+    from jumbo_backbone.segmentation.dataset_check import require_datasets
+
+    parser, records = Parser(), []
+    add_config_arguments(parser)
+    for config in args.configs:
+        cfg = read_config(
+            parser.parse_args([str(config), *(["--data-root", args.data_root] if args.data_root else [])])
+        )
+        require_datasets(cfg, splits=("val",))
+        cfg.val_dataloader.update(num_workers=0, persistent_workers=False, batch_size=1)
+        init_default_scope("mmseg")
+        model = MODELS.build(cfg.model).eval()
+        cascade = model.cascade
+        images = [piece.inputs for piece in pieces(cfg, model, "cpu")]
+        outcomes = ask(cfg, model, "cpu", ensembles=True)
+        costs = member_costs(cascade, images[0])
+        half = len(images) // 2
+        parts = [torch.arange(half), torch.arange(half, len(images))]
+        for ensemble in (False, True):
+            stages = stage_groups(len(costs), ensemble)
+            chosen = []
+            for own in parts[::-1]:  # thresholds of a half are chosen on the other one
+                there = outcomes.part(own)
+                chosen.append(choose_thresholds(there, stages, costs, there.metric_of(stages[-1])).thresholds)
+            routed = [outcomes.part(p).routed(stages, t, costs) for p, t in zip(parts, chosen, strict=True)]
+            answers = [outcomes.part(p).answers(stages, t)[0] for p, t in zip(parts, chosen, strict=True)]
+            cascade.ensemble = ensemble
+            record = dict(
+                config=config.stem,
+                names=cascade.names,
+                costs=costs,
+                ensemble=ensemble,
+                samples=len(images),
+                thresholds=[[t if t <= 1 else None for t in found] for found in chosen],
+                members=[outcomes.metric_of(g) for g in stages],
+                groups={" + ".join(str(i + 1) for i in g): outcomes.metric_of(g) for g in outcomes.groups},
+                value=float(outcomes.score(torch.cat(answers).sum(dim=0))),
+                shares=np.mean([r.shares for r in routed], axis=0).tolist(),
+                flops_share=float(np.mean([r.cost for r in routed])) / costs[-1],
+            )
+            for size in BATCHES:
+                record[f"batch {size}"] = time_cascade(model, images, parts, chosen, size, args)
+            records.append(record)
+            keep(args, records)
+    return records
+
+
+def time_cascade(model, images: list, parts: list, chosen: list, size: int, args: argparse.Namespace) -> dict:
+    """Last member's time over the cascade's, the whole and in backbones alone: quartiles over the rounds."""
+    cascade, backbones = model.cascade, [m.segmentor.backbone for m in model.cascade.models]
+    last = len(cascade.members) - 1
+    batches = [
+        (torch.cat([images[i] for i in rows.tolist()]), thresholds)
+        for part, thresholds in zip(parts, chosen, strict=True)
+        for rows in part.split(size)
+    ]
+    whole, inner = [], []
+    with torch.inference_mode(), clocked(backbones) as seconds:
+        for _ in tqdm(range(args.repeats), desc=f"batch {size}", leave=False, disable=None):
+            taken = {"cascade": [0.0, 0.0], "last": [0.0, 0.0]}
+            for batch, thresholds in batches:
+                cascade.thresholds = thresholds
+                for name, call in (("cascade", lambda x: cascade(x)), ("last", lambda x: cascade.ask(last, x))):
+                    seconds.clear()
+                    start = time.perf_counter()
+                    call(batch)
+                    taken[name][0] += time.perf_counter() - start
+                    taken[name][1] += sum(seconds)
+            whole.append(taken["last"][0] / taken["cascade"][0])
+            inner.append(taken["last"][1] / taken["cascade"][1])
+    return dict(whole=quartiles(whole), backbone=quartiles(inner))
+
+
+def table_segmentation(records: list[dict]) -> list[list[str]]:
+    head = ["cascade", "answers", "last", "cascade", "leave", "FLOPs"]
+    rows = [[*head, *(f"{part} x, batch {size}" for size in BATCHES for part in ("backbone", "whole"))]]
+    for r in records:
+        row = [" > ".join(r["names"]), "mean" if r["ensemble"] else "own", f"{100 * r['members'][-1]:.1f}"]
+        row += [f"{100 * r['value']:.1f}", " ".join(f"{s:.0%}" for s in r["shares"]), f"{r['flops_share']:.0%}"]
+        row += [f"{r[f'batch {s}'][part]['median']:.2f}" for s in BATCHES for part in ("backbone", "whole")]
+        rows.append(row)
+    return rows
+
+
+# ---- routing
+
+
+def measure_routing(args: argparse.Namespace) -> list[dict]:
+    """What gathering, confidence and scattering cost at batch 16, beside the members' own time."""
+    from jumbo_backbone import Cascade, create_model
+
+    torch.manual_seed(0)
+    model = create_model(args.model).eval()
+    torch.nn.init.normal_(model.head.weight, std=0.02)
+    x = torch.randn(16, 3, 224, 224)
+    with torch.inference_mode():
+        scores = model(x)
+        cascade = Cascade([lambda x: scores[: len(x)], lambda x: scores[: len(x)]], [0.0])
+        middle = float((scores.amax(dim=1) - scores.logsumexp(dim=1)).exp().median())
+        cascade.thresholds = [middle]
+        steps = [lambda: model(x), lambda: cascade(x)]
+        seconds = take_turns(steps, [1, 200], args.repeats, "cpu", "routing")
+    shares = quartiles([routing / member for member, routing in zip(*seconds, strict=True)])
+    return [dict(model=args.model, batch=16, goes_on=8, share_of_member=shares)]
+
+
+def table_routing(records: list[dict]) -> list[list[str]]:
+    return [["member", "routing, share of its time"]] + [
+        [r["model"], f"{r['share_of_member']['median']:.3%}"] for r in records
+    ]
+
+
+# ---- series
+
+
+def measure_series(args: argparse.Namespace) -> list[dict]:
+    records = []
+    for problem in tqdm(args.problems, desc="problems", disable=None):
+        with blamed_on(problem):
+            for seed in args.seeds:
+                records.append(cascade_of_series(problem, seed, args))
+                keep(args, records)
+    return records
+
+
+def table_series(records: list[dict]) -> list[list[str]]:
+    return []
+
+
+# ---- command line
+
+
+def keep(args: argparse.Namespace, records: list[dict]) -> None:
+    """Write what was measured so far."""
+    if args.json:
+        write_json(args.json, ["tools/benchmark_committees.py", *args.command], args.machine, records)
+
+
+def parse_args(argv: list[str]) -> argparse.Namespace:
+    parser = Parser(
+        prog="benchmark_committees.py",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    segmentation, series, routing = (kinds.add_parser(kind) for kind in ("segmentation", "series", "routing"))
+    positive = number(int, 1)
+    for sub in (segmentation, series, routing):
+        sub.add_argument("--repeats", type=positive, default=10, metavar="N", help="rounds of timing (10)")
+        sub.add_argument("--threads", type=positive, default=1, metavar="N", help="CPU threads (1)")
+        sub.add_argument("--json", type=Path, metavar="FILE", help="write every raw figure and the machine's facts")
+    segmentation.add_argument("configs", nargs="+", type=Path, metavar="CONFIG", help="of a CascadeSegmentor")
+    segmentation.add_argument("--data-root", help="folder of the data set")
+    series.add_argument("problems", nargs="+", metavar="PROBLEM", help="a folder, or a problem that sktime brings")
+    series.add_argument("--seeds", nargs="+", type=number(int, 0), default=[0], metavar="N", help="of each (0)")
+    routing.add_argument("--model", default="jumbo_pico_patch16_224", help="whose time is the measure")
+    args = parser.parse_args(argv)
+    args.device = "cpu"
+    if args.json:
+        require_writable(args.json)
+    for config in getattr(args, "configs", ()):
+        if not config.is_file():
+            raise BadInputError(f"no config at {config}: see seg_configs")
+    args.command = [Path(word).name if Path(word).is_absolute() else word for word in argv]
+    return args
+
+
+MEASURE: dict[str, tuple[Callable, Callable]] = {
+    "segmentation": (measure_segmentation, table_segmentation),
+    "series": (measure_series, table_series),
+    "routing": (measure_routing, table_routing),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    def body() -> None:
+        args = parse_args(sys.argv[1:] if argv is None else argv)
+        torch.set_num_threads(args.threads)
+        args.machine = machine_facts(args)
+        measure, table = MEASURE[args.kind]
+        records = measure(args)
+        keep(args, records)
+        print("\n".join([f"{args.kind} {where(args, args.machine)}", "", *aligned(table(records))]))
+
+    return exit_code("benchmark_committees", body)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
