@@ -7,5 +7,5 @@ trained = dict(
 model = dict(
     _delete_=True,
     type="CascadeSegmentor",
-    members=[dict(budget=dict(keep_rate=0.5, resolution=2 / 3), **trained), dict(budget=dict(), **trained)],
+    members=[dict(budget=dict(keep_rate=0.5, resolution=5 / 7), **trained), dict(budget=dict(), **trained)],
 )
