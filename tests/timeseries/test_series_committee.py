@@ -13,7 +13,7 @@ from sktime.exceptions import NotFittedError
 
 from jumbo_backbone import ComputeBudget
 from timeseries import JumboClassifier
-from timeseries.committee import KERNELS, WHOLE, cascade_of, stages_of
+from timeseries.committee import KERNELS, WHOLE, Unseen, calibrated, cascade_of, stages_of
 from timeseries.convolutions import ConvolutionFeatures
 from timeseries.windows import Batch
 
@@ -190,6 +190,19 @@ def test_seeds_hold_out_the_same_series():
     fit.fit(X, y)
     assert held[0] is held[1] and len(held[0][1]) == 10
     assert not torch.equal(*(network.encoder.encoder.jumbo_token for network in fit.networks_))
+
+
+def test_seeds_are_calibrated_on_what_none_has_learned_from():
+    X, y = waves()
+    fitted = classifier("seeds", num_kernels=300).fit(X, y)
+    assert [float(n.share) for n in fitted.networks_] == [0, 0] and fitted.calibration_.samples == 40
+    labels, held = torch.arange(40) % 2, torch.tensor([1, 4, 7, 8])
+    right = 4.0 * torch.nn.functional.one_hot(labels, 2)
+    right[0], right[4] = right[0].flip(0), right[4].flip(0)  # of these four, one is mistaken
+    unseen = [Unseen(torch.arange(40), [right]), Unseen(held, [torch.zeros(4, 2)])]
+    example = Batch(torch.zeros(1, 1, 24), None)
+    calibration = calibrated(fitted.networks_, "seeds", unseen, labels, "last", example)
+    assert calibration.samples == 4 and calibration.member_values == [0.75, 0.75]
 
 
 def test_a_list_of_budgets():
