@@ -29,6 +29,18 @@ def training_plan(keep_rate: float, elastic: dict[str, Any] | bool | None, token
     return KeepRateWarmup() if keep_rate < 1 else None
 
 
+def series_budget(**arguments: Any) -> ComputeBudget:
+    """A compute budget of series.
+
+    Raises:
+        ValueError, TypeError: For values out of range, and for a resolution of two sides.
+    """
+    budget = ComputeBudget(**arguments)
+    if isinstance(budget.resolution, tuple):
+        raise TypeError(f"resolution {budget.resolution!r}: a series has one side, give a share or a number of steps")
+    return budget
+
+
 def training_loss(
     predict: Callable[[ComputeBudget], Any],
     criterion: Callable[[Any], torch.Tensor],
@@ -76,14 +88,18 @@ class BudgetAtHand:
         Raises
         ------
         ValueError, TypeError
-            For values out of range.
+            For values out of range; of a classifier that was fitted as a committee, whose thresholds hold for the
+            budgets that they were calibrated at.
         NotFittedError
             If there is nothing yet to set it of.
         """
         self.check_is_fitted()
-        budget = ComputeBudget(keep_rate, resolution=resolution)
-        if isinstance(budget.resolution, tuple):
-            raise TypeError(f"resolution {resolution!r}: a series has one side, give a share or a number of steps")
+        if getattr(self, "calibration_", None) is not None:
+            raise ValueError(
+                "set_budget would change answers that the committee's thresholds were calibrated on: fit with "
+                "committee=None to set budgets by hand, or with the budgets as the committee"
+            )
+        budget = series_budget(keep_rate=keep_rate, resolution=resolution)
         for network in self.networks_:
             network.encoder.encoder.default_budget = budget
         return self

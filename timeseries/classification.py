@@ -1,17 +1,18 @@
 """Fitting the network of a classifier: tokens by gradients, convolutions in closed form, and how much each counts."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from jumbo_backbone import ComputeBudget
+from jumbo_backbone import Cascade, ComputeBudget
 
 from .budgets import Plan, training_loss
+from .committee import KERNELS, Stage, Unseen, answers
 from .network import ClassifierNet
 from .training import History, Schedule, is_gain, seeded, shuffled, train
 from .windows import Batch, pad_together
@@ -27,6 +28,14 @@ def steps_of(series: int) -> int:
     return min(max(math.ceil(series / BATCH), least), most)
 
 
+class Fitted(NamedTuple):
+    """A network, how its training went, and what its stages say of series that they have not learned from."""
+
+    network: ClassifierNet
+    history: History
+    unseen: Unseen
+
+
 def fit_network(
     build: Callable[[], tuple[ClassifierNet, list[nn.Parameter]]],
     data: Sequence[torch.Tensor],
@@ -39,8 +48,10 @@ def fit_network(
     seed: int,
     device: torch.device,
     plan: Plan = None,
+    stages: Sequence[Stage] = (),
+    split: tuple[torch.Tensor, torch.Tensor] | None = None,
     **options: Any,
-) -> tuple[ClassifierNet, History]:
+) -> Fitted:
     """A fitted network, on the CPU.
 
     A part of the series is held out: it tells when to stop training, and which share of the scores the tokens should
@@ -58,6 +69,9 @@ def fit_network(
         seed: Decides everything random.
         device: Where.
         plan: At which compute budgets to train (see ``training_plan``).
+        stages: Of a committee (see ``stages_of``). What they say of series held out is said by the network that has not
+            yet been trained on these; where no tokens are asked, of all series, each left out.
+        split: Rows to train on and to hold out, if they are not to be drawn.
         options: Further arguments of ``train``.
     """
     class_weights = class_weights.to(device)
@@ -65,9 +79,9 @@ def fit_network(
     def batch(rows: torch.Tensor) -> tuple[Batch, torch.Tensor]:
         return pad_together([data[i] for i in rows.tolist()], device), labels[rows].to(device)
 
-    def from_tokens(network: ClassifierNet, rows: torch.Tensor) -> torch.Tensor:
+    def from_tokens(network: ClassifierNet, rows: torch.Tensor, budget: ComputeBudget | None = None) -> torch.Tensor:
         with torch.no_grad():
-            return torch.cat([network.from_tokens(*batch(some)[0]).float() for some in rows.split(_PER_PASS)])
+            return torch.cat([network.from_tokens(*batch(some)[0], budget).float() for some in rows.split(_PER_PASS)])
 
     def run(rows: torch.Tensor, held_out: torch.Tensor, schedule: Schedule) -> tuple[ClassifierNet, History]:
         network, pretrained = build()
@@ -101,22 +115,48 @@ def fit_network(
         )
         return network, history
 
+    def ask(left_out: torch.Tensor | None, left_out_first: torch.Tensor | None) -> Unseen:
+        """The stages about series not learned from, given what the convolutions say of each when it is left out."""
+        tokens = network.share > 0 or any(isinstance(stage, ComputeBudget) for stage in stages)
+        rows = held_out.sort().values if tokens else torch.arange(len(labels))
+        here = rows.to(device)
+
+        def of(stage: Stage) -> torch.Tensor:
+            if stage == KERNELS:
+                return left_out_first[here]
+            if isinstance(stage, ComputeBudget):
+                return from_tokens(network, rows, stage)
+            if left_out is None:
+                return from_tokens(network, rows)
+            scores = left_out[here]
+            return scores.lerp(from_tokens(network, rows), network.share) if network.share > 0 else scores
+
+        return Unseen(rows, [of(stage).cpu() for stage in stages] if len(rows) else [])
+
     with seeded(seed) as generator:
-        train_on, held_out = stratified(labels, validation, generator)
+        train_on, held_out = stratified(labels, validation, generator) if split is None else split
         network, history = run(train_on, held_out, schedule)
+        network.to(device)
         if network.convolutions is None:
-            return network, history
+            unseen = ask(None, None)
+            return Fitted(network.cpu(), history, unseen)
         everything, y = batch(torch.arange(len(labels)))
-        left_out = network.to(device).convolutions.fit(everything, y, class_weights, generator)
+        left_out = network.convolutions.fit(everything, y, class_weights, generator)
+        left_out_first = None
+        if KERNELS in stages:  # by a generator of its own: the network is the same as without a committee
+            own = torch.Generator().manual_seed(seed)
+            left_out_first = network.convolutions.fit_first(everything, y, class_weights, own)
         if len(held_out):
             held = held_out.to(device)
             share = choose_share(left_out[held], from_tokens(network, held_out), y[held], class_weights)
-            if share > 0 and history.best:
-                convolutions = network.convolutions
-                network, _ = run(torch.arange(len(labels)), held_out[:0], replace(schedule, epochs=history.best))
-                network.convolutions = convolutions
             network.share.fill_(share)
-    return network.cpu().eval(), history
+        unseen = ask(left_out, left_out_first)
+        if len(held_out) and share > 0 and history.best:
+            convolutions = network.convolutions
+            network, _ = run(torch.arange(len(labels)), held_out[:0], replace(schedule, epochs=history.best))
+            network.convolutions = convolutions
+            network.share.fill_(share)
+    return Fitted(network.cpu().eval(), history, unseen)
 
 
 def choose_share(
@@ -135,16 +175,33 @@ def probabilities(
 ) -> torch.Tensor:
     """Of each class (n, K), float64, the mean over some networks, of series (C, T_i)."""
     total = torch.zeros(len(data), networks[0].head.out_features, dtype=torch.float64)
-    # series of like length together, so that little is padded
-    order = torch.tensor([s.shape[1] for s in data]).argsort(stable=True)
     for network in networks:
         network.to(device)
         with torch.inference_mode():
-            for rows in order.split(_PER_PASS):
-                scores = network(*pad_together([data[i] for i in rows.tolist()], device))
-                total[rows] += scores.double().softmax(dim=1).cpu()
+            for rows, batch in _passes(data, device):
+                total[rows] += network(*batch).double().softmax(dim=1).cpu()
         network.cpu()
     return total / len(networks)
+
+
+def routed(cascade: Cascade, data: Sequence[torch.Tensor], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Probabilities (n, K), float64, of series (C, T_i), and the number (n,) of the stage that gave them."""
+    parts = []
+    cascade.to(device)
+    for rows, batch in _passes(data, device):
+        found = answers(cascade, batch)
+        parts.append((rows, found.scores.double().softmax(dim=1).cpu(), found.stage.cpu()))
+    cascade.cpu()
+    rows, probabilities, stage = (torch.cat(p) for p in zip(*parts, strict=True))
+    back = rows.argsort()
+    return probabilities[back], stage[back]
+
+
+def _passes(data: Sequence[torch.Tensor], device: torch.device) -> Iterator[tuple[torch.Tensor, Batch]]:
+    """Rows of the data and what they hold, series of like length together, so that little is padded."""
+    order = torch.tensor([s.shape[1] for s in data]).argsort(stable=True)
+    for rows in order.split(_PER_PASS):
+        yield rows, pad_together([data[i] for i in rows.tolist()], device)
 
 
 def stratified(labels: torch.Tensor, share: float, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:

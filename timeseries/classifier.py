@@ -13,17 +13,18 @@ from sktime.classification.base import BaseClassifier
 from sktime.datatypes import convert_to
 from torch import nn
 
-from jumbo_backbone import ComputeBudget
+from jumbo_backbone import Cascade, ComputeBudget
 
 from .budgets import BudgetAtHand, training_plan
 from .checks import check_choice, check_count, check_finite, check_share
-from .classification import BATCH, fit_network, probabilities, steps_of
+from .classification import BATCH, fit_network, probabilities, routed, steps_of, stratified
+from .committee import KERNELS, calibrated, cascade_of, check_committee, stages_of
 from .frames import instances_of
 from .network import ClassifierNet, SeriesEncoder
 from .patching import NORMALISATIONS
 from .plotting import plot_attention, plot_kept
 from .pretraining import pretrain_encoder
-from .saving import SafeSaving, load_networks, network_tensors
+from .saving import SafeSaving, calibration_from_json, calibration_to_json, load_networks, network_tensors
 from .training import Schedule, draw_seeds, pick_device, seeded, shuffled
 from .windows import Batch, mean_and_spread, pad_together
 
@@ -105,6 +106,17 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
         Epochs without improvement on the validation series.
     n_members : int
         Networks of different seeds whose probabilities are averaged.
+    committee : {"kernels", "budgets", "seeds"}, list of dict or None
+        Ask for little at first, and for more only about the series of which the answer is not sure enough
+        (``predict_stage`` tells which). How sure is enough is calibrated in ``fit``, on series not learned from: those
+        of ``validation``, or where the transformer has no say all, each left out. "kernels": first the convolutions of
+        MiniRocket alone, then everything. A list of budgets, each with arguments of ``jumbo_backbone.ComputeBudget``:
+        first the transformer alone at each of them, then everything as without a committee; best with ``elastic``.
+        "budgets": ``[dict(keep_rate=0.5, resolution=0.5)]``. "seeds": one of ``n_members`` networks after another, an
+        answer being the mean of those asked. None: everything, always.
+    committee_target : "last" or float
+        Accuracy that a committee is to have on the series it is calibrated on: that of everything, or a number from
+        0 to 1.
     device : str
         "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", … The fitted estimator keeps its weights on the CPU.
     random_state : int, RandomState or None
@@ -120,6 +132,9 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
         The members.
     history_ : list of History
         Of each member's training.
+    calibration_ : jumbo_backbone.Calibration
+        Of a committee: its thresholds, what each member costs (FLOPs of one series, beyond what those before it have
+        computed), and how many series leave with each.
     pretrained_ : Pretrained
         After ``pretrain``: the encoders, and the units in which they read.
 
@@ -127,7 +142,8 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
     ------
     ValueError, TypeError
         In the constructor, for parameters out of range; in ``fit`` and ``predict``, for infinite values; in
-        ``predict``, and in ``fit`` after ``pretrain``, for another number of channels.
+        ``predict``, and in ``fit`` after ``pretrain``, for another number of channels; in ``fit``, if there are too few
+        series to calibrate a committee on, or it does not reach its target.
 
     Examples
     --------
@@ -178,6 +194,8 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
         validation=0.25,
         patience=10,
         n_members=1,
+        committee=None,
+        committee_target="last",
         device="auto",
         random_state=None,
         verbose=0,
@@ -207,6 +225,8 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
         self.validation = validation
         self.patience = patience
         self.n_members = n_members
+        self.committee = committee
+        self.committee_target = committee_target
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
@@ -231,6 +251,13 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
             raise ValueError(
                 f"class_weight {self.class_weight!r}: give 'balanced', a dict of weights by label, or None"
             )
+        check_committee(
+            self.committee,
+            self.committee_target,
+            num_kernels=self.num_kernels,
+            n_members=self.n_members,
+            validation=self.validation,
+        )
 
     # ---- fitting
 
@@ -241,12 +268,22 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
         data = self._tensors(arrays)
         labels = torch.as_tensor(np.searchsorted(self.classes_, y))
         weights = self._class_weights(labels)
-        self.networks_, self.history_ = [], []
-        for number, seed in enumerate(draw_seeds(self.random_state, self.n_members)):
+        self.networks_, self.history_, unseen = [], [], []
+        seeds = draw_seeds(self.random_state, self.n_members)
+        split = None
+        if self.committee == "seeds":  # what no member has learned from is there to calibrate on
+            split = stratified(labels, self.validation, torch.Generator().manual_seed(seeds[0]))
+        for number, seed in enumerate(seeds):
             title = "training" if self.n_members == 1 else f"member {number + 1} of {self.n_members}"
-            network, history = self._train(data, labels, weights, seed, device, title)
-            self.networks_.append(network)
-            self.history_.append(history)
+            fitted = self._train(data, labels, weights, seed, device, title, split)
+            self.networks_.append(fitted.network)
+            self.history_.append(fitted.history)
+            unseen.append(fitted.unseen)
+        if self.committee is not None:
+            example = Batch(torch.zeros(1, self.channels_, self.longest_), None)
+            self.calibration_ = calibrated(
+                self.networks_, self.committee, unseen, labels, self.committee_target, example
+            )
         return self
 
     def pretrain(self, X):
@@ -345,6 +382,7 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
             self.channels_,
             len(self.classes_),
             num_kernels=self.num_kernels,
+            kernels_first=KERNELS in stages_of(self.committee),
             head_drop_rate=self.head_dropout,
             **self._embedding(),
         )
@@ -365,7 +403,7 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
             drop_path_rate=self.drop_path_rate,
         )
 
-    def _train(self, data, labels, weights, seed, device, title):
+    def _train(self, data, labels, weights, seed, device, title, split):
         def build() -> tuple[ClassifierNet, list[nn.Parameter]]:
             network = self._build()
             return network, self._start_pretrained(network.encoder, len(self.networks_))
@@ -381,6 +419,8 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
             seed=seed,
             device=device,
             plan=training_plan(self.keep_rate, self.elastic, self.token_dropping),
+            stages=stages_of(self.committee),
+            split=split,
             verbose=self.verbose,
             callbacks=self.callbacks or (),
             title=title,
@@ -412,7 +452,37 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
         device = pick_device(self.device)
         arrays = _arrays(X)
         self._check_channels(arrays[0])
-        return probabilities(self.networks_, self._tensors(arrays), device).numpy()
+        data = self._tensors(arrays)
+        if self.committee is None:
+            return probabilities(self.networks_, data, device).numpy()
+        return routed(self._cascade(), data, device)[0].numpy()
+
+    def predict_stage(self, X):
+        """Which stage of the committee answers each series.
+
+        Parameters
+        ----------
+        X : in any format of sktime's panels
+
+        Returns
+        -------
+        np.ndarray of int (n,)
+            From 0, the first that is asked; all 0 without a committee.
+
+        Raises
+        ------
+        ValueError
+            For another number of channels than that fitted, and for infinite values.
+        """
+        self.check_is_fitted()
+        arrays = _arrays(self._check_convert_X_for_predict(X))
+        if self.committee is None or len(self.classes_) == 1:
+            return np.zeros(len(arrays), dtype=np.int64)
+        self._check_channels(arrays[0])
+        return routed(self._cascade(), self._tensors(arrays), pick_device(self.device))[1].numpy()
+
+    def _cascade(self) -> Cascade:
+        return self.calibration_.apply(cascade_of(self.networks_, self.committee))
 
     def plot_attention(self, series, block=-1, ax=None):
         """Draw one series and which of its patches the wide token looked at.
@@ -495,6 +565,7 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
         return tensors, dict(
             members=len(self.networks_),
             budget=self._budget_as_json(),
+            calibration=None if self.committee is None else calibration_to_json(self.calibration_),
             longest=self.longest_,
             patch=[self.patch_length_, self.patch_stride_],
             classes=self.classes_.tolist(),
@@ -513,6 +584,8 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
         self._y_metadata = dict(is_univariate=True, mtype="numpy1D")  # what sktime looks at to predict
         self._is_fitted = True
         self.set_budget(**state["budget"])
+        if self.committee is not None:
+            self.calibration_ = calibration_from_json(state["calibration"])
 
     @classmethod
     def get_test_params(cls, parameter_set="default"):
@@ -524,6 +597,7 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
             small,
             dict(small, patch_length=4, patch_stride=2, normalisation="standard", n_members=2, num_kernels=0),
             dict(small, class_weight="balanced", label_smoothing=0.0, validation=0.0),
+            dict(small, committee="kernels"),
         ]
 
 

@@ -4,6 +4,7 @@ On few series nothing that is trained by gradients comes near them; the classifi
 begins with a linear map of the context.
 """
 
+from collections.abc import Callable
 from itertools import combinations
 from math import log2
 
@@ -67,20 +68,42 @@ class ConvolutionFeatures(nn.Module):
             rivals = rivals / rivals.abs().sum(3, keepdim=True) * _subsets(_GROUPS, C, generator)
             self.get_buffer(f"rivals_{i}").copy_(rivals.flatten(0, 1))
 
-    def forward(self, batch: Batch) -> torch.Tensor:
-        """Series (B, C, T) to features (B, F)."""
+    @property
+    def num_shares(self) -> int:
+        return len(self.dilations) * 84 * self.levels
+
+    def forward(self, batch: Batch, shares: torch.Tensor | None = None) -> torch.Tensor:
+        """Series (B, C, T) to features (B, F); their ``shares``, if they are known, are not computed again."""
+        sets = self.shares(batch) if shares is None else shares, self.wins(batch)
+        by_dilation = [features.unflatten(1, (len(self.dilations), -1)) for features in sets]
+        return torch.cat(by_dilation, dim=2).flatten(1)
+
+    def shares(self, batch: Batch) -> torch.Tensor:
+        """Of series (B, C, T), the first set: at which share of the steps each kernel exceeds each threshold."""
+        return self._in_parts(self._shares, batch)
+
+    def wins(self, batch: Batch) -> torch.Tensor:
+        """Of series (B, C, T), the second set: how much and how often each rival wins."""
+        return self._in_parts(self._wins, batch)
+
+    def _in_parts(self, features: Callable, batch: Batch) -> torch.Tensor:
         x, live = _without_gaps(batch)
         at_once = max(1, _AT_ONCE // (_GROUPS * _RIVALS * x.shape[2]))
-        return torch.cat([self._some(*part) for part in zip(x.split(at_once), live.split(at_once), strict=True)])
+        return torch.cat([features(*part) for part in zip(x.split(at_once), live.split(at_once), strict=True)])
 
-    def _some(self, x: torch.Tensor, live: torch.Tensor) -> torch.Tensor:
-        differences = torch.diff(x, dim=2, prepend=x[:, :, :1]) * live[:, None]
+    def _shares(self, x: torch.Tensor, live: torch.Tensor) -> torch.Tensor:
         steps = live.sum(1).clamp(min=1)[:, None]
         features = []
         for i, dilation in enumerate(self.dilations):
             out = self._exceeding(x, i, dilation).masked_fill(~live[:, None], -torch.inf)
             thresholds = self.get_buffer(f"thresholds_{i}").T[:, :, None]
             features += [_true(torch.gt, out, t).sum(2) / steps for t in thresholds]
+        return torch.cat(features, dim=1)
+
+    def _wins(self, x: torch.Tensor, live: torch.Tensor) -> torch.Tensor:
+        differences = torch.diff(x, dim=2, prepend=x[:, :, :1]) * live[:, None]
+        features = []
+        for i, dilation in enumerate(self.dilations):
             rivals = self.get_buffer(f"rivals_{i}").unflatten(0, (_RIVALS, _GROUPS))
             of_values, of_differences = (r.flatten(0, 1) for r in rivals.chunk(2, dim=1))
             features += _competition(_convolve(x, of_values, dilation), live)
@@ -138,19 +161,56 @@ def _without_gaps(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.where(observed, x, left + (right - left) * way) * live[:, None], live
 
 
-class ConvolutionClassifier(nn.Module):
-    """Class scores that are linear in the features; ``softmax`` makes them probabilities.
+class LinearScores(nn.Module):
+    """Class scores that are linear in features; ``softmax`` makes them probabilities.
+
+    Args:
+        num_features: Features F.
+        num_classes: Classes K.
+    """
+
+    def __init__(self, num_features: int, num_classes: int) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.zeros(num_features, num_classes))
+        self.register_buffer("bias", torch.zeros(num_classes))
+
+    @torch.no_grad()
+    def fit_scores(
+        self, features: torch.Tensor, labels: torch.Tensor, class_weights: torch.Tensor, some: torch.Tensor
+    ) -> torch.Tensor:
+        """Fit to ``some`` of the training series' features (n, F); see ``ConvolutionClassifier.fit``."""
+        mean = features[some].mean(0)
+        spread = features[some].std(0, correction=0)
+        spread = torch.where(spread > 1e-6, spread, torch.inf)  # what never varies says nothing
+        solution, intercept, left_out = leave_one_out((features[some] - mean) / spread, labels[some], len(self.bias))
+        t = temperature(left_out, labels[some])
+        prior = class_weights.double().log()  # softmax then weighs the classes, as a weighted loss would have it
+        weight = t * solution / spread[:, None].double()
+        self.weight.copy_(weight)
+        self.bias.copy_(t * intercept - mean.double() @ weight + prior)
+        scores = self.scores_of(features)
+        scores[some] = (t * left_out + prior).to(scores)
+        return scores
+
+    def scores_of(self, features: torch.Tensor) -> torch.Tensor:
+        """Features (B, F) to scores (B, K)."""
+        return features @ self.weight + self.bias
+
+
+class ConvolutionClassifier(LinearScores):
+    """Class scores that are linear in all features, and if asked for others, in those of the first set alone.
 
     Args:
         in_channels, length, num_kernels: See ``ConvolutionFeatures``.
         num_classes: Classes K.
+        first: Whether there are scores of the first set alone, which are the sooner known.
     """
 
-    def __init__(self, in_channels: int, length: int, num_kernels: int, num_classes: int) -> None:
-        super().__init__()
-        self.features = ConvolutionFeatures(in_channels, length, num_kernels)
-        self.register_buffer("weight", torch.zeros(self.features.num_features, num_classes))
-        self.register_buffer("bias", torch.zeros(num_classes))
+    def __init__(self, in_channels: int, length: int, num_kernels: int, num_classes: int, first: bool = False) -> None:
+        features = ConvolutionFeatures(in_channels, length, num_kernels)
+        super().__init__(features.num_features, num_classes)
+        self.features = features
+        self.first = LinearScores(features.num_shares, num_classes) if first else None
 
     @torch.no_grad()
     def fit(
@@ -168,25 +228,24 @@ class ConvolutionClassifier(nn.Module):
         Returns:
             Scores (n, K) of the training series, each when left out (of those not fitted on, as they are).
         """
-        some = torch.randperm(len(labels), generator=generator)[:_MOST_SERIES].sort().values.to(labels.device)
+        some = _some(labels, generator)
         self.features.fit(batch, generator)
-        features = self.features(batch)
-        mean = features[some].mean(0)
-        spread = features[some].std(0, correction=0)
-        spread = torch.where(spread > 1e-6, spread, torch.inf)  # what never varies says nothing
-        solution, intercept, left_out = leave_one_out((features[some] - mean) / spread, labels[some], len(self.bias))
-        t = temperature(left_out, labels[some])
-        prior = class_weights.double().log()  # softmax then weighs the classes, as a weighted loss would have it
-        weight = t * solution / spread[:, None].double()
-        self.weight.copy_(weight)
-        self.bias.copy_(t * intercept - mean.double() @ weight + prior)
-        scores = self._linear(features)
-        scores[some] = (t * left_out + prior).to(scores)
-        return scores
+        return self.fit_scores(self.features(batch), labels, class_weights, some)
 
-    def forward(self, x: torch.Tensor, observed: torch.Tensor | None = None) -> torch.Tensor:
-        """Series (B, C, T) and flags, None if all is observed, to scores (B, K)."""
-        return self._linear(self.features(Batch(x, observed)))
+    @torch.no_grad()
+    def fit_first(
+        self, batch: Batch, labels: torch.Tensor, class_weights: torch.Tensor, generator: torch.Generator
+    ) -> torch.Tensor:
+        """As ``fit``, after it: what is said by the first set alone."""
+        return self.first.fit_scores(self.features.shares(batch), labels, class_weights, _some(labels, generator))
 
-    def _linear(self, features: torch.Tensor) -> torch.Tensor:
-        return features @ self.weight + self.bias
+    def forward(
+        self, x: torch.Tensor, observed: torch.Tensor | None = None, shares: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Series (B, C, T) and flags, None if all is observed, to scores (B, K); see ``ConvolutionFeatures``."""
+        return self.scores_of(self.features(Batch(x, observed), shares))
+
+
+def _some(labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Rows of series to fit on: all, unless they are too many."""
+    return torch.randperm(len(labels), generator=generator)[:_MOST_SERIES].sort().values.to(labels.device)

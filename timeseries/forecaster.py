@@ -107,7 +107,8 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
     patience : int
         Epochs without improvement on the validation windows.
     n_members : int
-        Networks of different seeds whose forecasts are averaged.
+        Networks of different seeds whose forecasts are averaged, quantile by quantile; beyond ``horizon`` each first
+        rolls on by itself.
     roll_on : bool
         Beyond ``horizon``, read one's own forecast and go on. If not, asking for more is an error.
     insample : bool

@@ -222,7 +222,7 @@ def forecast(
     quantiles then add up as independent errors do.
 
     Args:
-        networks: Of which the mean is taken.
+        networks: Of whose centres, and of each of whose quantiles, the mean is taken.
         design: Theirs.
         panel: The series; covariates may go on after the cut.
         series, cuts: Which series, and before which of their steps (B,).

@@ -10,6 +10,7 @@ from jumbo_backbone.dropout import Dropout
 
 from .convolutions import ConvolutionClassifier
 from .patching import InstanceNorm, SeriesEmbed, Statistics, last_observed, num_patches, resample_time
+from .windows import Batch
 
 
 class Encoded(NamedTuple):
@@ -251,6 +252,7 @@ class ClassifierNet(nn.Module):
         num_classes: Classes K.
         length: Steps of the longest series there usually are.
         num_kernels: See ``ConvolutionFeatures``; 0 leaves it to the tokens.
+        kernels_first: Whether there are scores of the first set of convolutions alone, too.
         head_drop_rate: Dropout before the head.
         embedding: Further arguments of ``SeriesEncoder``.
     """
@@ -261,6 +263,7 @@ class ClassifierNet(nn.Module):
         num_classes: int,
         length: int,
         num_kernels: int = 0,
+        kernels_first: bool = False,
         head_drop_rate: float = 0.0,
         **embedding,
     ) -> None:
@@ -272,15 +275,20 @@ class ClassifierNet(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.convolutions = (
-            ConvolutionClassifier(in_channels, length, num_kernels, num_classes) if num_kernels else None
+            ConvolutionClassifier(in_channels, length, num_kernels, num_classes, kernels_first) if num_kernels else None
         )
         self.register_buffer("share", torch.tensor(0.5 if num_kernels else 1.0))
 
-    def forward(self, x: torch.Tensor, observed: torch.Tensor | None = None) -> torch.Tensor:
-        """Series (B, C, T) and flags, None if all is observed, to scores (B, K), whose softmax gives probabilities."""
+    def forward(
+        self, x: torch.Tensor, observed: torch.Tensor | None = None, shares: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Series (B, C, T) and flags, None if all is observed, to scores (B, K), whose softmax gives probabilities.
+
+        ``shares`` are what ``from_kernels`` has left, if it was asked first.
+        """
         if self.convolutions is None:
             return self.from_tokens(x, observed)
-        scores = self.convolutions(x, observed)
+        scores = self.convolutions(x, observed, shares)
         return scores.lerp(self.from_tokens(x, observed), self.share) if self.share > 0 else scores
 
     def from_tokens(
@@ -289,6 +297,11 @@ class ClassifierNet(nn.Module):
         """What the encoder alone says, at a compute budget (None: its own)."""
         e = self.encoder(x, observed, budget)
         return self.head(self.drop(torch.cat([e.jumbo, mean_of_live(e.patches, e.live)], dim=1)))
+
+    def from_kernels(self, x: torch.Tensor, observed: torch.Tensor | None, shares: torch.Tensor) -> torch.Tensor:
+        """What the first set of convolutions alone says. It leaves its features in ``shares`` (B, num_shares)."""
+        shares.copy_(self.convolutions.features.shares(Batch(x, observed)))
+        return self.convolutions.first.scores_of(shares)
 
 
 def mean_of_live(patches: torch.Tensor, live: torch.Tensor | None) -> torch.Tensor:

@@ -182,13 +182,18 @@ def test_members_are_averaged():
     together = small(n_members=2).fit(load_airline(), fh=[1, 5])
     for network in together.networks_:  # where training gained nothing, members are alike
         torch.nn.init.normal_(network.head.weight)
-    each = []
+        torch.nn.init.normal_(network.spread.weight)
+    alpha, steps = [0.1, 0.3, 0.5, 0.9], [1, 5, 8]  # a quantile between those learned, and a step beyond the horizon
+    points, quantiles = [], []
     for network in together.networks_:
         one = pickle.loads(pickle.dumps(together))
         one.networks_ = [network]
-        each.append(one.predict())
-    assert np.allclose(together.predict(), (each[0] + each[1]) / 2)
-    assert not np.allclose(each[0], each[1])
+        points.append(one.predict(fh=steps))
+        quantiles.append(one.predict_quantiles(fh=steps, alpha=alpha))
+    assert np.allclose(together.predict(fh=steps), sum(points) / 2) and not np.allclose(*points)
+    averaged = together.predict_quantiles(fh=steps, alpha=alpha)
+    assert np.allclose(averaged, sum(quantiles) / 2) and not np.allclose(*quantiles)
+    assert (np.diff(averaged, axis=1) > 0).all()
 
 
 def test_update_goes_on_from_the_new_end():
