@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -347,10 +347,22 @@ class Calibration:
         Raises:
             ValueError: If the confidence is a function, which JSON cannot hold.
         """
+        write_atomically(json.dumps(self.to_json(), indent=1).encode(), path)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a dict for a JSON file; a threshold that sends all on is None.
+
+        Raises:
+            ValueError: If the confidence is a function, which JSON cannot hold.
+        """
         if not isinstance(self.confidence, str):
             raise ValueError("the confidence is a function, which a file cannot hold: save it as code of your own")
-        record = dict(asdict(self), thresholds=[None if t == math.inf else t for t in self.thresholds])
-        write_atomically(json.dumps(record, indent=1).encode(), path)
+        return dict(asdict(self), thresholds=[None if t == math.inf else t for t in self.thresholds])
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> "Calibration":
+        """Undo ``to_json``."""
+        return cls(**{**record, "thresholds": [math.inf if t is None else t for t in record["thresholds"]]})
 
     @classmethod
     def load(cls, path: str | Path) -> "Calibration":
@@ -363,9 +375,7 @@ class Calibration:
         if not Path(path).is_file():
             raise FileNotFoundError(f"no calibration at {Path(path).absolute()}: give a file that calibrating left")
         try:
-            record = json.loads(Path(path).read_text())
-            record["thresholds"] = [math.inf if t is None else t for t in record["thresholds"]]
-            return cls(**record)
+            return cls.from_json(json.loads(Path(path).read_text()))
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{path} holds no calibration of a cascade ({error}): give what calibrating left"

@@ -13,7 +13,7 @@ from sktime.classification.base import BaseClassifier
 from sktime.datatypes import convert_to
 from torch import nn
 
-from jumbo_backbone import Cascade, ComputeBudget
+from jumbo_backbone import Calibration, Cascade, ComputeBudget
 
 from .budgets import BudgetAtHand, training_plan
 from .checks import check_choice, check_count, check_finite, check_share
@@ -24,7 +24,7 @@ from .network import ClassifierNet, SeriesEncoder
 from .patching import NORMALISATIONS
 from .plotting import plot_attention, plot_kept
 from .pretraining import pretrain_encoder
-from .saving import SafeSaving, calibration_from_json, calibration_to_json, load_networks, network_tensors
+from .saving import SafeSaving, load_networks, network_tensors
 from .training import Schedule, draw_seeds, pick_device, seeded, shuffled
 from .windows import Batch, mean_and_spread, pad_together
 
@@ -565,7 +565,7 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
         return tensors, dict(
             members=len(self.networks_),
             budget=self._budget_as_json(),
-            calibration=None if self.committee is None else calibration_to_json(self.calibration_),
+            calibration=None if self.committee is None else self.calibration_.to_json(),
             longest=self.longest_,
             patch=[self.patch_length_, self.patch_stride_],
             classes=self.classes_.tolist(),
@@ -585,7 +585,7 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
         self._is_fitted = True
         self.set_budget(**state["budget"])
         if self.committee is not None:
-            self.calibration_ = calibration_from_json(state["calibration"])
+            self.calibration_ = Calibration.from_json(state["calibration"])
 
     @classmethod
     def get_test_params(cls, parameter_set="default"):

@@ -1,8 +1,6 @@
 """Fitted estimators in one safetensors file: tensors, and beside them JSON in its header. No code runs on loading."""
 
 import json
-import math
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,6 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from jumbo_backbone import Calibration
 from jumbo_backbone.files import replacing
 
 SUFFIX = ".safetensors"
@@ -125,17 +122,6 @@ def index_from_json(content: dict[str, Any]) -> pd.Index:
     if content["kind"] == "timedelta":
         return pd.TimedeltaIndex(values.astype(f"timedelta64[{content['unit']}]"))
     return pd.Index(values, dtype=content["dtype"])
-
-
-def calibration_to_json(calibration: Calibration) -> dict[str, Any]:
-    """Thresholds of a committee and what they were chosen on; JSON has no infinity."""
-    thresholds = [None if t == math.inf else t for t in calibration.thresholds]
-    return dict(asdict(calibration), thresholds=thresholds)
-
-
-def calibration_from_json(content: dict[str, Any]) -> Calibration:
-    """Undo ``calibration_to_json``."""
-    return Calibration(**{**content, "thresholds": [math.inf if t is None else t for t in content["thresholds"]]})
 
 
 def _plain(value: Any) -> Any:

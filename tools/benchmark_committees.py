@@ -7,17 +7,24 @@ classifiers of series with a committee and calibrates them on their training ser
 networks beside one network of twice the FLOPs. "routing" times a cascade of image classifiers whose members are free,
 which leaves the price of going on.
 
-Times of a cascade and of its last member are taken in turn. The file is written after every measurement.
+Times of a cascade and of its last member are taken in turn. The file is written after every measurement; of series it
+keeps what it has, and what it lacks is measured.
 """
 
 import argparse
+import copy
+import json
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from benchmark import (
     BadInputError,
@@ -185,17 +192,104 @@ def table_routing(records: list[dict]) -> list[list[str]]:
 
 
 def measure_series(args: argparse.Namespace) -> list[dict]:
-    records = []
-    for problem in tqdm(args.problems, desc="problems", disable=None):
-        with blamed_on(problem):
-            for seed in args.seeds:
-                records.append(cascade_of_series(problem, seed, args))
-                keep(args, records)
+    records = json.loads(args.json.read_text())["results"] if args.json and args.json.exists() else []
+    done = {(r["problem"], r["committee"], r["seed"]) for r in records}
+    runs = [(p, kind, seed) for kind in args.committees for seed in args.seeds for p in args.problems]
+    missing = [(p, kind, seed) for p, kind, seed in runs if (Path(p).name, kind, seed) not in done]
+    for problem, kind, seed in tqdm(missing, desc="fits", disable=None):
+        with blamed_on(f"{problem}, {kind}, seed {seed}"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            record = dict(problem=Path(problem).name, committee=kind, seed=seed)
+            records.append(record | (doubled if kind == DOUBLED else cascaded)(problem, kind, seed, args))
+        keep(args, records)
     return records
 
 
+DOUBLED = "doubled"  # beside the committees of the classifier: two networks, and one of twice the FLOPs
+ONE_MODEL = dict(num_kernels=0, elastic=dict(keep_rates=(0.5,), resolutions=(0.5,)))
+
+
+def cascaded(problem: str, kind: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
+    """A classifier as a committee, and the same networks all asked."""
+    from benchmark_classification import load
+
+    from timeseries import JumboClassifier
+
+    train, (X, y) = load(problem)
+    params = dict(ONE_MODEL) if kind == "budgets" else {}
+    classifier = JumboClassifier(random_state=seed, committee=kind, **params).fit(*train)
+    everything = copy.deepcopy(classifier)
+    everything.committee = None
+    found, first = classifier.calibration_, copy.deepcopy(classifier)
+    first.calibration_ = replace(found, thresholds=[0.0] * len(found.thresholds))
+    accuracy = {
+        name: float((model.predict(X) == y).mean())
+        for name, model in (("first", first), ("last", everything), ("cascade", classifier))
+    }
+    record = dict(accuracy=accuracy, answered=np.bincount(classifier.predict_stage(X), minlength=2).tolist())
+    record |= dict(validated=found.samples, left=found.shares, costs=found.costs, token_share=None)
+    if kind == "kernels":
+        record["token_share"] = float(classifier.networks_[0].share)
+    for size in BATCHES:
+        some = some_of(X, size, args.series)
+        steps = [lambda m=m, some=some: [m.predict_proba(x) for x in some] for m in (everything, classifier)]
+        for step in steps:
+            step()
+        last, cascade = take_turns(steps, [1, 1], args.repeats, "cpu", problem)
+        record[f"batch {size}"] = quartiles([a / b for a, b in zip(last, cascade, strict=True)])
+        record[f"ms, batch {size}"] = 1e3 * float(np.median(cascade)) / size / len(some)
+    return record
+
+
+def some_of(X, size: int, series: int) -> list:
+    """Batches of a test set, at most so many series of it, evenly drawn."""
+    instances = X if isinstance(X, np.ndarray) else [x for _, x in X.groupby(level=0)]
+    rows = np.linspace(0, len(instances) - 1, min(series, len(instances)), dtype=int)
+    groups = [rows[i : i + size] for i in range(0, len(rows) - size + 1, size)] or [rows]
+    if isinstance(X, np.ndarray):
+        return [X[group] for group in groups]
+    return [pd.concat([instances[i] for i in group]) for group in groups]
+
+
+def doubled(problem: str, kind: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
+    """Accuracy and FLOPs of the mean of two networks, of one, and of one of about twice the FLOPs."""
+    from benchmark_classification import load
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from timeseries import JumboClassifier
+
+    train, (X, y) = load(problem)
+    record: dict[str, Any] = dict(accuracy={}, flops={})
+    sizes = dict(one={}, two=dict(n_members=2), wide=dict(embed_dim=92))
+    for name, params in sizes.items():
+        classifier = JumboClassifier(random_state=seed, num_kernels=0, **params).fit(*train)
+        record["accuracy"][name] = float((classifier.predict(X) == y).mean())
+        with FlopCounterMode(display=False) as counter:
+            classifier.predict_proba(some_of(X, 1, 1)[0])
+        record["flops"][name] = counter.get_total_flops()
+    return record
+
+
 def table_series(records: list[dict]) -> list[list[str]]:
-    return []
+    """A line for each problem, and one for the means, of each committee."""
+    rows = [["problem", "committee", "first", "last", "cascade", "leave", *(f"x, batch {s}" for s in BATCHES)]]
+    for kind in dict.fromkeys(r["committee"] for r in records if r["committee"] != DOUBLED):
+        mine = [r for r in records if r["committee"] == kind]
+        problems = dict.fromkeys(r["problem"] for r in mine)
+        for group in (*([r for r in mine if r["problem"] == p] for p in problems), mine):
+            name = "mean" if len(problems) > 1 and group is mine else group[0]["problem"]
+            accuracies = [
+                f"{100 * np.mean([r['accuracy'][k] for r in group]):.1f}" for k in ("first", "last", "cascade")
+            ]
+            left = np.mean([r["answered"][0] / sum(r["answered"]) for r in group])
+            speed = [f"{np.mean([r[f'batch {s}']['median'] for r in group]):.2f}" for s in BATCHES]
+            rows.append([name, kind, *accuracies, f"{left:.0%}", *speed])
+    if both := [r for r in records if r["committee"] == DOUBLED]:
+        told = {k: np.mean([r["accuracy"][k] for r in both]) for k in ("one", "two", "wide")}
+        flops = {k: np.mean([r["flops"][k] / r["flops"]["one"] for r in both]) for k in told}
+        for k, text in (("one", "one network"), ("two", "two networks"), ("wide", "one wider network")):
+            rows.append([text, f"{flops[k]:.2f} x FLOPs", "", f"{100 * told[k]:.1f}", "", "", "", ""])
+    return rows
 
 
 # ---- command line
@@ -224,6 +318,11 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     segmentation.add_argument("configs", nargs="+", type=Path, metavar="CONFIG", help="of a CascadeSegmentor")
     segmentation.add_argument("--data-root", help="folder of the data set")
     series.add_argument("problems", nargs="+", metavar="PROBLEM", help="a folder, or a problem that sktime brings")
+    kinds_of = ("kernels", "budgets", DOUBLED)
+    series.add_argument(
+        "--committees", nargs="+", choices=kinds_of, default=list(kinds_of), metavar="KIND", help="of what (all)"
+    )
+    series.add_argument("--series", type=positive, default=64, metavar="N", help="at most timed, of a problem (64)")
     series.add_argument("--seeds", nargs="+", type=number(int, 0), default=[0], metavar="N", help="of each (0)")
     routing.add_argument("--model", default="jumbo_pico_patch16_224", help="whose time is the measure")
     args = parser.parse_args(argv)
