@@ -176,7 +176,7 @@ def test_code_of_the_first_page_runs(tmp_path, monkeypatch):
         return create(name, pretrained=pretrained, pretrained_cfg_overlay=overlay, **kwargs)
 
     monkeypatch.setattr(timm, "create_model", from_local_file)
-    use, own, export, segmentation, budgets, _ = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    use, own, export, segmentation, budgets, committees, series, _ = re.findall(r"```python\n(.*?)```", README, flags=re.S)
     session: dict = {}
     with torch.no_grad():
         exec(use, session)
@@ -200,6 +200,11 @@ def test_code_of_the_first_page_runs(tmp_path, monkeypatch):
     assert len(MODELS.build(backbone)(torch.rand(1, 3, 64, 64))) == 4
     exec(budgets, session)
     assert session["loss"].requires_grad and len(session["table"]) == 6
+    exec(committees, session)
+    assert session["stage"].shape == (8,) and (tmp_path / "calibration.json").is_file()
+    pytest.importorskip("sktime")
+    exec(series, session)
+    assert session["classifier"].calibration_.samples == 20 and (tmp_path / "classifier.safetensors").is_file()
 
 
 def test_code_of_time_series_runs(tmp_path, monkeypatch):
