@@ -176,7 +176,9 @@ def test_code_of_the_first_page_runs(tmp_path, monkeypatch):
         return create(name, pretrained=pretrained, pretrained_cfg_overlay=overlay, **kwargs)
 
     monkeypatch.setattr(timm, "create_model", from_local_file)
-    use, own, export, segmentation, budgets, committees, series, _ = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    use, own, export, segmentation, budgets, committees, series, _ = re.findall(
+        r"```python\n(.*?)```", README, flags=re.S
+    )
     session: dict = {}
     with torch.no_grad():
         exec(use, session)

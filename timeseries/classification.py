@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -176,25 +177,36 @@ def probabilities(
     """Of each class (n, K), float64, the mean over some networks, of series (C, T_i)."""
     total = torch.zeros(len(data), networks[0].head.out_features, dtype=torch.float64)
     for network in networks:
-        network.to(device)
-        with torch.inference_mode():
+        with _placed(network, device), torch.inference_mode():
             for rows, batch in _passes(data, device):
                 total[rows] += network(*batch).double().softmax(dim=1).cpu()
-        network.cpu()
     return total / len(networks)
 
 
 def routed(cascade: Cascade, data: Sequence[torch.Tensor], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Probabilities (n, K), float64, of series (C, T_i), and the number (n,) of the stage that gave them."""
     parts = []
-    cascade.to(device)
-    for rows, batch in _passes(data, device):
-        found = answers(cascade, batch)
-        parts.append((rows, found.scores.double().softmax(dim=1).cpu(), found.stage.cpu()))
-    cascade.cpu()
+    with _placed(cascade, device):
+        for rows, batch in _passes(data, device):
+            found = answers(cascade, batch)
+            parts.append((rows, found.scores.double().softmax(dim=1).cpu(), found.stage.cpu()))
     rows, probabilities, stage = (torch.cat(p) for p in zip(*parts, strict=True))
     back = rows.argsort()
     return probabilities[back], stage[back]
+
+
+@contextmanager
+def _placed(module: nn.Module, device: torch.device) -> Iterator[None]:
+    """A module of the CPU on a device, for a while. To go over all its tensors takes longer than to classify a series,
+    so they are left alone where they are."""
+    if device.type == "cpu":
+        yield
+        return
+    module.to(device)
+    try:
+        yield
+    finally:
+        module.cpu()
 
 
 def _passes(data: Sequence[torch.Tensor], device: torch.device) -> Iterator[tuple[torch.Tensor, Batch]]:

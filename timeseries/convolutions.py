@@ -17,6 +17,7 @@ from .windows import Batch
 _STEPS = 9  # of a kernel
 _GROUPS, _RIVALS = 64, 8  # of kernels that compete, per dilation
 _AT_ONCE = 2_000_000  # numbers that convolutions give at a time: they stay in the cache
+_SMALL = 500_000  # so many comparisons at once are faster than in several calls: those of one series, or two
 _MOST_SERIES = 4_000  # the closed form takes time with the third power of their number
 
 
@@ -97,7 +98,11 @@ class ConvolutionFeatures(nn.Module):
         for i, dilation in enumerate(self.dilations):
             out = self._exceeding(x, i, dilation).masked_fill(~live[:, None], -torch.inf)
             thresholds = self.get_buffer(f"thresholds_{i}").T[:, :, None]
-            features += [_true(torch.gt, out, t).sum(2) / steps for t in thresholds]
+            if out.numel() * len(thresholds) <= _SMALL:
+                above = out.new_empty(len(out), len(thresholds), *out.shape[1:])
+                features.append(torch.gt(out[:, None], thresholds, out=above).sum(3).flatten(1) / steps)
+            else:
+                features += [_true(torch.gt, out, t).sum(2) / steps for t in thresholds]
         return torch.cat(features, dim=1)
 
     def _wins(self, x: torch.Tensor, live: torch.Tensor) -> torch.Tensor:

@@ -212,6 +212,7 @@ ONE_MODEL = dict(num_kernels=0, elastic=dict(keep_rates=(0.5,), resolutions=(0.5
 def cascaded(problem: str, kind: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
     """A classifier as a committee, and the same networks all asked."""
     from benchmark_classification import load
+    from sktime.datatypes import convert_to
 
     from timeseries import JumboClassifier
 
@@ -231,7 +232,7 @@ def cascaded(problem: str, kind: str, seed: int, args: argparse.Namespace) -> di
     if kind == "kernels":
         record["token_share"] = float(classifier.networks_[0].share)
     for size in BATCHES:
-        some = some_of(X, size, args.series)
+        some = some_of(convert_to(X, classifier.get_tag("X_inner_mtype"), as_scitype="Panel"), size, args.series)
         steps = [lambda m=m, some=some: [m.predict_proba(x) for x in some] for m in (everything, classifier)]
         for step in steps:
             step()
