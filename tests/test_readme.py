@@ -246,6 +246,22 @@ def test_tables_of_budgets_are_the_raw_files(kind):
     assert (BENCHMARKS / f"cpu_budgets_{kind}.png").is_file() and f"cpu_budgets_{kind}.png" in README
 
 
+@pytest.mark.parametrize("kind", ["segmentation", "series"])
+def test_tables_of_committees_are_the_raw_files(kind):
+    told = json.loads((BENCHMARKS / f"cpu_committees_{kind}.json").read_text())
+    with imported_tool("benchmark_committees") as tool:
+        for row in tool.MEASURE[kind][1](told["results"]):
+            assert "| " + " | ".join(row) + " |" in README
+    if kind == "series":
+        lost = [100 * (r["accuracy"]["cascade"] - r["accuracy"]["last"]) for r in told["results"]]
+        assert f"is {mean(lost):+.1f} ± {stdev(lost) / len(lost) ** 0.5:.1f} points from the whole" in README
+
+
+def test_price_of_routing_is_the_raw_file():
+    (record,) = json.loads((BENCHMARKS / "cpu_committees_routing.json").read_text())["results"]
+    assert f"takes {record['share_of_member']['median']:.1%} of the time of a pico model" in README
+
+
 def test_speed_of_keep_rates_is_the_raw_file():
     _, *reduced = json.loads((BENCHMARKS / "cpu_keep_rates.json").read_text())["results"]
     ratios = [r["ratio"]["median"] for r in reduced]
