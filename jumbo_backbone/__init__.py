@@ -2,11 +2,12 @@
 
 from .budget import ComputeBudget
 from .budget_schedule import KeepRateWarmup, TokenDropping
-from .calibration import Calibration, Outcomes, ask_all, calibrate, fit_temperatures, member_costs
+from .calibration import Calibration, calibrate, fit_temperatures, member_costs
 from .checkpoint import LoadReport, load_checkpoint, save_checkpoint
 from .committee import Cascade, Ensemble
 from .elastic import BudgetPair, ElasticBudgets, distillation_loss, elastic_loss
 from .encoder import JumboEncoder
+from .outcomes import Outcomes, ask_all
 from .presets import create_model, list_models
 from .profile import BudgetProfile, BudgetTable, profile_budgets
 from .vit import JumboViT

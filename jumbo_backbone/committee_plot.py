@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import torch
 
-from .calibration import Group, Outcomes, stage_groups, trade_off
+from .calibration import trade_off
+from .outcomes import Group, Outcomes, stage_groups
 
 _COLOURS = {"member": "#8a93a6", "ensemble": "#0f766e", "cascade": "#c2410c"}
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import torch
 
 from jumbo_backbone import Calibration, Cascade, ComputeBudget, calibrate, member_costs
-from jumbo_backbone.calibration import stage_groups, tally
 from jumbo_backbone.committee import Routed
+from jumbo_backbone.outcomes import stage_groups, tally
 
 from .budgets import series_budget
 from .network import ClassifierNet

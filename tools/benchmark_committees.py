@@ -74,7 +74,8 @@ def measure_segmentation(args: argparse.Namespace) -> list[dict]:
     from mmseg.registry import MODELS
 
     import jumbo_backbone.segmentation  # noqa: F401  (registers)
-    from jumbo_backbone.calibration import choose_thresholds, member_costs, stage_groups
+    from jumbo_backbone.calibration import choose_thresholds, member_costs
+    from jumbo_backbone.outcomes import stage_groups
     from jumbo_backbone.segmentation.cli import add_config_arguments, read_config
     from jumbo_backbone.segmentation.dataset_check import require_datasets
 

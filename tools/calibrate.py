@@ -20,19 +20,10 @@ from mmseg.structures import SegDataSample
 from mmseg.utils import SampleList
 from tqdm import tqdm
 
-from jumbo_backbone.calibration import (
-    UNITS,
-    Calibration,
-    Outcomes,
-    all_groups,
-    calibrate,
-    fit_temperatures,
-    member_costs,
-    stage_groups,
-    tally,
-)
+from jumbo_backbone.calibration import UNITS, Calibration, calibrate, fit_temperatures, member_costs
 from jumbo_backbone.committee_plot import plot_committee
 from jumbo_backbone.files import replacing
+from jumbo_backbone.outcomes import Outcomes, all_groups, stage_groups, tally
 from jumbo_backbone.segmentation.cascade import CascadeSegmentor, valid_pixels
 from jumbo_backbone.segmentation.cli import CASCADE, add_config_arguments, in_users_terms, read_config
 from jumbo_backbone.segmentation.dataset_check import require_datasets

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from sklearn.metrics import accuracy_score, confusion_matrix
 
 from jumbo_backbone import Calibration, Cascade, Outcomes, ask_all, calibrate, fit_temperatures, member_costs
-from jumbo_backbone.calibration import all_groups, stage_groups, tally
+from jumbo_backbone.outcomes import all_groups, stage_groups, tally
 
 COSTS = [1.0, 3.0, 10.0]
 

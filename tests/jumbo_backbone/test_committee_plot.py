@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from jumbo_backbone.calibration import all_groups, tally
 from jumbo_backbone.committee_plot import frontier_of, plot_committee
+from jumbo_backbone.outcomes import all_groups, tally
 
 
 def test_members_ensembles_and_cascades_are_drawn():
