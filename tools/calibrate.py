@@ -35,7 +35,7 @@ EPILOG = """examples:
   calibrate.py seg_configs/jumbo_cascade_camvid.py
       thresholds at which the cascade is as good as its last member on the validation images
   calibrate.py seg_configs/jumbo_cascade_camvid.py --target 0.36 --unit ms
-      at least 36 %% mIoU at the least time on this machine
+      at least 36 % mIoU at the least time on this machine
   test.py seg_configs/jumbo_cascade_camvid.py work_dirs/jumbo_cascade_camvid/calibration.json
       what that gives on test images; infer.py takes it as well
 
