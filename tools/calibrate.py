@@ -4,7 +4,6 @@
 import argparse
 import hashlib
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,28 +59,28 @@ class Piece:
         valid: Pixels that are not padding; None if all are.
         labels: Maps of the sizes of ``samples``, or of the windows.
         samples: Of whole images.
-        image: The first one in RGB, uint8, of the size of its labels.
+        images: In RGB, uint8, of the sizes of their labels.
     """
 
     inputs: torch.Tensor
     valid: torch.Tensor | None
     labels: list[torch.Tensor]
     samples: SampleList | None
-    image: np.ndarray | None = None
+    images: Sequence[np.ndarray] = ()
 
 
 def pieces(cfg: Config, model: CascadeSegmentor, device: str) -> Iterator[Piece]:
     """The validation images, or their windows where these go on one by one."""
     loader = Runner.build_dataloader(cfg.val_dataloader, seed=0)
     for data in tqdm(loader, desc="images", disable=None):
-        image = to_rgb(data["inputs"][0])
+        images = [to_rgb(image) for image in data["inputs"]]
         data = model.data_preprocessor(data, False)
         inputs, samples = data["inputs"].to(device), data["data_samples"]
         labels = [sample.gt_sem_seg.data[0].to(device) for sample in samples]
         if model.decide == "image":
-            height, width = labels[0].shape
-            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-            yield Piece(inputs, valid_pixels(inputs, [s.metainfo for s in samples]), labels, samples, image)
+            sizes = [label.shape[::-1] for label in labels]  # OpenCV's order: width, height
+            images = [cv2.resize(image, tuple(size)) for image, size in zip(images, sizes, strict=True)]
+            yield Piece(inputs, valid_pixels(inputs, [s.metainfo for s in samples]), labels, samples, images)
         else:
             for pixels, sample, label in zip(inputs, samples, labels, strict=True):
                 yield from windows(pixels, sample, label, model.test_cfg)
@@ -148,18 +147,19 @@ def went_on(cfg: Config, model: CascadeSegmentor, outcomes: Outcomes, device: st
     """Image, truth and the first member's labels of the images it is least sure of and that go on, and how sure."""
     first = outcomes.of((0,))[0]
     least_sure = [i for i in first.argsort().tolist() if first[i] < model.cascade.thresholds[0]][:most]
-    found = {}
-    number = 0
+    found, number = {}, 0
     for piece in pieces(cfg, model, device):
-        for i in range(len(piece.labels)):
-            if number in least_sure and i == 0:
-                with torch.inference_mode():
-                    answer = model.cascade.ask(0, piece.inputs)
-                    result = model.postprocess_result(answer, [s.clone() for s in piece.samples])[0]
-                maps = (x.cpu().numpy().astype(np.uint8) for x in (piece.labels[0], result.pred_sem_seg.data[0]))
-                found[number] = (piece.image, *maps, float(first[number]))
-            number += 1
-    return [found[i] for i in least_sure if i in found]
+        here = range(number, number + len(piece.labels))
+        number = here.stop
+        if not set(here) & set(least_sure):
+            continue
+        with torch.inference_mode():
+            answer = model.cascade.ask(0, piece.inputs)
+            results = model.postprocess_result(answer, [s.clone() for s in piece.samples])
+        for i, image, label, result in zip(here, piece.images, piece.labels, results, strict=True):
+            maps = (x.cpu().numpy().astype(np.uint8) for x in (label, result.pred_sem_seg.data[0]))
+            found[i] = (image, *maps, float(first[i]))
+    return [found[i] for i in least_sure]
 
 
 def fingerprint(cfg: Config, model: CascadeSegmentor, with_temperatures: bool) -> str:
@@ -263,4 +263,4 @@ def main(argv: Sequence[str] | None = None) -> Calibration:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if main() else 1)
+    main()

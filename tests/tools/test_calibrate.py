@@ -55,6 +55,18 @@ def test_pictures_are_left(calibrated):
             assert min(picture.size) > 300
 
 
+def test_every_image_of_a_batch_may_be_shown(folder):
+    with imported_tool("calibrate") as tool:
+        options = ["--cfg-options", "val_dataloader.batch_size=3"]
+        cfg = tool.read_config(tool.parse([str(folder / "cascade.py"), *options]))
+        model = tool.MODELS.build(cfg.model).eval()
+        outcomes = tool.ask(cfg, model, "cpu", ensembles=False)  # all go on: there is no calibration yet
+        shown = tool.went_on(cfg, model, outcomes, "cpu", 6)
+    assert len(shown) == 6 and len({image.tobytes() for image, *_ in shown}) == 6
+    sure = [confidence for *_, confidence in shown]
+    assert sure == sorted(sure) and sure == pytest.approx(sorted(outcomes.of((0,))[0].tolist()))
+
+
 def test_another_target_asks_nobody_again(folder, calibrate, calibrated, capsys, monkeypatch):
     found = Calibration.load(calibrated / "calibration.json")
     least = str(min(found.member_values) - 0.001)
