@@ -98,7 +98,7 @@ class Block(nn.Module):
             return torch.cat([z, x + self.drop_path(self.mlp(self.norm2(x)))], dim=1)
         s[:, :first_patch] = z  # s is a fresh tensor that nobody else holds
         for part in self._pieces(x):
-            x[part] += self.drop_path(self.mlp(self.norm2(x[part])))
+            x[part].add_(self.drop_path(self.mlp(self.norm2(x[part]))))  # `+=` would copy the sum onto itself
         return s
 
     def _attend(
