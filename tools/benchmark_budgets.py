@@ -194,20 +194,25 @@ def folder_of(run: dict[str, Any]) -> str:
 
 
 def segmentation_config(args: argparse.Namespace, kind: str, seed: int):
-    """The config of a run, its schedule scaled to the iterations asked for."""
+    """The config of a run."""
+    return scaled_config(args.config if kind == ALONE else args.elastic_config, args.data_root, args.iterations, seed)
+
+
+def scaled_config(config: Path | str, data_root: Path | str | None, iterations: int, seed: int):
+    """A config for one run in this process, its schedule scaled to the iterations asked for, nothing left behind."""
     from jumbo_backbone.segmentation.cli import add_config_arguments, read_config
     from jumbo_backbone.segmentation.dataset_check import require_datasets
 
     parser = Parser()
     add_config_arguments(parser)
-    config = args.config if kind == ALONE else args.elastic_config
-    cfg = read_config(parser.parse_args([str(config), *(["--data-root", args.data_root] if args.data_root else [])]))
+    data = ["--data-root", str(data_root)] if data_root else []
+    cfg = read_config(parser.parse_args([str(config), *data]))
     require_datasets(cfg)
-    scale = args.iterations / cfg.train_cfg.max_iters
+    scale = iterations / cfg.train_cfg.max_iters
     for scheduler in cfg.param_scheduler:
         scheduler.begin, scheduler.end = (round(scale * at) for at in (scheduler.begin, scheduler.end))
-    cfg.train_cfg.update(max_iters=args.iterations, val_interval=10 * args.iterations)
-    cfg.default_hooks.checkpoint = dict(type="CheckpointHook", by_epoch=False, interval=10 * args.iterations)
+    cfg.train_cfg.update(max_iters=iterations, val_interval=10 * iterations)
+    cfg.default_hooks.checkpoint = dict(type="CheckpointHook", by_epoch=False, interval=10 * iterations)
     for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
         cfg[loader].update(num_workers=0, persistent_workers=False)
     cfg.randomness, cfg.log_level = dict(seed=seed), "ERROR"

@@ -1,0 +1,249 @@
+"""What one run of a comparison measures, by the kind of its experiment (see compare.py)."""
+
+import importlib
+import importlib.util
+import json
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sktime.datasets
+import torch
+from benchmark_budgets import scaled_config
+from benchmark_classification import load, measure_minirocket
+from benchmark_classification import timed as timed_classifier
+from torch import nn
+
+from timeseries import JumboClassifier, JumboForecaster
+from timeseries.datasets import evaluate_long_horizon
+from timeseries.design import Design
+
+ROOT = Path(__file__).resolve().parents[1]
+Settings = dict[str, Any]
+Figures = dict[str, Any]
+_QUANTILES = (0.0, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 1.0)
+_MAPS = 4  # crops of which all norms are kept, for a picture
+
+
+def lacks(settings: Settings, data: Path | None) -> str | None:
+    """What a run needs that is not there, if anything: data, or a library."""
+    for name in (settings.get("data"), settings.get("problem")):
+        if name and not is_bundled(name) and not (data and any(data.rglob(name))):
+            return f"no {name} within {data}" if data else f"needs {name}: give --data FOLDER"
+    if settings.get("peer") == "minirocket" and not importlib.util.find_spec("numba"):
+        return "needs numba: pip install '.[benchmark]'"
+    return None
+
+
+def is_bundled(problem: str) -> bool:
+    """Whether sktime brings a problem of this name."""
+    return Path(sktime.datasets.__file__).with_name("data").joinpath(problem).is_dir()
+
+
+def found(data: Path | None, name: str) -> Path:
+    return sorted(data.rglob(name))[0]
+
+
+# ---- segmentation
+
+
+def segmentation(settings: Settings, seed: int, data: Path | None) -> Figures:
+    """A config of ``tools/train.py``, trained and tested, and the norms of its patch tokens.
+
+    Settings: ``config``; ``data``, the name of its folder; ``iterations``, to which its schedule is scaled;
+    ``options``, as in --cfg-options.
+    """
+    from mmengine.runner import Runner
+
+    import jumbo_backbone.segmentation  # noqa: F401  (registers)
+
+    cfg = scaled_config(
+        ROOT / settings["config"],
+        found(data, settings["data"]) if settings.get("data") else None,
+        settings["iterations"],
+        seed,
+    )
+    cfg.merge_from_dict(settings.get("options", {}))
+    with tempfile.TemporaryDirectory() as folder:
+        cfg.work_dir = folder
+        runner = Runner.from_cfg(cfg)
+        begin = process_time()
+        runner.train()
+        trained = process_time()
+        metrics = runner.test()
+        tested = process_time()
+    return dict(
+        **{name: float(metrics[name]) for name in ("mIoU", "aAcc", "mAcc")},
+        train_cpu_seconds=trained - begin,
+        test_cpu_seconds=tested - trained,
+        params=sum(p.numel() for p in runner.model.parameters()),
+        backbone_params=sum(p.numel() for p in runner.model.backbone.parameters()),
+        **patch_norms(runner.model.eval(), runner.test_dataloader),
+    )
+
+
+@torch.no_grad()
+def patch_norms(model: nn.Module, loader) -> Figures:
+    """Lengths of the patch tokens after the last block, before the final norm, on the middle of every validation image:
+    quantiles, and all of them for a few images (artefacts are the tokens that are many times longer than the others;
+    Darcet et al., "Vision Transformers Need Registers", 2024, section 2.1)."""
+    vit = getattr(model.backbone, "vit", None)
+    if vit is None:  # not one of those that are compared in this
+        return {}
+    tokens: list[torch.Tensor] = []
+    handle = vit.blocks[-1].register_forward_hook(lambda _, __, output: tokens.append(output))
+    height, width = vit.patch_embed.img_size
+    for batch in loader:
+        x = model.data_preprocessor(batch)["inputs"]
+        top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
+        model.backbone(x[:, :, top : top + height, left : left + width])
+    handle.remove()
+    norms = torch.cat(tokens)[:, vit.num_prefix_tokens :].norm(dim=2)  # (images, N)
+    maps = norms[:_MAPS].view(-1, *vit.patch_embed.grid_size)
+    return dict(
+        norm_quantiles=[round(float(q), 4) for q in np.quantile(norms.numpy(), _QUANTILES)],
+        norm_histogram=np.histogram((norms / norms.median()).numpy(), bins=60, range=(0, 6))[0].tolist(),
+        norm_maps=[[[round(v, 1) for v in row] for row in m] for m in maps.tolist()],
+    )
+
+
+# ---- series
+
+
+class _ClassTokenHead(nn.Linear):
+    """Of the prefix tokens, all joined, and what follows them, a linear map of the first and what follows."""
+
+    def __init__(self, head: nn.Linear, width: int, prefix: int) -> None:
+        super().__init__(head.in_features - (prefix - 1) * width, head.out_features)
+        nn.init.zeros_(self.weight)
+        nn.init.zeros_(self.bias)
+        self.width, self.prefix = width, prefix
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(torch.cat([x[:, : self.width], x[:, self.prefix * self.width :]], dim=1))
+
+
+def varied(estimator: type, encoder: Settings) -> type:
+    """An estimator whose encoder has other arguments. Of registers the heads read the class token alone."""
+
+    def narrowed(network: nn.Module) -> nn.Module:
+        core = network.encoder.encoder
+        if encoder.get("jumbo_ffn") == "patch":
+            for name in {"head", "spread"} & {name for name, _ in network.named_children()}:
+                setattr(network, name, _ClassTokenHead(getattr(network, name), core.embed_dim, core.jumbo_multiplier))
+        return network
+
+    class VariedDesign(Design):
+        def build(self) -> nn.Module:
+            return narrowed(super().build())
+
+    class Varied(estimator):
+        def _embedding(self) -> Settings:  # of the classifier
+            return super()._embedding() | encoder
+
+        def _build(self) -> nn.Module:
+            return narrowed(super()._build())
+
+        def _design(self, *args: Any) -> Design:  # of the forecaster
+            design = super()._design(*args)
+            return VariedDesign(**vars(design) | dict(network=design.network | encoder))
+
+    return Varied
+
+
+def classification(settings: Settings, seed: int, data: Path | None) -> Figures:
+    """A classifier on a problem of the UCR and UEA archives.
+
+    Settings: ``problem``; ``params`` of ``JumboClassifier`` and ``encoder``, arguments of its encoder; or ``peer``,
+    "minirocket" or "inceptiontime".
+    """
+    problem = settings["problem"]
+    train, test = load(problem if is_bundled(problem) else str(found(data, problem)))
+    sizes = dict(train=len(train[1]), test=len(test[1]))
+    if peer := settings.get("peer"):
+        return sizes | _PEERS[peer](train, test, seed, settings.get("params", {}))
+    kind = varied(JumboClassifier, settings.get("encoder", {}))
+    classifier = kind(**settings.get("params", {}), random_state=seed)
+    told = timed_classifier(classifier, train, test)
+    (history,) = classifier.history_
+    return (
+        sizes | told | dict(validation_loss=min((e.score for e in history.epochs), default=None), epochs=history.best)
+    )
+
+
+def _inceptiontime(train: tuple, test: tuple, seed: int, params: Settings) -> Figures:
+    from sktime.classification.deep_learning import InceptionTimeClassifierTorch
+
+    order = np.random.default_rng(seed).permutation(len(train[1]))  # its loader does not shuffle
+    X = train[0].iloc[order].reset_index(drop=True)
+    return timed_classifier(InceptionTimeClassifierTorch(random_state=seed, **params), (X, train[1][order]), test)
+
+
+_PEERS: dict[str, Callable[..., Figures]] = dict(
+    minirocket=lambda train, test, seed, params: measure_minirocket(train, test, seed),
+    inceptiontime=_inceptiontime,
+)
+
+
+def forecasting(settings: Settings, seed: int, data: Path | None) -> Figures:
+    """A forecaster by the protocol of the long-horizon benchmarks.
+
+    Settings: ``data``, the name of a CSV file; ``horizon``; ``params`` of ``JumboForecaster``; ``encoder``, arguments
+    of its encoder.
+    """
+    kind = varied(JumboForecaster, settings.get("encoder", {}))
+    forecaster = kind(**settings.get("params", {}), random_state=seed)
+    return evaluate_long_horizon(forecaster, found(data, settings["data"]), settings["horizon"])
+
+
+def growth(settings: Settings, seed: int, data: Path | None) -> Figures:
+    """Seconds of fitting a forecaster and of forecasting, on random walks.
+
+    Settings: ``series``, how many; ``steps`` of each; ``params`` of ``JumboForecaster``; ``horizon``.
+    """
+    count, steps = settings["series"], settings["steps"]
+    values = np.random.default_rng(seed).normal(size=(count, steps)).cumsum(axis=1)
+    index = pd.MultiIndex.from_product([range(count), range(steps)], names=["series", "step"])
+    y = pd.DataFrame({"y": values.ravel()}, index=index)
+    forecaster = JumboForecaster(**settings.get("params", {}), random_state=seed)
+    begin = perf_counter()
+    forecaster.fit(y if count > 1 else y.droplevel(0)["y"], fh=range(1, settings["horizon"] + 1))
+    fitted = perf_counter()
+    forecaster.predict()
+    return dict(fit_seconds=fitted - begin, predict_seconds=perf_counter() - fitted)
+
+
+# ---- other programs
+
+
+def program(settings: Settings, seed: int, data: Path | None) -> Figures:
+    """What another program of this folder measures. Settings: ``name`` and ``arguments``."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "results.json")
+        module = importlib.import_module(settings["name"])
+        code = module.main([*map(str, settings["arguments"]), "--json", str(path)])
+        if code or not path.exists():
+            raise RuntimeError(f"{settings['name']} {settings['arguments']} ended with exit code {code}")
+        return dict(results=json.loads(path.read_text())["results"])
+
+
+KINDS: dict[str, Callable[[Settings, int, Path | None], Figures]] = dict(
+    segmentation=segmentation,
+    classification=classification,
+    forecasting=forecasting,
+    growth=growth,
+    program=program,
+)
+
+
+def measure(kind: str, settings: Settings, seed: int, data: Path | None, threads: int) -> Figures:
+    """One run, on so many threads."""
+    torch.set_num_threads(threads)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return KINDS[kind](settings, seed, data)
