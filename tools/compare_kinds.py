@@ -171,9 +171,8 @@ def classification(settings: Settings, seed: int, data: Path | None) -> Figures:
     classifier = kind(**settings.get("params", {}), random_state=seed)
     told = timed_classifier(classifier, train, test)
     (history,) = classifier.history_
-    return (
-        sizes | told | dict(validation_loss=min((e.score for e in history.epochs), default=None), epochs=history.best)
-    )
+    kept = next((e.score for e in history.epochs if e.number == history.best), None)  # None: the start was no worse
+    return sizes | told | dict(validation_loss=kept, epochs=history.best)
 
 
 def _inceptiontime(train: tuple, test: tuple, seed: int, params: Settings) -> Figures:
