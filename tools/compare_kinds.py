@@ -20,7 +20,7 @@ from benchmark_classification import timed as timed_classifier
 from torch import nn
 
 from timeseries import JumboClassifier, JumboForecaster
-from timeseries.datasets import evaluate_long_horizon
+from timeseries.datasets import evaluate_long_horizon, load_long_horizon
 from timeseries.design import Design
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -192,12 +192,45 @@ _PEERS: dict[str, Callable[..., Figures]] = dict(
 def forecasting(settings: Settings, seed: int, data: Path | None) -> Figures:
     """A forecaster by the protocol of the long-horizon benchmarks.
 
-    Settings: ``data``, the name of a CSV file; ``horizon``; ``params`` of ``JumboForecaster``; ``encoder``, arguments
-    of its encoder.
+    Settings: ``data``, the name of a CSV file; ``horizon``; ``params`` of ``JumboForecaster`` and ``encoder``,
+    arguments of its encoder; or ``peer``, "nlinear" or "persistence", which reads ``params.context_length`` steps.
     """
+    path, horizon = found(data, settings["data"]), settings["horizon"]
+    params = settings.get("params", {})
+    if peer := settings.get("peer"):
+        return linear_forecasts(path, params["context_length"], horizon, learn=peer == "nlinear")
     kind = varied(JumboForecaster, settings.get("encoder", {}))
-    forecaster = kind(**settings.get("params", {}), random_state=seed)
-    return evaluate_long_horizon(forecaster, found(data, settings["data"]), settings["horizon"])
+    return evaluate_long_horizon(kind(**params, random_state=seed), path, horizon)
+
+
+def linear_forecasts(path: Path, context: int, horizon: int, learn: bool) -> Figures:
+    """The last value, plus what a linear map of the distances from it adds (NLinear; Zeng et al., AAAI 2023, section
+    4.2), by least squares over all windows of all channels in the training range."""
+    data = load_long_horizon(path)
+    begin = perf_counter()
+    known = data.values[: data.train.stop]  # as ours, which has the validation range to stop by
+    products, targets = np.zeros((context, context)), np.zeros((context, horizon))
+    for channel in known.T if learn else ():
+        x, y = windows(channel, context, horizon)
+        products += x.T @ x
+        targets += x.T @ y
+    weights = np.linalg.lstsq(products, targets)[0] if learn else targets
+    fitted = perf_counter()
+    squared, absolute = [], []
+    for channel in data.values[data.test.start - context : data.test.stop].T:
+        x, y = windows(channel, context, horizon)
+        errors = x @ weights - y
+        squared.append(float((errors**2).mean()))
+        absolute.append(float(np.abs(errors).mean()))
+    seconds = dict(fit_seconds=fitted - begin, predict_seconds=perf_counter() - fitted)
+    return dict(mse=float(np.mean(squared)), mae=float(np.mean(absolute)), **seconds)
+
+
+def windows(values: np.ndarray, context: int, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    """All contexts (n, L) of one channel (T,) and what follows each (n, H), as distances from its last value."""
+    whole = np.lib.stride_tricks.sliding_window_view(values, context + horizon)
+    last = whole[:, context - 1 : context]
+    return whole[:, :context] - last, whole[:, context:] - last
 
 
 def growth(settings: Settings, seed: int, data: Path | None) -> Figures:
@@ -221,13 +254,15 @@ def growth(settings: Settings, seed: int, data: Path | None) -> Figures:
 
 
 def program(settings: Settings, seed: int, data: Path | None) -> Figures:
-    """What another program of this folder measures. Settings: ``name`` and ``arguments``."""
+    """What another program of this folder measures. Settings: its ``name``, ``models`` and
+    ``arguments``."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "results.json")
         module = importlib.import_module(settings["name"])
-        code = module.main([*map(str, settings["arguments"]), "--json", str(path)])
+        words = [*settings["models"], *map(str, settings["arguments"]), "--threads", str(torch.get_num_threads())]
+        code = module.main([*words, "--json", str(path)])
         if code or not path.exists():
-            raise RuntimeError(f"{settings['name']} {settings['arguments']} ended with exit code {code}")
+            raise RuntimeError(f"{settings['name']} {' '.join(words)} ended with exit code {code}")
         return dict(results=json.loads(path.read_text())["results"])
 
 

@@ -1,0 +1,281 @@
+"""The page of a comparison, made of its raw results alone (see compare.py)."""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from benchmark import replacing
+from compare_stats import (
+    critical_difference,
+    growth_exponent,
+    mean_ranks,
+    paired,
+    plot_critical_difference,
+)
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from compare import Experiment
+
+INTRODUCTION = """\
+# Results
+
+Every table and picture below is made by `python tools/compare.py report` of the raw results in {folder}, one JSON file
+an experiment, with every run's settings, machine, versions and commit. `python tools/compare.py run` makes what has not
+been run yet. Means are over seeds, with their standard deviation where there are several.
+"""
+
+
+def write_report(experiments: list["Experiment"], out: Path, page: Path, quick: bool) -> None:
+    """Write ``page`` (Markdown) and its pictures, which go beside the raw results."""
+    parts = [INTRODUCTION.format(folder=f"[{out.name}/]({out.name}/)")]
+    for experiment in experiments:
+        path = out / f"{experiment.name}.json"
+        told = json.loads(path.read_text()) if path.exists() else dict(machines=[], results=[])
+        parts += section(experiment, told, out, quick)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(page) as temporary:
+        temporary.write_text("\n".join(parts).rstrip() + "\n")
+
+
+def section(experiment: "Experiment", told: dict[str, Any], out: Path, quick: bool) -> Iterator[str]:
+    """Paragraphs of one experiment."""
+    runs = experiment.runs(quick)
+    records = [r for r in told["results"] if any(run.is_in(r) for run in runs)]
+    yield f"## {experiment.question}\n"
+    yield f"`{experiment.name}`, {len(records)} of {len(runs)} runs.\n"
+    if records:
+        machines = [told["machines"][i] for i in sorted({r["machine"] for r in records})]
+        yield from SECTIONS[experiment.kind](experiment, records, out)
+        yield (
+            "\n".join(
+                f"Machine: {m['cpu']}, {m['cores']} cores, {m['threads']} thread{'s' * (m['threads'] > 1)} a run, "
+                f"{m['jobs']} beside each other; torch {m['torch']}, commit {m['git']}."
+                for m in machines
+            )
+            + "\n"
+        )
+    if len(records) < len(runs):
+        yield f"Not run: {not_run(experiment, records, quick)}.\n"
+
+
+def not_run(experiment: "Experiment", records: list[dict], quick: bool) -> str:
+    """What is missing, whole levels first."""
+    if not records:
+        return "anything of it"
+    missing = [run.cell for run in experiment.runs(quick) if not any(run.is_in(r) for r in records)]
+    texts = []
+    for factor in experiment.factors:
+        had = {r["cell"][factor] for r in records}
+        if levels := [v for v in dict.fromkeys(c[factor] for c in missing) if v not in had]:
+            texts.append(f"{factor} {', '.join(map(str, levels))}")
+            missing = [c for c in missing if c[factor] in had]
+    if missing:
+        texts.append(f"{len(missing)} other combinations")
+    return "; ".join(texts)
+
+
+def table(rows: list[list[str]]) -> str:
+    head, *body = (f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join([head, "|" + "---|" * len(rows[0]), *body]) + "\n"
+
+
+def picture(figure: Figure, path: Path, what: str) -> str:
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110, bbox_inches="tight", metadata={"Software": None})
+    return f"![{what}]({path.parent.name}/{path.name})\n"
+
+
+# ---- scores of models
+
+
+def scores(experiment: "Experiment", records: list[dict], out: Path) -> Iterator[str]:
+    """Models side by side, and the first of them paired with each other one."""
+    told = experiment.report
+    metric, ours = told["metric"], next(iter(experiment.factors["model"]))
+    frame = chosen(experiment, records)
+    frame["figure"] = told.get("scale", 1) * frame[metric]
+    models = [m for m in experiment.factors["model"] if m in set(frame.model)]
+    rows = told["rows"] if isinstance(told["rows"], list) else [told["rows"]]
+    by_row = dict(list(frame.groupby(rows, sort=False)))
+    columns = [c for c in experiment.factors[told["columns"]] if c in set(frame[told["columns"]])]
+
+    def cells(some: pd.DataFrame) -> list[str]:
+        return [spread(experiment, some.figure[some[told["columns"]] == c]) for c in columns]
+
+    yield f"{metric}{' in per cent' * (told.get('scale') == 100)}, {told['better']} is better:\n"
+    body = [[", ".join(map(str, name)), *cells(by_row[name])] for name in sorted(by_row, key=places(experiment, rows))]
+    if rows != ["model"] and len(body) > 1:
+        means = frame.pivot_table("figure", rows, told["columns"])[columns].dropna()
+        body.append(
+            [
+                f"mean of the {len(means)} that all have",
+                *(spread(experiment, means[c][:0], means[c].mean()) for c in columns),
+            ]
+        )
+    yield table([[", ".join(rows), *map(str, columns)], *body])
+    yield from published(experiment)
+    if also := [name for name in told.get("also", ()) if name in frame]:
+        means = frame.groupby("model")[also].mean().loc[models]
+        yield "Means over all runs:\n"
+        yield table(
+            [["model", *also], *([m, *(f"{v:,.4g}" if v < 1e5 else f"{v:,.0f}" for v in means.loc[m])] for m in models)]
+        )
+    if len(models) > 1 and ours in models:
+        wide = frame.pivot_table("figure", told["pairs"], "model")[models]
+        for name, some in groups_of(experiment, wide):
+            yield from compared(experiment, name, some, ours, out)
+    if "norm_quantiles" in frame:
+        yield from norms(frame, out / f"{experiment.name}_norms.png")
+
+
+def spread(experiment: "Experiment", values: pd.Series, mean: float | None = None) -> str:
+    """Mean, and standard deviation if there are several."""
+    digits, values = experiment.report.get("digits", 2), values.dropna()
+    if mean is None and not len(values):
+        return "-"
+    deviation = f" ± {values.std():.{digits}f}" if len(values) > 1 else ""
+    return f"{values.mean() if mean is None else mean:.{digits}f}{deviation}"
+
+
+def places(experiment: "Experiment", factors: list[str]) -> Callable[[tuple], list[int]]:
+    """A key that puts levels in the order of the experiment's file."""
+    return lambda levels: [list(experiment.factors[f]).index(v) for f, v in zip(factors, levels, strict=True)]
+
+
+def published(experiment: "Experiment") -> Iterator[str]:
+    """What others have reported, with where."""
+    told = dict(experiment.report.get("published", {}))
+    if told:
+        source = told.pop("source")
+        models = list(dict.fromkeys(model for row in told.values() for model in row))
+        yield f"Published, not run here: {source}.\n"
+        yield table([["", *models], *([name, *(str(row.get(m, "-")) for m in models)] for name, row in told.items())])
+
+
+def chosen(experiment: "Experiment", records: list[dict]) -> pd.DataFrame:
+    """A row a run; of those that differ in the factors to choose among, the one that did best in validation."""
+    frame = pd.DataFrame([{**r["cell"], **r["figures"]} for r in records])
+    choose = experiment.report.get("choose")
+    if choose is None:
+        return frame
+    by = [f for f in experiment.factors if f not in choose["among"]]
+    first = frame[choose["by"]].astype(float).fillna(math.inf).groupby([frame[f] for f in by], sort=False).idxmin()
+    return frame.loc[first].reset_index(drop=True)
+
+
+def groups_of(experiment: "Experiment", wide: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """All problems, and the groups that the experiment names."""
+    yield "", wide
+    for name, members in experiment.report.get("groups", {}).items():
+        some = wide[wide.index.isin(members)]
+        if len(some):
+            yield name, some
+
+
+def compared(experiment: "Experiment", name: str, wide: pd.DataFrame, ours: str, out: Path) -> Iterator[str]:
+    """Ours against each other model on the pairs that both have, and ranks on those that all have."""
+    higher, digits = experiment.report["better"] == "higher", experiment.report.get("digits", 2)
+    where = f", {name}" if name else ""
+    rows = [
+        [f"{ours} against{where}", "pairs", "better / equal / worse", "mean difference", "95 % of it", "p (Wilcoxon)"]
+    ]
+    for other in wide.columns.drop(ours):
+        both = wide[[ours, other]].dropna()
+        if not len(both):
+            continue
+        found = paired(both[ours].to_numpy(), both[other].to_numpy(), higher_is_better=higher)
+        error = f" ± {found.error:.{digits}f}" if len(both) > 1 else ""
+        rows.append(
+            [
+                str(other),
+                str(len(both)),
+                f"{found.wins} / {found.ties} / {found.losses}",
+                f"{found.mean:+.{digits}f}{error}",
+                f"{found.low:+.{digits}f} … {found.high:+.{digits}f}" if len(both) > 1 else "-",
+                "-" if found.p is None else f"{found.p:.3f}",
+            ]
+        )
+    yield table(rows)
+    complete = wide.dropna()
+    if not experiment.report.get("ranks") or len(complete) < 3:
+        return
+    ranks = mean_ranks(complete.to_numpy(), higher_is_better=higher)
+    listed = ", ".join(f"{model} {rank:.2f}" for model, rank in zip(wide.columns, ranks, strict=True))
+    yield f"Mean ranks on {len(complete)} problems{where}: {listed}.\n"
+    if not name:
+        figure = Figure(figsize=(7, 2.2))
+        difference = critical_difference(len(ranks), len(complete))
+        plot_critical_difference(figure.add_subplot(), list(map(str, wide.columns)), ranks, difference)
+        yield picture(figure, out / f"{experiment.name}_ranks.png", "mean ranks and critical difference")
+
+
+def norms(frame: pd.DataFrame, path: Path) -> Iterator[str]:
+    """Lengths of the patch tokens: artefacts are many times as long as the others."""
+    frame = frame[frame.norm_quantiles.notna()]
+    rows = [["patch tokens of", "99 % / median", "99.9 % / median", "longest / median"]]
+    for model, runs in frame.groupby("model", sort=False):
+        q = np.array(runs.norm_quantiles.tolist())
+        rows.append([str(model), *(f"{v:.2f}" for v in (q[:, 7:] / q[:, 4:5]).mean(axis=0))])
+    yield "Lengths of the patch tokens after the last block; artefacts would be several times as long as the median:\n"
+    yield table(rows)
+    first = frame.drop_duplicates("model")
+    figure = Figure(figsize=(2.2 * len(first), 4.2))
+    for i, (_, run) in enumerate(first.iterrows()):
+        counts = np.array(run.norm_histogram) / np.sum(run.norm_histogram)
+        ax = figure.add_subplot(2, len(first), i + 1, title=run.model)
+        ax.bar(np.linspace(0, 6, len(counts), endpoint=False), counts, width=6 / len(counts), align="edge")
+        ax.set(yscale="log", ylim=(1e-5, 1), xlabel="length / median")
+        ax = figure.add_subplot(2, len(first), len(first) + i + 1)
+        ax.imshow(np.array(run.norm_maps[0]) / run.norm_quantiles[4], vmin=0, vmax=2)
+        ax.axis("off")
+    figure.tight_layout()
+    what = "distribution of the lengths of patch tokens, and a map of one image"
+    yield picture(figure, path, what)
+
+
+# ---- growth, and other programs
+
+
+def growth(experiment: "Experiment", records: list[dict], out: Path) -> Iterator[str]:
+    """Seconds over size, and the exponent of their growth."""
+    size = experiment.report["over"]
+    frame = pd.DataFrame([{**r["cell"], **r["figures"]} for r in records])
+    means = frame.groupby(size)[["fit_seconds", "predict_seconds"]].mean()
+    rows = [[f"{n:,}", f"{row.fit_seconds:.2f}", f"{row.predict_seconds:.3f}"] for n, row in means.iterrows()]
+    yield table([[size, "fit s", "predict s"], *rows])
+    if len(means) >= 3:
+        texts = []
+        for what in means:
+            slope, error = growth_exponent(means.index.to_numpy(), means[what].to_numpy())
+            texts.append(f"{what.removesuffix('_seconds')} grows as {size} to the power of {slope:.2f} ± {error:.2f}")
+        yield f"Over the whole range, {', '.join(texts)}.\n"
+
+
+def program(experiment: "Experiment", records: list[dict], out: Path) -> Iterator[str]:
+    """What the program measured, by the columns that the experiment names."""
+    columns: dict[str, str] = experiment.report["columns"]
+    rows = [[*(f for f in experiment.factors if f != "seed"), *columns]]
+    for record in records:
+        for result in record["figures"]["results"]:
+            levels = [str(v) for f, v in record["cell"].items() if f != "seed"]
+            rows.append([*levels, *(shown(result, path) for path in columns.values())])
+    yield table(rows)
+
+
+def shown(result: dict[str, Any], path: str) -> str:
+    value: Any = result
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    return "-" if value is None else str(value)
+
+
+SECTIONS: dict[str, Callable[["Experiment", list[dict], Path], Iterator[str]]] = dict(
+    segmentation=scores, classification=scores, forecasting=scores, growth=growth, program=program
+)

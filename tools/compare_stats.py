@@ -1,0 +1,108 @@
+"""Paired comparisons, ranks and growth, as the field reports them."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from scipy import stats
+
+_LEAST_PAIRS = 6  # below, no order of signs is rarer than 5 % by Wilcoxon's test
+
+
+class Paired(NamedTuple):
+    """Ours against another on the same problems or seeds.
+
+    Attributes:
+        wins, ties, losses: Of ours.
+        mean, error: Mean difference, positive where ours is better, and its standard error.
+        low, high: Bootstrap interval of the mean, 95 %.
+        p: Wilcoxon's signed-rank test, two-sided; None of fewer than six pairs, or if all are equal.
+    """
+
+    wins: int
+    ties: int
+    losses: int
+    mean: float
+    error: float
+    low: float
+    high: float
+    p: float | None
+
+
+def paired(ours: np.ndarray, theirs: np.ndarray, *, higher_is_better: bool, seed: int = 0) -> Paired:
+    """Compare figures (n,) that belong together pair by pair.
+
+    Raises:
+        ValueError: If there are no pairs, or not as many of each.
+    """
+    ours, theirs = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)
+    if ours.shape != theirs.shape or not len(ours):
+        raise ValueError(f"{len(ours)} figures against {len(theirs)}: give as many of each, and at least one")
+    gain = (ours - theirs) * (1 if higher_is_better else -1)
+    gain[np.isclose(ours, theirs, rtol=1e-9, atol=0)] = 0.0  # equal but for the order of a sum
+    n = len(gain)
+    drawn = np.random.default_rng(seed).integers(n, size=(10_000, n))
+    low, high = np.quantile(gain[drawn].mean(axis=1), (0.025, 0.975))
+    tested = n >= _LEAST_PAIRS and gain.any()
+    return Paired(
+        wins=int((gain > 0).sum()),
+        ties=int((gain == 0).sum()),
+        losses=int((gain < 0).sum()),
+        mean=float(gain.mean()),
+        error=float(gain.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan,
+        low=float(low),
+        high=float(high),
+        p=float(stats.wilcoxon(gain).pvalue) if tested else None,
+    )
+
+
+def mean_ranks(figures: np.ndarray, *, higher_is_better: bool) -> np.ndarray:
+    """Mean rank (k,) of k models on n problems (n, k), 1 the best, equals sharing theirs."""
+    figures = np.asarray(figures, dtype=float)
+    return stats.rankdata(-figures if higher_is_better else figures, axis=1).mean(axis=0)
+
+
+def critical_difference(models: int, problems: int, level: float = 0.05) -> float:
+    """Mean ranks that differ by less are not told apart by Nemenyi's test (Demšar, 2006, section 3.2.2)."""
+    q = stats.studentized_range.ppf(1 - level, models, np.inf) / math.sqrt(2)
+    return float(q * math.sqrt(models * (models + 1) / (6 * problems)))
+
+
+def growth_exponent(sizes: np.ndarray, seconds: np.ndarray) -> tuple[float, float]:
+    """Slope of log seconds over log size, and its standard error.
+
+    Raises:
+        ValueError: Of fewer than three sizes.
+    """
+    if len(set(sizes)) < 3:
+        raise ValueError(f"{len(set(sizes))} sizes: give at least 3")
+    line = stats.linregress(np.log(sizes), np.log(seconds))
+    return float(line.slope), float(line.stderr)
+
+
+def plot_critical_difference(ax: Axes, names: list[str], ranks: np.ndarray, difference: float) -> None:
+    """Mean ranks on a line, 1 on the right; bars join models that are not told apart (Demšar, 2006, figure 1)."""
+    order = np.argsort(ranks)
+    k = len(names)
+    ax.set_xlim(k + 0.5, 0.5)
+    ax.hlines(0, 1, k, color="black")
+    for rank in range(1, k + 1):
+        ax.vlines(rank, 0, 0.12, color="black")
+        ax.text(rank, 0.2, str(rank), ha="center", va="bottom")
+    groups = [(i, max(j for j in range(i, k) if ranks[order[j]] - ranks[order[i]] < difference)) for i in range(k)]
+    groups = [(i, j) for i, j in groups if j > i and not any(a <= i and j <= b and (a, b) != (i, j) for a, b in groups)]
+    for level, (i, j) in enumerate(groups):
+        ax.hlines(-0.25 - 0.2 * level, ranks[order[i]] - 0.03, ranks[order[j]] + 0.03, color="black", linewidth=4)
+    below = -0.25 - 0.2 * len(groups)
+    for place, model in enumerate(order):
+        better = place < (k + 1) // 2
+        depth = below - 0.35 * (place if better else k - 1 - place) - 0.2
+        edge = 0.55 if better else k + 0.45
+        ax.plot([ranks[model], ranks[model], edge], [0, depth, depth], color="0.4", linewidth=1)
+        text = f"{names[model]} {ranks[model]:.2f}"
+        ax.text(edge, depth + 0.03, text, ha="right" if better else "left", va="bottom")
+    ax.hlines(0.75, k, k - difference, color="tab:red", linewidth=2)
+    ax.text(k, 0.82, f"critical difference {difference:.2f}", color="tab:red", va="bottom", ha="left")
+    ax.set_ylim(below - 0.35 * ((k + 1) // 2) - 0.2, 1.3)
+    ax.axis("off")
