@@ -4,7 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow lint venv wheel clean
+.PHONY: demo test test-slow lint venv wheel clean results results-quick
+
+# Data for `make results`, and how long it begins new runs: it goes on where it stopped, however often it is called.
+DATA ?=
+HOURS ?= 1.5
+JOBS ?= 2
+COMPARE = $(BIN)/python tools/compare.py
 
 # Built from scratch whenever what is to be installed changes.
 $(READY): setup.cfg pyproject.toml
@@ -30,8 +36,18 @@ test: lint
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
 
+# A reduced report, results_quick.md, within 20 minutes; of what needs data only if DATA is given.
+results-quick: $(READY)
+	$(COMPARE) run --quick --out results_quick --jobs $(JOBS) $(if $(DATA),--data $(DATA))
+	$(COMPARE) report --quick --out results_quick
+
+# The whole, docs/results.md.
+results: $(READY)
+	$(COMPARE) run --hours $(HOURS) --jobs $(JOBS) $(if $(DATA),--data $(DATA))
+	$(COMPARE) report
+
 wheel: $(READY)
 	$(BIN)/python -m build --wheel
 
 clean:
-	rm -rf $(VENV) build dist demo *.egg-info
+	rm -rf $(VENV) build dist demo results_quick results_quick.md *.egg-info

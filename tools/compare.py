@@ -105,6 +105,10 @@ class Experiment:
         if not isinstance(levels, dict):
             levels = {level: {} if factor == "seed" else {factor: level} for level in levels}
         wanted = [level for name, level in only if name == factor]
+        if unknown := set(wanted) - set(map(str, levels)):
+            raise BadInputError(
+                f"no {factor} {', '.join(map(repr, unknown))}: choose among {', '.join(map(str, levels))}"
+            )
         return [(k, v) for k, v in levels.items() if not wanted or str(k) in wanted]
 
 

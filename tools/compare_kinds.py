@@ -56,7 +56,7 @@ def segmentation(settings: Settings, seed: int, data: Path | None) -> Figures:
     """A config of ``tools/train.py``, trained and tested, and the norms of its patch tokens.
 
     Settings: ``config``; ``data``, the name of its folder; ``iterations``, to which its schedule is scaled;
-    ``options``, as in --cfg-options.
+    ``options``, as in --cfg-options; ``without``, parts of the model to leave out.
     """
     from mmengine.runner import Runner
 
@@ -69,6 +69,8 @@ def segmentation(settings: Settings, seed: int, data: Path | None) -> Figures:
         seed,
     )
     cfg.merge_from_dict(settings.get("options", {}))
+    for part in settings.get("without", ()):
+        cfg.model.pop(part)
     with tempfile.TemporaryDirectory() as folder:
         cfg.work_dir = folder
         runner = Runner.from_cfg(cfg)

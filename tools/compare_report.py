@@ -51,16 +51,17 @@ def section(experiment: "Experiment", told: dict[str, Any], out: Path, quick: bo
     if records:
         machines = [told["machines"][i] for i in sorted({r["machine"] for r in records})]
         yield from SECTIONS[experiment.kind](experiment, records, out)
-        yield (
-            "\n".join(
-                f"Machine: {m['cpu']}, {m['cores']} cores, {m['threads']} thread{'s' * (m['threads'] > 1)} a run, "
-                f"{m['jobs']} beside each other; torch {m['torch']}, commit {m['git']}."
-                for m in machines
-            )
-            + "\n"
-        )
+        yield "\n".join(map(machine, machines)) + "\n"
     if len(records) < len(runs):
         yield f"Not run: {not_run(experiment, records, quick)}.\n"
+
+
+def machine(facts: dict[str, Any]) -> str:
+    threads = f"{facts['threads']} thread{'s' * (facts['threads'] > 1)}"
+    beside = f", {facts['jobs']} runs beside each other" if facts["jobs"] > 1 else ""
+    return (
+        f"- {facts['cpu']}, {threads} of {facts['cores']} cores{beside}; torch {facts['torch']}, commit {facts['git']}"
+    )
 
 
 def not_run(experiment: "Experiment", records: list[dict], quick: bool) -> str:
@@ -120,8 +121,12 @@ def scores(experiment: "Experiment", records: list[dict], out: Path) -> Iterator
     yield table([[", ".join(rows), *map(str, columns)], *body])
     yield from published(experiment)
     if also := [name for name in told.get("also", ()) if name in frame]:
-        means = frame.groupby("model")[also].mean().loc[models]
-        yield "Means over all runs:\n"
+        have = frame.dropna(subset=["figure"]).groupby(rows).model.nunique() == len(models)
+        shared = frame if rows == ["model"] else frame.set_index(rows).loc[have[have].index]
+        means = shared.groupby("model")[also].mean().loc[models]
+        yield (
+            "Means over the runs of these:\n" if rows == ["model"] else f"Means over the {have.sum()} that all have:\n"
+        )
         yield table(
             [["model", *also], *([m, *(f"{v:,.4g}" if v < 1e5 else f"{v:,.0f}" for v in means.loc[m])] for m in models)]
         )

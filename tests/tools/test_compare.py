@@ -1,0 +1,189 @@
+"""Comparisons: what is run, what is kept, and that the page says what the raw results say."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import imported_tool
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def compare():
+    with imported_tool("compare") as module:
+        yield module
+
+
+@pytest.fixture
+def call(compare, folder):
+    def run(part, *argv):
+        return compare.main(
+            [part, "--experiments", str(folder / "experiments"), "--out", str(folder / "out"), *map(str, argv)]
+        )
+
+    return run
+
+
+EXPERIMENT = """
+question = "Which answers?"
+kind = "classification"
+[settings]
+params = {{ num_kernels = 84, max_epochs = 1, embed_dim = 8, num_heads = 2, depth = 1, pretrain_epochs = 1 }}
+[quick]
+params = {{ depth = 2 }}
+only = {{ model = ["jumbo"] }}
+[factors]
+seed = {seeds}
+problem = ["UnitTest"]
+[factors.model]
+jumbo = {{}}
+"class token" = {{ params = {{ num_kernels = 0 }}, encoder = {{ jumbo_ffn = "patch", jumbo_multiplier = 1 }} }}
+broken = {{ params = {{ embed_dim = 7 }} }}
+[report]
+metric = "accuracy"
+better = "higher"
+scale = 100
+rows = "problem"
+columns = "model"
+pairs = ["seed"]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "which.toml").write_text(EXPERIMENT.format(seeds="[0, 1]"))
+    return tmp_path
+
+
+def test_runs_are_all_combinations_with_their_settings_joined(compare, folder):
+    experiment = compare.Experiment.load(folder / "experiments" / "which.toml")
+    runs = experiment.runs()
+    assert [str(r) for r in runs][:3] == ["0 UnitTest jumbo", "0 UnitTest class token", "0 UnitTest broken"]
+    assert len(runs) == 6
+    assert runs[1].settings["problem"] == "UnitTest"
+    assert runs[1].settings["params"]["num_kernels"] == 0
+    assert runs[1].settings["params"]["max_epochs"] == 1
+    assert runs[0].settings["params"]["num_kernels"] == 84
+    (quick, other) = experiment.runs(quick=True)
+    assert quick.settings["params"]["depth"] == 2
+    assert (quick.cell["seed"], other.cell["seed"]) == (0, 1)
+    assert [str(r) for r in experiment.runs(only=[("seed", "1"), ("model", "jumbo")])] == ["1 UnitTest jumbo"]
+
+
+def test_a_run_that_breaks_leaves_the_others_and_what_is_there_is_not_run_again(call, folder, capsys):
+    assert call("run", "--only", "seed=0") == 1  # one broke
+    told = capsys.readouterr().err
+    assert "which: 0 UnitTest broken broke" in told
+    assert "not divisible" in told  # why
+    assert "which: 1 runs to go" in told
+    path = folder / "out" / "which.json"
+    results = json.loads(path.read_text())
+    assert [r["cell"]["model"] for r in results["results"]] == ["jumbo", "class token"]
+    assert all(0 <= r["figures"]["accuracy"] <= 1 for r in results["results"])
+    machine = results["machines"][results["results"][0]["machine"]]
+    assert {"git", "torch", "sktime", "cpu", "threads"} <= set(machine)
+
+    before = path.read_bytes()
+    assert call("run", "--only", "seed=0", "model=jumbo", "model=class token") == 0
+    assert path.read_bytes() == before
+    assert call("run", "--hours", "0") == 0  # no time left: nothing begins
+    assert path.read_bytes() == before
+    assert call("list") == 0
+    assert "2 of    6" in capsys.readouterr().out
+
+    assert call("report") == 0
+    page = (folder / "out.md").read_text()
+    figure = 100 * results["results"][0]["figures"]["accuracy"]
+    assert f"| UnitTest | {figure:.2f} |" in page
+    assert "Not run: seed 1; model broken" in page
+    assert "| class token | 1 |" in page
+
+
+def test_settings_that_change_are_run_anew(compare, folder):
+    experiment = compare.Experiment.load(folder / "experiments" / "which.toml")
+    run = experiment.runs()[0]
+    record = dict(cell=run.cell, settings=run.settings)
+    assert run.is_in(record)
+    assert not run.is_in(dict(record, settings=compare.merged(run.settings, dict(params=dict(depth=3)))))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tools" / "experiments").glob("*.toml")), ids=lambda p: p.stem)
+def test_every_experiment_can_be_run_and_reported(compare, path):
+    import compare_kinds as kinds
+    import compare_report as report
+
+    experiment = compare.Experiment.load(path)
+    assert experiment.kind in kinds.KINDS
+    assert experiment.kind in report.SECTIONS
+    every = [(r.cell, r.settings) for r in experiment.runs()]
+    assert len({json.dumps(e) for e in every}) == len(every) >= len(experiment.runs(quick=True)) > 0
+    for factor in ("rows", "columns", "pairs", "over"):
+        levels = experiment.report.get(factor, [])
+        if experiment.kind != "program":
+            assert set([levels] if isinstance(levels, str) else levels) <= set(experiment.factors)
+
+
+def test_the_page_says_what_the_raw_results_say(compare, tmp_path):
+    """A table that was edited by hand, or results without a new report, fail here."""
+    (tmp_path / "results").mkdir()
+    for path in (ROOT / "docs" / "results").glob("*.json"):
+        shutil.copy(path, tmp_path / "results")
+    assert compare.main(["report", "--out", str(tmp_path / "results")]) == 0
+    assert (tmp_path / "results.md").read_text() == (ROOT / "docs" / "results.md").read_text()
+    pictures = {p.name for p in (tmp_path / "results").glob("*.png")}
+    assert pictures == {p.name for p in (ROOT / "docs" / "results").glob("*.png")}
+
+
+def test_every_raw_result_belongs_to_a_run(compare):
+    for path in (ROOT / "docs" / "results").glob("*.json"):
+        runs = compare.Experiment.load(ROOT / "tools" / "experiments" / f"{path.stem}.toml").runs()
+        for record in json.loads(path.read_text())["results"]:
+            assert any(run.is_in(record) for run in runs), (path.name, record["cell"])
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["run", "whether"], "no experiment whether: choose among which"),
+        (["run", "--data", "nowhere"], "no folder of data at nowhere"),
+        (["run", "--only", "jumbo"], "give FACTOR=LEVEL"),
+        (["run", "--jobs", "0"], "--jobs"),
+        (["run", "--only", "model=vit"], "no model 'vit'"),
+    ],
+)
+def test_bad_input_is_told_in_a_line(call, argv, said, capsys):
+    assert call(*argv) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert len(told.strip().splitlines()) == 1
+
+
+def test_a_file_that_is_no_experiment_is_named(call, folder, capsys):
+    (folder / "experiments" / "which.toml").write_text("question = ")
+    assert call("list") == 2
+    assert "which.toml is no experiment" in capsys.readouterr().err
+
+
+def test_runs_without_their_data_are_left_out_and_said(call, folder, capsys):
+    path = folder / "experiments" / "which.toml"
+    path.write_text(EXPERIMENT.format(seeds="[0]").replace("UnitTest", "Nowhere"))
+    assert call("run") == 0
+    assert "3 runs left out, needs Nowhere: give --data FOLDER" in capsys.readouterr().err
+
+
+def test_of_a_grid_the_best_in_validation_counts(compare):
+    import compare_report as report
+
+    experiment = compare.Experiment(
+        "grid", "", "classification", {}, dict(rate=[1, 2], model=["a"], seed=[0]), {},
+        dict(choose=dict(among=["rate"], by="validation_loss")),
+    )  # fmt: skip
+    figures = [dict(accuracy=0.9, validation_loss=None), dict(accuracy=0.5, validation_loss=0.7)]
+    records = [
+        dict(cell=dict(rate=rate, model="a", seed=0), figures=f) for rate, f in zip((1, 2), figures, strict=True)
+    ]
+    assert report.chosen(experiment, records).accuracy.tolist() == [0.5]  # not the best of the test
