@@ -159,7 +159,15 @@ def quotient(ours: dict, theirs: dict) -> float:
     return median(a / b for a, b in zip(ours["cpu_seconds"], theirs["cpu_seconds"], strict=True))
 
 
-def test_code_of_the_first_page_runs(tmp_path, monkeypatch):
+@pytest.fixture
+def short_epochs(monkeypatch):
+    """The code of the page is run, not what comes out of it judged: few batches an epoch will do."""
+    pytest.importorskip("sktime")
+    for estimator in ("classification", "forecaster"):
+        monkeypatch.setattr(f"timeseries.{estimator}._STEPS", (2, 4))
+
+
+def test_code_of_the_first_page_runs(tmp_path, monkeypatch, short_epochs):
     """All Python blocks in turn, in one session; the network is replaced by a local file of the released format."""
     import timm
     import torch
@@ -209,8 +217,7 @@ def test_code_of_the_first_page_runs(tmp_path, monkeypatch):
     assert session["classifier"].calibration_.samples == 20 and (tmp_path / "classifier.safetensors").is_file()
 
 
-def test_code_of_time_series_runs(tmp_path, monkeypatch):
-    pytest.importorskip("sktime")
+def test_code_of_time_series_runs(tmp_path, monkeypatch, short_epochs):
     pytest.importorskip("matplotlib").use("Agg")
     monkeypatch.chdir(tmp_path)
     *_, block = re.findall(r"```python\n(.*?)```", README, flags=re.S)
