@@ -184,9 +184,14 @@ def calibrate(
     costs: Sequence[float],
     target: float | str = "last",
     unit: str = "FLOPs",
+    by_loss: bool = False,
 ) -> Calibration:
     """Choose a cascade's thresholds, and set them: the least mean cost whose metric on validation data is at least the
     target. Exact for two members; for more, one threshold after another until none can be bettered, from four starts.
+
+    Few samples may have no error that tells two members apart, and yet tell which is the better one: with ``by_loss``,
+    of accuracy, the mean cross-entropy may besides not be above the last member's by more than the standard error of
+    the difference (the rule of Breiman et al., 1984, section 3.4.3).
 
     A threshold lies halfway between the last sample that leaves and the first that goes on.
 
@@ -196,9 +201,10 @@ def calibrate(
         costs: Of asking each member about one sample.
         target: Least metric, from 0 to 1, or "last": as good as the last member.
         unit: Of the costs.
+        by_loss: Whether the cross-entropy counts as well.
 
     Raises:
-        ValueError: If no thresholds reach the target, or numbers do not fit the members.
+        ValueError: If no thresholds reach the target, numbers do not fit the members, or there is no cross-entropy.
     """
     members = len(cascade.members)
     if len(costs) != members or not all(0 < c < math.inf for c in costs):
@@ -208,7 +214,7 @@ def calibrate(
     stages = stage_groups(members, cascade.ensemble)
     values = [outcomes.metric_of(group) for group in stages]
     least = values[-1] if target == "last" else float(target)
-    found = choose_thresholds(outcomes, stages, costs, least)
+    found = choose_thresholds(outcomes, stages, costs, least, by_loss)
     cascade.thresholds = found.thresholds
     return Calibration(
         names=list(cascade.names),
@@ -229,7 +235,9 @@ def calibrate(
     )
 
 
-def choose_thresholds(outcomes: Outcomes, stages: Sequence[Group], costs: Sequence[float], least: float) -> Routing:
+def choose_thresholds(
+    outcomes: Outcomes, stages: Sequence[Group], costs: Sequence[float], least: float, by_loss: bool = False
+) -> Routing:
     """Thresholds of least mean cost whose metric is at least ``least``.
 
     Args:
@@ -237,15 +245,17 @@ def choose_thresholds(outcomes: Outcomes, stages: Sequence[Group], costs: Sequen
         stages: Whose answer counts at each stage.
         costs: Of each stage, beside those before it.
         least: Metric from 0 to 1.
+        by_loss: See ``calibrate``.
 
     Raises:
         ValueError: If no thresholds reach that.
     """
-    search = _Search(outcomes, stages, costs, least)
+    search = _Search(outcomes, stages, costs, least, by_loss)
     found = search.best()
-    if found.value < least - _TOLERANCE:
+    if found.value < least - _TOLERANCE or not found.like_last:
+        also = " with the last member's cross-entropy" * by_loss
         raise ValueError(
-            f"no thresholds reach a {outcomes.metric} of {least:.4g} on the validation data: the best is "
+            f"no thresholds reach a {outcomes.metric} of {least:.4g}{also} on the validation data: the best is "
             f"{found.value:.4g}; ask for at most that, or give better members"
         )
     return outcomes.routed(stages, found.thresholds, costs)
@@ -268,16 +278,28 @@ class _Found:
     thresholds: tuple[float, ...]
     value: float
     cost: float
+    like_last: bool = True  # in cross-entropy
 
 
 class _Search:
     """Thresholds of S stages for n validation samples."""
 
-    def __init__(self, outcomes: Outcomes, stages: Sequence[Group], costs: Sequence[float], least: float) -> None:
+    def __init__(
+        self, outcomes: Outcomes, stages: Sequence[Group], costs: Sequence[float], least: float, by_loss: bool = False
+    ) -> None:
         self.outcomes, self.least = outcomes, least
         self.confidence, self.tallies = (torch.stack(t) for t in zip(*map(outcomes.of, stages), strict=True))
         self.costs = torch.tensor(list(costs), dtype=torch.float64).cumsum(dim=0)  # of leaving at each stage
         self.samples = torch.arange(len(outcomes))
+        excess = outcomes.excess(stages) if by_loss else torch.zeros_like(self.confidence)
+        self.excess = torch.stack([excess, excess.square()], dim=2)  # (S, n, 2)
+
+    def _like_last(self, sums: torch.Tensor) -> torch.Tensor:
+        """Whether the mean of what the cross-entropy is too high is within its standard error, from sums (…, 2)."""
+        n = len(self.outcomes)
+        mean, square = (sums / n).unbind(dim=-1)
+        error = ((square - mean.square()).clamp(min=0) / max(1, n - 1)).sqrt()
+        return mean <= error + _TOLERANCE
 
     def best(self) -> _Found:
         """From everybody going on and from everybody leaving, first thresholds first and last."""
@@ -298,11 +320,12 @@ class _Search:
     def _judge(self, thresholds: tuple[float, ...]) -> _Found:
         stage = leaving_stage(self.confidence, thresholds)
         value = float(self.outcomes.score(self.tallies[stage, self.samples].sum(dim=0)))
-        return _Found(thresholds, value, float(self.costs[stage].mean()))
+        like_last = bool(self._like_last(self.excess[stage, self.samples].sum(dim=0)))
+        return _Found(thresholds, value, float(self.costs[stage].mean()), like_last)
 
     def _rank(self, found: _Found) -> tuple[bool, float, float]:
         """The smaller the better: good enough, and cheap; or as good as can be."""
-        if found.value >= self.least - _TOLERANCE:
+        if found.value >= self.least - _TOLERANCE and found.like_last:
             return False, found.cost, -found.value
         return True, -found.value, found.cost
 
@@ -318,15 +341,21 @@ class _Search:
         later = later[here]
         # k of them leave, the most confident ones: what changes, for k = 0 … all
         fixed = stage < i
-        base = self.tallies[stage[fixed], self.samples[fixed]].sum(dim=0) + self.tallies[later, here].sum(dim=0)
-        gain = (self.tallies[i, here] - self.tallies[later, here]).cumsum(dim=0)
-        values = self.outcomes.score(torch.cat([base[None], base + gain]))
+
+        def sums(per_stage: torch.Tensor) -> torch.Tensor:
+            base = per_stage[stage[fixed], self.samples[fixed]].sum(dim=0) + per_stage[later, here].sum(dim=0)
+            return torch.cat([base[None], base + (per_stage[i, here] - per_stage[later, here]).cumsum(dim=0)])
+
+        values, like_last = self.outcomes.score(sums(self.tallies)), self._like_last(sums(self.excess))
         saved = torch.cat([torch.zeros(1, dtype=torch.float64), (self.costs[later] - self.costs[i]).cumsum(dim=0)])
         costs = (self.costs[stage[fixed]].sum() + self.costs[later].sum() - saved) / len(self.outcomes)
         apart = torch.ones(len(values), dtype=torch.bool)
         apart[1:-1] = confidence[1:] < confidence[:-1]  # equals leave together
         candidates = [
-            _Found((*thresholds[:i], _between(confidence, k), *thresholds[i + 1 :]), float(values[k]), float(costs[k]))
+            _Found(
+                (*thresholds[:i], _between(confidence, k), *thresholds[i + 1 :]),
+                *(float(values[k]), float(costs[k]), bool(like_last[k])),
+            )
             for k in apart.nonzero()[:, 0].tolist()
         ]
         return min(candidates, key=self._rank)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -37,12 +38,14 @@ class Outcomes:
         tallies: Of accuracy, whether an answer is right (M, n, 1); of mIoU, pixels (M, n, 3, K) that were given the
             class rightly, that were given it, and that are labelled with it.
         metric: "accuracy" or "mIoU".
+        losses: Of accuracy, cross-entropy (M, n) of each answer; None of mIoU.
     """
 
     groups: list[Group]
     confidence: torch.Tensor
     tallies: torch.Tensor
     metric: str
+    losses: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return self.confidence.shape[1]
@@ -64,6 +67,17 @@ class Outcomes:
             raise ValueError(f"members {group} were not validated together, only {self.groups}")
         i = self.groups.index(group)
         return self.confidence[i], self.tallies[i]
+
+    def excess(self, stages: Sequence[Group]) -> torch.Tensor:
+        """Cross-entropy (S, n) of the stages' answers beyond that of the last.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        if self.losses is None:
+            raise ValueError(f"there is no cross-entropy of {self.metric}: calibrate by the metric alone")
+        losses = self.losses[[self.groups.index(group) for group in stages]]
+        return losses - losses[-1]
 
     def metric_of(self, group: Group) -> float:
         """How good a group is when it answers everything."""
@@ -94,19 +108,23 @@ class Outcomes:
 
     def part(self, rows: torch.Tensor) -> "Outcomes":
         """Of some samples alone."""
-        return Outcomes(self.groups, self.confidence[:, rows], self.tallies[:, rows], self.metric)
+        losses = None if self.losses is None else self.losses[:, rows]
+        return Outcomes(self.groups, self.confidence[:, rows], self.tallies[:, rows], self.metric, losses)
 
     @classmethod
     def concatenate(cls, parts: Sequence["Outcomes"]) -> "Outcomes":
         """Of samples that were tallied in pieces."""
-        tensors = (torch.cat([getattr(p, name) for p in parts], dim=1) for name in ("confidence", "tallies"))
-        return cls(parts[0].groups, *tensors, parts[0].metric)
+        names = ("confidence", "tallies") + ("losses",) * (parts[0].losses is not None)
+        tensors = {name: torch.cat([getattr(p, name) for p in parts], dim=1) for name in names}
+        return cls(parts[0].groups, metric=parts[0].metric, **tensors)
 
     def save(self, path: str | Path) -> None:
         """Write a safetensors file, so that other targets can be tried without asking the members again."""
         about = dict(groups=json.dumps(self.groups), metric=self.metric)
+        tensors = dict(confidence=self.confidence, tallies=self.tallies)
+        tensors |= {} if self.losses is None else dict(losses=self.losses)
         with replacing(path) as temporary:
-            save_file(dict(confidence=self.confidence, tallies=self.tallies), temporary, metadata=about)
+            save_file(tensors, temporary, metadata=about)
 
     @classmethod
     def load(cls, path: str | Path) -> "Outcomes":
@@ -114,7 +132,8 @@ class Outcomes:
         with safe_open(path, framework="pt") as file:
             about = file.metadata()
             groups = [tuple(group) for group in json.loads(about["groups"])]
-            return cls(groups, file.get_tensor("confidence"), file.get_tensor("tallies"), about["metric"])
+            names = file.keys()
+            return cls(groups, metric=about["metric"], **{name: file.get_tensor(name) for name in names})
 
 
 def stage_groups(members: int, ensemble: bool) -> list[Group]:
@@ -161,7 +180,7 @@ def tally(
         )
     if not len(first):
         raise ValueError("no samples: give validation data")
-    confidences, tallies = [], []
+    confidences, tallies, losses = [], [], []
     for group in groups:
         answer = scores[group[0]]
         if len(group) > 1:
@@ -177,8 +196,13 @@ def tally(
         else:
             _require_labels(labels, classes)
             tallies.append((given == labels).double()[:, None])
+            losses.append(F.cross_entropy(answer.double(), labels, reduction="none").cpu())
     return Outcomes(
-        list(groups), torch.stack(confidences).double(), torch.stack(tallies).cpu(), METRICS[1 if dense else 0]
+        list(groups),
+        torch.stack(confidences).double(),
+        torch.stack(tallies).cpu(),
+        METRICS[1 if dense else 0],
+        None if dense else torch.stack(losses),
     )
 
 

@@ -159,7 +159,8 @@ def calibrated(
     cascade = cascade_of(networks, committee)
     outcomes = tally(scores, labels[rows], stage_groups(len(scores), cascade.ensemble))
     costs = member_costs(cascade, *_inputs(cascade, example), unit="FLOPs", repeats=1)
-    return calibrate(cascade, outcomes, costs, target)
+    # a target of one's own is a price one is ready to pay
+    return calibrate(cascade, outcomes, costs, target, by_loss=target == "last")
 
 
 @torch.inference_mode()

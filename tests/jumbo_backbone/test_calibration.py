@@ -1,5 +1,6 @@
 """Thresholds: the cheapest that are good enough, against every choice there is."""
 
+import dataclasses
 import itertools
 import math
 
@@ -60,6 +61,34 @@ def test_two_members_get_the_best_threshold_there_is(seed, grid, ensemble, targe
         cascade.thresholds = [threshold]
         every.append(result(cascade, labels, COSTS))
     assert found.expected_cost == pytest.approx(min(cost for metric, cost in every if metric >= least - 1e-9))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_by_loss_none_leaves_whose_cross_entropy_tells_that_the_last_member_is_better(seed):
+    models, labels = members(2, samples=25, seed=seed)
+    cascade = Cascade(models, [0.5])
+    outcomes = ask_all(cascade, in_batches(labels))
+    found = calibrate(cascade, outcomes, COSTS[:2], by_loss=True)
+    first, last = (F.cross_entropy(m(torch.arange(25)).double(), labels, reduction="none") for m in models)
+    confidence, tallies = (torch.stack(t) for t in zip(*map(outcomes.of, stage_groups(2, False)), strict=True))
+    costs = []
+    for threshold in (math.inf, *(confidence[0] - 1e-6).tolist()):
+        leave = confidence[0] >= threshold
+        excess = torch.where(leave, first - last, 0.0)
+        right = torch.where(leave, tallies[0, :, 0], tallies[1, :, 0]).sum()
+        if excess.mean() <= excess.std() / 5 + 1e-9 and right >= tallies[1].sum():
+            costs.append(1 + COSTS[1] * float((~leave).double().mean()))
+    assert found.expected_cost == pytest.approx(min(costs))
+    assert found.expected_cost >= calibrate(cascade, outcomes, COSTS[:2]).expected_cost
+
+
+def test_without_errors_the_loss_tells_who_is_better():
+    labels = torch.arange(20) % 2
+    truth = F.one_hot(labels, 2).float()
+    cascade = Cascade([lambda rows: 0.4 * truth[rows], lambda rows: 4 * truth[rows]], [0.5])
+    outcomes = ask_all(cascade, in_batches(labels))
+    assert calibrate(cascade, outcomes, COSTS[:2]).shares == [1.0, 0.0]  # both are always right
+    assert calibrate(cascade, outcomes, COSTS[:2], by_loss=True).shares == [0.0, 1.0]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -184,6 +213,7 @@ BAD = [
     (lambda c, o: calibrate(c, o, [1]), r"costs \[1\] for 2 members"),
     (lambda c, o: calibrate(c, o, [1, 0]), "above 0"),
     (lambda c, o: calibrate(c, o, [1, 2], "best"), "unknown target 'best'"),
+    (lambda c, o: calibrate(c, dataclasses.replace(o, losses=None), [1, 2], by_loss=True), "no cross-entropy"),
     (lambda c, o: calibrate(Cascade([c, c], [1], ensemble=True), o, [1, 2]), r"members \(0, 1\) were not validated"),
     (lambda c, o: ask_all(c, []), "no batches"),
     (lambda c, o: ask_all(c, [(torch.arange(2), torch.tensor([0, 7]))]), "labels from 0 to 7.* 4 classes"),
