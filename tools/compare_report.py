@@ -186,9 +186,8 @@ def compared(experiment: "Experiment", name: str, wide: pd.DataFrame, ours: str,
     """Ours against each other model on the pairs that both have, and ranks on those that all have."""
     higher, digits = experiment.report["better"] == "higher", experiment.report.get("digits", 2)
     where = f", {name}" if name else ""
-    rows = [
-        [f"{ours} against{where}", "pairs", "better / equal / worse", "mean difference", "95 % of it", "p (Wilcoxon)"]
-    ]
+    heading = ("pairs", "better / equal / worse", "mean difference", "95 % of it", "p (Wilcoxon)", f"{ours} is")
+    rows = [[f"{ours} against{where}", *heading]]
     for other in wide.columns.drop(ours):
         both = wide[[ours, other]].dropna()
         if not len(both):
@@ -203,6 +202,7 @@ def compared(experiment: "Experiment", name: str, wide: pd.DataFrame, ours: str,
                 f"{found.mean:+.{digits}f}{error}",
                 f"{found.low:+.{digits}f} … {found.high:+.{digits}f}" if len(both) > 1 else "-",
                 "-" if found.p is None else f"{found.p:.3f}",
+                found.verdict,
             ]
         )
     yield table(rows)
@@ -232,7 +232,8 @@ def norms(frame: pd.DataFrame, path: Path) -> Iterator[str]:
     figure = Figure(figsize=(2.2 * len(first), 4.2))
     for i, (_, run) in enumerate(first.iterrows()):
         counts = np.array(run.norm_histogram) / np.sum(run.norm_histogram)
-        ax = figure.add_subplot(2, len(first), i + 1, title=run.model)
+        ax = figure.add_subplot(2, len(first), i + 1)
+        ax.set_title(run.model, fontsize=9)
         ax.bar(np.linspace(0, 6, len(counts), endpoint=False), counts, width=6 / len(counts), align="edge")
         ax.set(yscale="log", ylim=(1e-5, 1), xlabel="length / median")
         ax = figure.add_subplot(2, len(first), len(first) + i + 1)

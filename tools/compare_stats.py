@@ -29,6 +29,15 @@ class Paired(NamedTuple):
     high: float
     p: float | None
 
+    @property
+    def verdict(self) -> str:
+        """What these pairs say, at the 5 % that is usual."""
+        if self.wins + self.ties + self.losses < _LEAST_PAIRS:
+            return "too few pairs to tell"
+        if self.p is None or self.p >= 0.05:
+            return "not told apart"
+        return "better" if self.mean > 0 else "worse"
+
 
 def paired(ours: np.ndarray, theirs: np.ndarray, *, higher_is_better: bool, seed: int = 0) -> Paired:
     """Compare figures (n,) that belong together pair by pair.

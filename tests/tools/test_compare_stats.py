@@ -19,6 +19,7 @@ def test_paired_counts_and_means(stats):
     assert found.error == pytest.approx(np.std([0, 1, -2, 1], ddof=1) / 2)
     assert found.low < 0 < found.high
     assert found.p is None  # four pairs can show nothing
+    assert found.verdict == "too few pairs to tell"
 
 
 def test_lower_can_be_better(stats):
@@ -29,7 +30,10 @@ def test_lower_can_be_better(stats):
 def test_six_of_six_is_what_wilcoxon_says(stats):
     found = stats.paired(np.arange(6) + 1.0 + np.arange(6) / 10, np.arange(6), higher_is_better=True)
     assert found.p == pytest.approx(2 / 2**6)
-    assert stats.paired(np.ones(6), np.ones(6), higher_is_better=True).p is None
+    assert found.verdict == "better"
+    assert found._replace(mean=-1.0).verdict == "worse"
+    equal = stats.paired(np.ones(6), np.ones(6), higher_is_better=True)
+    assert (equal.p, equal.verdict) == (None, "not told apart")
 
 
 def test_ranks_share_what_is_equal(stats):
