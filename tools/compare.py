@@ -9,143 +9,33 @@ was interrupted goes on where it stopped. The report is made of these files alon
 
 import argparse
 import itertools
-import json
 import math
 import multiprocessing
 import sys
 import time
-import tomllib
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import sktime
-from benchmark import BadInputError, Parser, exit_code, machine_facts, number, replacing
+from benchmark import BadInputError, Parser, exit_code, machine_facts, number
+from compare_experiments import Experiment, Run, experiments, keep, results_of
 from tqdm import tqdm
 
 HERE = Path(__file__).resolve().parent
 EXAMPLES = """examples:
-  %(prog)s list --data data                                      what there is, and how much of it has been run
+  %(prog)s list                                                  what there is, and how much of it has been run
   %(prog)s run --quick --out results_quick                       few runs of everything, without any data
-  %(prog)s run architecture_camvid --data data --jobs 2 --hours 2
+  %(prog)s run architecture_segmentation --data data --only width=pico --jobs 2 --hours 2
   %(prog)s report                                                docs/results.md from docs/results/*.json
 """
 
 
-# ---- what is to be run
-
-
-@dataclass(frozen=True)
-class Run:
-    """One combination of levels: their names by factor, and the settings that follow."""
-
-    cell: dict[str, Any]
-    settings: dict[str, Any]
-
-    def is_in(self, record: dict[str, Any]) -> bool:
-        return record["cell"] == self.cell and record["settings"] == self.settings
-
-    def __str__(self) -> str:
-        return " ".join(map(str, self.cell.values()))
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """A file of tools/experiments.
-
-    Attributes:
-        name: Of the file.
-        question: What it is to answer.
-        kind: What a run measures.
-        settings: Of every run.
-        factors: Levels by factor: a table of settings by name, or a list of values of the setting of that name.
-        quick: Settings of the reduced report, and under "only" the levels that it takes.
-        report: What to make of the figures (see compare_report.py).
-    """
-
-    name: str
-    question: str
-    kind: str
-    settings: dict[str, Any]
-    factors: dict[str, dict[str, Any] | list[Any]]
-    quick: dict[str, Any]
-    report: dict[str, Any]
-
-    @classmethod
-    def load(cls, path: Path) -> "Experiment":
-        try:
-            told = tomllib.loads(path.read_text())
-            return cls(path.stem, **{"settings": {}, "quick": {}, "report": {}} | told)
-        except (tomllib.TOMLDecodeError, TypeError) as error:
-            raise BadInputError(f"{path} is no experiment: {error}") from None
-
-    def runs(self, quick: bool = False, only: Sequence[tuple[str, str]] = ()) -> list[Run]:
-        """All combinations, the last factor changing fastest; of some factors only the levels named, as text."""
-        settings = dict(self.settings)
-        factors = dict(self.factors)
-        if quick:
-            settings = merged(settings, {k: v for k, v in self.quick.items() if k != "only"})
-            for name, levels in self.quick.get("only", {}).items():
-                all_levels = factors[name]
-                factors[name] = {k: all_levels[k] for k in levels} if isinstance(all_levels, dict) else levels
-        return [
-            Run({k: v for k, (v, _) in zip(factors, levels, strict=True)}, merged(settings, *(s for _, s in levels)))
-            for levels in itertools.product(*(self._levels(name, factors[name], only) for name in factors))
-        ]
-
-    @staticmethod
-    def _levels(
-        factor: str, levels: dict[str, Any] | list[Any], only: Sequence[tuple[str, str]]
-    ) -> list[tuple[Any, dict[str, Any]]]:
-        if not isinstance(levels, dict):
-            levels = {level: {} if factor == "seed" else {factor: level} for level in levels}
-        wanted = [level for name, level in only if name == factor]
-        if unknown := set(wanted) - set(map(str, levels)):
-            raise BadInputError(
-                f"no {factor} {', '.join(map(repr, unknown))}: choose among {', '.join(map(str, levels))}"
-            )
-        return [(k, v) for k, v in levels.items() if not wanted or str(k) in wanted]
-
-
-def merged(first: dict[str, Any], *others: dict[str, Any]) -> dict[str, Any]:
-    """Tables within tables joined, the later value of anything else."""
-    told = dict(first)
-    for other in others:
-        for key, value in other.items():
-            both = isinstance(value, dict) and isinstance(told.get(key), dict)
-            told[key] = merged(told[key], value) if both else value
-    return told
-
-
-def experiments(names: list[str], folder: Path) -> list[Experiment]:
-    """Those of these names, all if there are none.
-
-    Raises:
-        BadInputError: If there is none of a name.
-    """
-    there = {path.stem: path for path in sorted(folder.glob("*.toml"))}
-    if unknown := [name for name in names if name not in there]:
-        raise BadInputError(f"no experiment {', '.join(unknown)}: choose among {', '.join(there)}")
-    return [Experiment.load(there[name]) for name in names or there]
-
-
-# ---- what has been run
-
-
-def results_of(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text()) if path.exists() else dict(machines=[], results=[])
-
-
-def keep(path: Path, results: dict[str, Any]) -> None:
-    with replacing(path) as temporary:
-        lines = ",\n".join(json.dumps(r) for r in results["results"])
-        machines = json.dumps(results["machines"], indent=1)
-        temporary.write_text(f'{{"machines": {machines},\n"results": [\n{lines}\n]}}\n')
+# ---- running
 
 
 def missing(experiment: Experiment, args: argparse.Namespace, results: dict[str, Any]) -> list[Run]:
@@ -156,7 +46,7 @@ def missing(experiment: Experiment, args: argparse.Namespace, results: dict[str,
 
 def run(args: argparse.Namespace) -> int:
     """Run what is missing; the number of runs that broke."""
-    from compare_kinds import lacks
+    from compare_kinds import lacks  # takes seconds, which a list or a report need not wait for
 
     args.out.mkdir(parents=True, exist_ok=True)
     machine = machine_facts(args) | dict(sktime=sktime.__version__, numpy=np.__version__)
@@ -265,23 +155,28 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> int:
-    broken = 0
+    """0; 1 if a run broke, 2 for what the user can put right, 130 for Ctrl-C."""
+    code = 0
 
     def body() -> None:
-        nonlocal broken
+        nonlocal code
         args = parse_args(sys.argv[1:] if argv is None else argv)
         if args.part == "list":
             show(args)
-        elif args.part == "run":
-            broken = run(args)
-        else:
+        elif args.part == "report":
             from compare_report import write_report
 
             page = args.page or args.out.with_suffix(".md")
             write_report(args.experiments, args.out, page, args.quick)
             print(page)
+        else:
+            try:
+                code = 1 if run(args) else 0
+            except KeyboardInterrupt:
+                print("compare: interrupted; what was measured is kept, the same command goes on", file=sys.stderr)
+                code = 130
 
-    return exit_code("compare", body) or int(bool(broken))
+    return exit_code("compare", body) or code
 
 
 if __name__ == "__main__":

@@ -4,11 +4,12 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from benchmark import replacing
+from compare_experiments import Experiment
 from compare_stats import (
     critical_difference,
     growth_exponent,
@@ -17,9 +18,6 @@ from compare_stats import (
     plot_critical_difference,
 )
 from matplotlib.figure import Figure
-
-if TYPE_CHECKING:
-    from compare import Experiment
 
 INTRODUCTION = """\
 # Results
@@ -30,7 +28,7 @@ been run yet. Means are over seeds, with their standard deviation where there ar
 """
 
 
-def write_report(experiments: list["Experiment"], out: Path, page: Path, quick: bool) -> None:
+def write_report(experiments: list[Experiment], out: Path, page: Path, quick: bool) -> None:
     """Write ``page`` (Markdown) and its pictures, which go beside the raw results."""
     parts = [INTRODUCTION.format(folder=f"[{out.name}/]({out.name}/)")]
     for experiment in experiments:
@@ -42,7 +40,7 @@ def write_report(experiments: list["Experiment"], out: Path, page: Path, quick: 
         temporary.write_text("\n".join(parts).rstrip() + "\n")
 
 
-def section(experiment: "Experiment", told: dict[str, Any], out: Path, quick: bool) -> Iterator[str]:
+def section(experiment: Experiment, told: dict[str, Any], out: Path, quick: bool) -> Iterator[str]:
     """Paragraphs of one experiment."""
     runs = experiment.runs(quick)
     records = [r for r in told["results"] if any(run.is_in(r) for run in runs)]
@@ -64,7 +62,7 @@ def machine(facts: dict[str, Any]) -> str:
     )
 
 
-def not_run(experiment: "Experiment", records: list[dict], quick: bool) -> str:
+def not_run(experiment: Experiment, records: list[dict], quick: bool) -> str:
     """What is missing, whole levels first."""
     if not records:
         return "anything of it"
@@ -94,7 +92,7 @@ def picture(figure: Figure, path: Path, what: str) -> str:
 # ---- scores of models
 
 
-def scores(experiment: "Experiment", records: list[dict], out: Path) -> Iterator[str]:
+def scores(experiment: Experiment, records: list[dict], out: Path) -> Iterator[str]:
     """Models side by side, and the first of them paired with each other one."""
     told = experiment.report
     metric, ours = told["metric"], next(iter(experiment.factors["model"]))
@@ -138,7 +136,7 @@ def scores(experiment: "Experiment", records: list[dict], out: Path) -> Iterator
         yield from norms(frame, out / f"{experiment.name}_norms.png")
 
 
-def spread(experiment: "Experiment", values: pd.Series, mean: float | None = None) -> str:
+def spread(experiment: Experiment, values: pd.Series, mean: float | None = None) -> str:
     """Mean, and standard deviation if there are several."""
     digits, values = experiment.report.get("digits", 2), values.dropna()
     if mean is None and not len(values):
@@ -147,12 +145,12 @@ def spread(experiment: "Experiment", values: pd.Series, mean: float | None = Non
     return f"{values.mean() if mean is None else mean:.{digits}f}{deviation}"
 
 
-def places(experiment: "Experiment", factors: list[str]) -> Callable[[tuple], list[int]]:
+def places(experiment: Experiment, factors: list[str]) -> Callable[[tuple], list[int]]:
     """A key that puts levels in the order of the experiment's file."""
     return lambda levels: [list(experiment.factors[f]).index(v) for f, v in zip(factors, levels, strict=True)]
 
 
-def published(experiment: "Experiment") -> Iterator[str]:
+def published(experiment: Experiment) -> Iterator[str]:
     """What others have reported, with where."""
     told = dict(experiment.report.get("published", {}))
     if told:
@@ -162,7 +160,7 @@ def published(experiment: "Experiment") -> Iterator[str]:
         yield table([["", *models], *([name, *(str(row.get(m, "-")) for m in models)] for name, row in told.items())])
 
 
-def chosen(experiment: "Experiment", records: list[dict]) -> pd.DataFrame:
+def chosen(experiment: Experiment, records: list[dict]) -> pd.DataFrame:
     """A row a run; of those that differ in the factors to choose among, the one that did best in validation."""
     frame = pd.DataFrame([{**r["cell"], **r["figures"]} for r in records])
     choose = experiment.report.get("choose")
@@ -173,7 +171,7 @@ def chosen(experiment: "Experiment", records: list[dict]) -> pd.DataFrame:
     return frame.loc[first].reset_index(drop=True)
 
 
-def groups_of(experiment: "Experiment", wide: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+def groups_of(experiment: Experiment, wide: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """All problems, and the groups that the experiment names."""
     yield "", wide
     for name, members in experiment.report.get("groups", {}).items():
@@ -182,7 +180,7 @@ def groups_of(experiment: "Experiment", wide: pd.DataFrame) -> Iterator[tuple[st
             yield name, some
 
 
-def compared(experiment: "Experiment", name: str, wide: pd.DataFrame, ours: str, out: Path) -> Iterator[str]:
+def compared(experiment: Experiment, name: str, wide: pd.DataFrame, ours: str, out: Path) -> Iterator[str]:
     """Ours against each other model on the pairs that both have, and ranks on those that all have."""
     higher, digits = experiment.report["better"] == "higher", experiment.report.get("digits", 2)
     where = f", {name}" if name else ""
@@ -247,7 +245,7 @@ def norms(frame: pd.DataFrame, path: Path) -> Iterator[str]:
 # ---- growth, and other programs
 
 
-def growth(experiment: "Experiment", records: list[dict], out: Path) -> Iterator[str]:
+def growth(experiment: Experiment, records: list[dict], out: Path) -> Iterator[str]:
     """Seconds over size, and the exponent of their growth."""
     size = experiment.report["over"]
     frame = pd.DataFrame([{**r["cell"], **r["figures"]} for r in records])
@@ -262,7 +260,7 @@ def growth(experiment: "Experiment", records: list[dict], out: Path) -> Iterator
         yield f"Over the whole range, {', '.join(texts)}.\n"
 
 
-def program(experiment: "Experiment", records: list[dict], out: Path) -> Iterator[str]:
+def program(experiment: Experiment, records: list[dict], out: Path) -> Iterator[str]:
     """What the program measured, by the columns that the experiment names."""
     columns: dict[str, str] = experiment.report["columns"]
     rows = [[*(f for f in experiment.factors if f != "seed"), *columns]]
@@ -282,6 +280,6 @@ def shown(result: dict[str, Any], path: str) -> str:
     return "-" if value is None else str(value)
 
 
-SECTIONS: dict[str, Callable[["Experiment", list[dict], Path], Iterator[str]]] = dict(
+SECTIONS: dict[str, Callable[[Experiment, list[dict], Path], Iterator[str]]] = dict(
     segmentation=scores, classification=scores, forecasting=scores, growth=growth, program=program
 )

@@ -17,6 +17,13 @@ def compare():
         yield module
 
 
+@pytest.fixture(scope="module")
+def parts(compare):
+    import compare_experiments
+
+    return compare_experiments
+
+
 @pytest.fixture
 def call(compare, folder):
     def run(part, *argv):
@@ -59,8 +66,8 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_runs_are_all_combinations_with_their_settings_joined(compare, folder):
-    experiment = compare.Experiment.load(folder / "experiments" / "which.toml")
+def test_runs_are_all_combinations_with_their_settings_joined(parts, folder):
+    experiment = parts.Experiment.load(folder / "experiments" / "which.toml")
     runs = experiment.runs()
     assert [str(r) for r in runs][:3] == ["0 UnitTest jumbo", "0 UnitTest class token", "0 UnitTest broken"]
     assert len(runs) == 6
@@ -75,7 +82,7 @@ def test_runs_are_all_combinations_with_their_settings_joined(compare, folder):
 
 
 def test_a_run_that_breaks_leaves_the_others_and_what_is_there_is_not_run_again(call, folder, capsys):
-    assert call("run", "--only", "seed=0") == 1  # one broke
+    assert call("run", "--only", "seed=0") == 1
     told = capsys.readouterr().err
     assert "which: 0 UnitTest broken broke" in told
     assert "not divisible" in told  # why
@@ -103,20 +110,20 @@ def test_a_run_that_breaks_leaves_the_others_and_what_is_there_is_not_run_again(
     assert "| class token | 1 |" in page
 
 
-def test_settings_that_change_are_run_anew(compare, folder):
-    experiment = compare.Experiment.load(folder / "experiments" / "which.toml")
+def test_settings_that_change_are_run_anew(parts, folder):
+    experiment = parts.Experiment.load(folder / "experiments" / "which.toml")
     run = experiment.runs()[0]
     record = dict(cell=run.cell, settings=run.settings)
     assert run.is_in(record)
-    assert not run.is_in(dict(record, settings=compare.merged(run.settings, dict(params=dict(depth=3)))))
+    assert not run.is_in(dict(record, settings=parts.merged(run.settings, dict(params=dict(depth=3)))))
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "tools" / "experiments").glob("*.toml")), ids=lambda p: p.stem)
-def test_every_experiment_can_be_run_and_reported(compare, path):
+def test_every_experiment_can_be_run_and_reported(parts, path):
     import compare_kinds as kinds
     import compare_report as report
 
-    experiment = compare.Experiment.load(path)
+    experiment = parts.Experiment.load(path)
     assert experiment.kind in kinds.KINDS
     assert experiment.kind in report.SECTIONS
     every = [(r.cell, r.settings) for r in experiment.runs()]
@@ -138,9 +145,9 @@ def test_the_page_says_what_the_raw_results_say(compare, tmp_path):
     assert pictures == {p.name for p in (ROOT / "docs" / "results").glob("*.png")}
 
 
-def test_every_raw_result_belongs_to_a_run(compare):
+def test_every_raw_result_belongs_to_a_run(parts):
     for path in (ROOT / "docs" / "results").glob("*.json"):
-        runs = compare.Experiment.load(ROOT / "tools" / "experiments" / f"{path.stem}.toml").runs()
+        runs = parts.Experiment.load(ROOT / "tools" / "experiments" / f"{path.stem}.toml").runs()
         for record in json.loads(path.read_text())["results"]:
             assert any(run.is_in(record) for run in runs), (path.name, record["cell"])
 
@@ -175,10 +182,10 @@ def test_runs_without_their_data_are_left_out_and_said(call, folder, capsys):
     assert "3 runs left out, needs Nowhere: give --data FOLDER" in capsys.readouterr().err
 
 
-def test_of_a_grid_the_best_in_validation_counts(compare):
+def test_of_a_grid_the_best_in_validation_counts(parts):
     import compare_report as report
 
-    experiment = compare.Experiment(
+    experiment = parts.Experiment(
         "grid", "", "classification", {}, dict(rate=[1, 2], model=["a"], seed=[0]), {},
         dict(choose=dict(among=["rate"], by="validation_loss")),
     )  # fmt: skip
