@@ -1,0 +1,120 @@
+"""What runs measure, on small things of which the answer is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from tests.conftest import imported_tool, write_config, write_pairs
+
+REGISTERS = dict(jumbo_ffn="patch", jumbo_multiplier=5)
+SMALL = dict(embed_dim=8, num_heads=2, depth=1, max_epochs=1)
+
+
+@pytest.fixture(scope="module")
+def kinds():
+    pytest.importorskip("sktime")
+    with imported_tool("compare_kinds") as module:
+        yield module
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A sum of two waves, which a linear map of the past continues exactly."""
+    folder = tmp_path_factory.mktemp("data") / "somewhere" / "below"
+    folder.mkdir(parents=True)
+    t = np.arange(600)
+    values = dict(a=np.sin(t / 5) + np.cos(t / 3), b=np.sin(t / 7))
+    pd.DataFrame(dict(date=pd.date_range("2020-01-01", periods=600, freq="h"), **values)).to_csv(
+        folder / "waves.csv", index=False
+    )
+    return folder.parents[1]
+
+
+def test_least_squares_continue_waves_and_the_last_value_does_not(kinds, data):
+    settings = dict(data="waves.csv", horizon=12, params=dict(context_length=24))
+    learned = kinds.measure("forecasting", settings | dict(peer="nlinear"), 0, data, 1)
+    assert learned["mse"] < 1e-6
+    still = kinds.measure("forecasting", settings | dict(peer="persistence"), 0, data, 1)
+    assert still["mse"] > 0.1
+    values = pd.read_csv(next(data.rglob("waves.csv")))[["a", "b"]].to_numpy()
+    values = (values - values[:420].mean(axis=0)) / values[:420].std(axis=0)
+    cuts = np.arange(480, 600 - 12 + 1)  # 7:1:2
+    errors = values[cuts[:, None] + np.arange(12)] - values[cuts - 1][:, None]
+    assert still["mse"] == pytest.approx((errors**2).mean(), rel=1e-6)
+    assert still["mae"] == pytest.approx(np.abs(errors).mean(), rel=1e-6)
+
+
+@pytest.mark.parametrize("encoder", [{}, REGISTERS, dict(jumbo_ffn="none")], ids=["jumbo", "registers", "no ffn"])
+def test_a_forecaster_of_another_encoder_is_fitted(kinds, data, encoder):
+    settings = dict(data="waves.csv", horizon=12, params=dict(SMALL, context_length=24), encoder=encoder)
+    found = kinds.measure("forecasting", settings, 0, data, 1)
+    assert 0 <= found["mse"] < 1 and found["fit_seconds"] > 0
+
+
+def test_of_registers_the_heads_read_the_class_token_alone(kinds):
+    from sktime.datasets import load_unit_test
+
+    X, y = load_unit_test(split="train", return_X_y=True)
+    small = dict(SMALL, num_kernels=0, jumbo_multiplier=3, random_state=0)
+    registers = kinds.varied(kinds.JumboClassifier, REGISTERS)(**small).fit(X, y)
+    (network,) = registers.networks_
+    assert network.encoder.encoder.jumbo_multiplier == 5
+    assert network.head.in_features == 2 * 8
+    with torch.no_grad():
+        network.head.weight.normal_()
+        x = torch.randn(2, 6 * 8)
+        other = x.clone()
+        other[:, 8 : 5 * 8] = 0  # the registers
+        torch.testing.assert_close(network.head(x), network.head(other))
+        other[:, 0] += 1
+        assert not torch.equal(network.head(x), network.head(other))
+    ours = kinds.varied(kinds.JumboClassifier, {})(**small).fit(X, y)
+    plain = kinds.JumboClassifier(**small).fit(X, y)
+    np.testing.assert_array_equal(ours.predict_proba(X), plain.predict_proba(X))  # nothing but the encoder differs
+
+
+def test_a_classifier_tells_its_validation_loss(kinds):
+    settings = dict(problem="UnitTest", params=dict(SMALL, num_kernels=0, max_epochs=3, learning_rate=0.01))
+    found = kinds.measure("classification", settings, 1, None, 1)
+    assert (found["train"], found["test"]) == (20, 22)
+    assert (found["validation_loss"] is None) == (found["epochs"] == 0)
+
+
+def test_what_is_lacking_is_said(kinds, data):
+    assert kinds.lacks(dict(problem="UnitTest"), None) is None
+    assert kinds.lacks(dict(data="waves.csv"), data) is None
+    assert kinds.lacks(dict(data=""), None) is None
+    assert kinds.lacks(dict(data="ETTh1.csv"), data) == f"no ETTh1.csv within {data}"
+    assert kinds.lacks(dict(problem="Libras"), None) == "needs Libras: give --data FOLDER"
+
+
+def test_seconds_of_growth_are_measured(kinds):
+    for series in (1, 3):
+        settings = dict(series=series, steps=60, horizon=4, params=dict(SMALL, context_length=16))
+        found = kinds.measure("growth", settings, 0, None, 1)
+        assert found["fit_seconds"] > 0 < found["predict_seconds"]
+
+
+def test_another_program_is_run_and_its_failure_told(kinds, capsys):
+    settings = dict(name="benchmark", models=["jumbo_pico_patch16_224"])
+    words = ["--img-size", 32, "--batch-size", 1, "--repeats", 1, "--min-time", 0, "--no-memory", "--warmup", 1]
+    (found,) = kinds.measure("program", settings | dict(arguments=words), 0, None, 1)["results"]
+    assert found["images_per_s"]["median"] > 0
+    with pytest.raises(RuntimeError, match="benchmark .*--img-size 0.* ended with exit code 2"):
+        kinds.measure("program", settings | dict(arguments=["--img-size", 0]), 0, None, 1)
+
+
+def test_a_segmentor_is_trained_tested_and_its_tokens_measured(kinds, tmp_path, monkeypatch):
+    pytest.importorskip("mmseg")
+    write_pairs(tmp_path / "pairs", 3)
+    config = write_config(tmp_path)
+    options = {"model.backbone.jumbo_readout": "ignore"}
+    settings = dict(config=str(config), iterations=2, data="pairs", options=options)
+    found = kinds.measure("segmentation", settings, 0, tmp_path, 1)
+    assert 0 <= found["mIoU"] <= 100
+    q = found["norm_quantiles"]
+    assert q == sorted(q) and len(q) == 10 and q[0] > 0
+    first = np.array(found["norm_maps"][0])
+    assert q[0] - 0.05 <= first.min() <= first.max() <= q[-1] + 0.05
+    assert sum(found["norm_histogram"]) == 3 * first.size
