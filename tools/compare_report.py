@@ -275,6 +275,8 @@ def shown(result: dict[str, Any], path: str) -> str:
     value: Any = result
     for key in path.split("."):
         value = value.get(key) if isinstance(value, dict) else None
+    if isinstance(value, int):
+        return f"{value:,}"
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
     return "-" if value is None else str(value)
