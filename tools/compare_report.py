@@ -16,6 +16,7 @@ from compare_stats import (
     mean_ranks,
     paired,
     plot_critical_difference,
+    trend,
 )
 from matplotlib.figure import Figure
 
@@ -132,6 +133,7 @@ def scores(experiment: Experiment, records: list[dict], out: Path) -> Iterator[s
         wide = frame.pivot_table("figure", told["pairs"], "model")[models]
         for name, some in groups_of(experiment, wide):
             yield from compared(experiment, name, some, ours, out)
+        yield from hypotheses(experiment, wide, ours)
     if "norm_quantiles" in frame:
         yield from norms(frame, out / f"{experiment.name}_norms.png")
 
@@ -215,6 +217,27 @@ def compared(experiment: Experiment, name: str, wide: pd.DataFrame, ours: str, o
         difference = critical_difference(len(ranks), len(complete))
         plot_critical_difference(figure.add_subplot(), list(map(str, wide.columns)), ranks, difference)
         yield picture(figure, out / f"{experiment.name}_ranks.png", "mean ranks and critical difference")
+
+
+def hypotheses(experiment: Experiment, wide: pd.DataFrame, ours: str) -> Iterator[str]:
+    """Whether what ours gains rises or falls with something, as somebody has claimed."""
+    claims = experiment.report.get("hypotheses", {})
+    sign = 1 if experiment.report["better"] == "higher" else -1
+    rows = [["hypothesis", "against", "pairs", "rank correlation", "p", "it is"]]
+    for claim, told in claims.items():
+        both = wide[[ours, told["against"]]].dropna() if told["against"] in wide else wide[:0]
+        gains = sign * (both.iloc[:, 0] - both.iloc[:, -1])
+        sizes = [told["sizes"][level] for level in both.index.get_level_values(told["over"])]
+        try:
+            correlation, p = trend(np.array(sizes), gains.to_numpy())
+        except ValueError:
+            rows.append([claim, told["against"], str(len(both)), "-", "-", "not tested: too few runs"])
+            continue
+        agrees = (correlation > 0) == (told["gain"] == "rises")
+        verdict = "not told" if not p < 0.05 else "borne out" if agrees else "contradicted"
+        rows.append([claim, told["against"], str(len(both)), f"{correlation:+.2f}", f"{p:.3f}", verdict])
+    if claims:
+        yield table(rows)
 
 
 def norms(frame: pd.DataFrame, path: Path) -> Iterator[str]:

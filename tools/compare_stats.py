@@ -78,6 +78,18 @@ def critical_difference(models: int, problems: int, level: float = 0.05) -> floa
     return float(q * math.sqrt(models * (models + 1) / (6 * problems)))
 
 
+def trend(sizes: np.ndarray, gains: np.ndarray) -> tuple[float, float]:
+    """Whether gains rise with sizes: Spearman's rank correlation, and its p.
+
+    Raises:
+        ValueError: Of fewer than six pairs, or of one size.
+    """
+    if len(sizes) < _LEAST_PAIRS or len(set(sizes)) < 2:
+        raise ValueError(f"{len(sizes)} pairs of {len(set(sizes))} sizes: give at least {_LEAST_PAIRS}, and two sizes")
+    found = stats.spearmanr(sizes, gains)
+    return float(found.statistic), float(found.pvalue)
+
+
 def growth_exponent(sizes: np.ndarray, seconds: np.ndarray) -> tuple[float, float]:
     """Slope of log seconds over log size, and its standard error.
 

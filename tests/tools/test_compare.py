@@ -182,6 +182,22 @@ def test_runs_without_their_data_are_left_out_and_said(call, folder, capsys):
     assert "3 runs left out, needs Nowhere: give --data FOLDER" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("gain", "said"), [("rises", "borne out"), ("falls", "contradicted")])
+def test_a_hypothesis_is_borne_out_or_not(parts, gain, said):
+    import compare_report as report
+    import pandas as pd
+
+    claim = dict(against="b", over="problem", gain=gain, sizes={f"p{i}": i for i in range(8)})
+    about = dict(better="lower", hypotheses=dict(larger=claim))
+    experiment = parts.Experiment("x", "", "classification", {}, {}, {}, about)
+    index = pd.Index([f"p{i}" for i in range(8)], name="problem")
+    wide = pd.DataFrame(dict(a=[1.0] * 8, b=[1.0 + i for i in range(8)]), index=index)  # errors: a gains the more
+    (table,) = report.hypotheses(experiment, wide, "a")
+    assert "| larger | b | 8 | +1.00 |" in table and said in table
+    (table,) = report.hypotheses(experiment, wide[:5], "a")
+    assert "not tested: too few runs" in table
+
+
 def test_of_a_grid_the_best_in_validation_counts(parts):
     import compare_report as report
 

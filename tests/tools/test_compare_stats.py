@@ -55,11 +55,20 @@ def test_growth_is_the_slope_on_logarithmic_scales(stats):
     assert error == pytest.approx(0, abs=1e-6)
 
 
+def test_a_trend_is_a_rank_correlation(stats):
+    sizes = np.array([1, 2, 3, 4, 5, 6])
+    assert stats.trend(sizes, sizes**3.0)[0] == pytest.approx(1)
+    assert stats.trend(sizes, -(sizes**3.0))[1] < 0.05
+    assert stats.trend(sizes, np.array([1.0, -1, 1, -1, 1, -1]))[1] > 0.05
+
+
 @pytest.mark.parametrize(
     "call",
     [
         lambda stats: stats.paired(np.ones(2), np.ones(3), higher_is_better=True),
         lambda stats: stats.paired(np.ones(0), np.ones(0), higher_is_better=True),
+        lambda stats: stats.trend(np.arange(5), np.arange(5)),
+        lambda stats: stats.trend(np.ones(6), np.arange(6)),
         lambda stats: stats.growth_exponent(np.array([1, 2]), np.array([1.0, 2.0])),
     ],
 )
