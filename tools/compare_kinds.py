@@ -62,15 +62,8 @@ def segmentation(settings: Settings, seed: int, data: Path | None) -> Figures:
 
     import jumbo_backbone.segmentation  # noqa: F401  (registers)
 
-    cfg = scaled_config(
-        ROOT / settings["config"],
-        found(data, settings["data"]) if settings.get("data") else None,
-        settings["iterations"],
-        seed,
-    )
-    cfg.merge_from_dict(settings.get("options", {}))
-    for part in settings.get("without", ()):
-        cfg.model.pop(part)
+    root = found(data, settings["data"]) if settings.get("data") else None
+    cfg = config_of(settings, root, seed)
     with tempfile.TemporaryDirectory() as folder:
         cfg.work_dir = folder
         runner = Runner.from_cfg(cfg)
@@ -89,6 +82,15 @@ def segmentation(settings: Settings, seed: int, data: Path | None) -> Figures:
     )
 
 
+def config_of(settings: Settings, data_root: Path | None, seed: int):
+    """The config of a run."""
+    cfg = scaled_config(ROOT / settings["config"], data_root, settings["iterations"], seed)
+    cfg.merge_from_dict(settings.get("options", {}))
+    for part in settings.get("without", ()):
+        cfg.model.pop(part)
+    return cfg
+
+
 @torch.no_grad()
 def patch_norms(model: nn.Module, loader) -> Figures:
     """Lengths of the patch tokens after the last block, before the final norm, on the middle of every validation image:
@@ -99,14 +101,16 @@ def patch_norms(model: nn.Module, loader) -> Figures:
         return {}
     tokens: list[torch.Tensor] = []
     handle = vit.blocks[-1].register_forward_hook(lambda _, __, output: tokens.append(output))
-    height, width = vit.patch_embed.img_size
     for batch in loader:
         x = model.data_preprocessor(batch)["inputs"]
+        height, width = (min(pair) for pair in zip(vit.patch_embed.img_size, x.shape[2:], strict=True))
         top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
         model.backbone(x[:, :, top : top + height, left : left + width])
     handle.remove()
     norms = torch.cat(tokens)[:, vit.num_prefix_tokens :].norm(dim=2)  # (images, N)
-    maps = norms[:_MAPS].view(-1, *vit.patch_embed.grid_size)
+    maps = norms[:_MAPS].unflatten(
+        1, [n // p for n, p in zip((height, width), vit.patch_embed.patch_size, strict=True)]
+    )
     return dict(
         norm_quantiles=[round(float(q), 4) for q in np.quantile(norms.numpy(), _QUANTILES)],
         norm_histogram=np.histogram((norms / norms.median()).numpy(), bins=60, range=(0, 6))[0].tolist(),

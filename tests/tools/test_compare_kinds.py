@@ -118,3 +118,21 @@ def test_a_segmentor_is_trained_tested_and_its_tokens_measured(kinds, tmp_path, 
     first = np.array(found["norm_maps"][0])
     assert q[0] - 0.05 <= first.min() <= first.max() <= q[-1] + 0.05
     assert sum(found["norm_histogram"]) == 3 * first.size
+
+
+@pytest.mark.parametrize("name", ["architecture_segmentation", "peers_segmentation"])
+def test_every_segmentor_of_the_experiments_can_be_built_with_its_optimizer(kinds, name):
+    pytest.importorskip("mmseg")
+    from compare_experiments import Experiment
+    from mmengine.optim import build_optim_wrapper
+    from mmengine.registry import init_default_scope
+    from mmseg.registry import MODELS
+
+    init_default_scope("mmseg")
+    experiment = Experiment.load(kinds.ROOT / "tools" / "experiments" / f"{name}.toml")
+    for run in experiment.runs(only=[("seed", "0"), ("width", "pico"), ("width", "nano")]):
+        settings = run.settings | dict(config="seg_configs/jumbo_upernet_scenes.py")  # needs no data
+        cfg = kinds.config_of(settings, None, 0)
+        model = MODELS.build(cfg.model)
+        optimizer = build_optim_wrapper(model, cfg.optim_wrapper).optimizer
+        assert sum(len(g["params"]) for g in optimizer.param_groups) == sum(1 for _ in model.parameters())
