@@ -28,6 +28,7 @@ from jumbo_backbone.segmentation.scenes import CLASSES, PALETTE, render
 CONFIG = Path(__file__).resolve().parents[1] / "seg_configs" / "jumbo_upernet_scenes.py"
 SHOWN = 12  # scenes on the contact sheet
 FOREST_PIXELS = 100_000
+_TRIES, _PAUSE = 2, 5.0  # of measuring a slow machine again, and seconds before each
 
 
 # ---- how long
@@ -131,6 +132,10 @@ def main(argv: Sequence[str] | None = None) -> Path:
         args.out.mkdir(parents=True, exist_ok=True)
     cfg = Config.fromfile(CONFIG)
     step = seconds_per_step(cfg)
+    for _ in range(_TRIES):  # what else runs may end: a moment's load should not decide over minutes
+        if 60 * args.minutes < step * cfg.train_cfg.max_iters:
+            time.sleep(_PAUSE)
+            step = min(step, seconds_per_step(cfg))
     iterations = max(20, min(cfg.train_cfg.max_iters, int(60 * args.minutes / step)))
     print(
         f"{step:.2f} s per step on this machine now: {iterations} of {cfg.train_cfg.max_iters} iterations", flush=True
