@@ -6,8 +6,10 @@ import sys
 from collections.abc import Iterator
 from types import ModuleType
 
-# A test run shares the cores with whatever else runs: waiting threads must not spin.
+# A test run shares the cores with whatever else runs: waiting threads must not spin, and workers take one each.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from pathlib import Path  # noqa: E402
 
