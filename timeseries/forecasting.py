@@ -159,7 +159,7 @@ def fit_network(
     squared = design.loss == "mse"
     model.to(device)
     if fresh:
-        penalty = fit_linear(model, windows.some(), [] if held_out is None else held_out.some(_CHOOSE_ON), squared)
+        ridge = fit_linear(model, windows.some(), [] if held_out is None else held_out.some(_CHOOSE_ON), squared)
 
     def loss(batch: tuple[Batch, Batch], step: int, total: int) -> torch.Tensor:
         context, target = batch
@@ -199,7 +199,7 @@ def fit_network(
             model.to(device)
             windows = Windows(panel, design, training, device)
             if fresh:
-                fit_linear(model, windows.some(), [], squared, (penalty,))
+                fit_linear(model, windows.some(), [], squared, (ridge,))
             if history.best:
                 run(windows, history.best, False)
             model.cpu().eval()

@@ -35,15 +35,26 @@ def test_a_recurrence_is_found_exactly(normalisation):
     t = np.arange(400.0)
     network, _, (fit_on, others) = windows((np.sin(t) + np.sin(0.37 * t))[:, None], normalisation=normalisation)
     before = error(network, others)
-    penalty = fit_linear(network, fit_on.some(), others.some(), squared=True)
-    assert penalty == 1e-2 and error(network, others) < 0.15 * before
+    ridge = fit_linear(network, fit_on.some(), others.some(), squared=True)
+    assert ridge.penalty == 1e-2 and error(network, others) < 0.15 * before
 
 
 def test_a_random_walk_keeps_its_last_value():
     walk = np.cumsum(np.random.default_rng(0).normal(size=300))[:, None]
     network, _, (fit_on, others) = windows(walk)
-    assert fit_linear(network, fit_on.some(), others.some(), squared=True) >= 100
-    assert network.linear.weight.abs().sum() < 0.3
+    ridge = fit_linear(network, fit_on.some(), others.some(), squared=True)
+    assert ridge.penalty >= 100 and not ridge.drift
+    assert network.linear.weight.abs().sum() < 0.3 and not network.linear.bias.any()
+
+
+def test_a_drift_is_fitted_where_there_is_one():
+    rises = np.cumsum(np.random.default_rng(0).normal(0.4, 1, size=3000))[:, None]
+    network, _, (fit_on, others) = windows(rises)
+    ridge = fit_linear(network, fit_on.some(), others.some(), squared=True)
+    assert ridge.drift and (network.linear.bias > 0).all()
+    with_drift = error(network, others)
+    fit_linear(network, fit_on.some(), [], squared=True, ridges=(ridge._replace(drift=False),))
+    assert not network.linear.bias.any() and with_drift < 0.98 * error(network, others)
 
 
 def test_quantiles_are_those_of_what_is_left():
@@ -80,3 +91,9 @@ def test_what_was_not_observed_does_not_count():
     before = network.linear.weight.clone()
     fit_linear(network, fit_on.some(), others.some(), squared=True)
     assert torch.equal(network.linear.weight, before)
+
+
+def test_a_constant_stays():
+    network, _, (fit_on, others) = windows(np.full((100, 1), 3.0))
+    fit_linear(network, fit_on.some(), others.some(), squared=True)
+    assert all(p.isfinite().all() for p in network.parameters()) and error(network, others) == 0
