@@ -48,9 +48,11 @@ def section(experiment: Experiment, told: dict[str, Any], out: Path, quick: bool
     yield f"## {experiment.question}\n"
     yield f"`{experiment.name}`, {len(records)} of {len(runs)} runs.\n"
     if records:
-        machines = [told["machines"][i] for i in sorted({r["machine"] for r in records})]
-        yield from SECTIONS[experiment.kind](experiment, records, out)
-        yield "\n".join(map(machine, machines)) + "\n"
+        numbers = {i: n for n, i in enumerate(sorted({r["machine"] for r in records}), start=1)}
+        yield from SECTIONS[experiment.kind](
+            experiment, [r | dict(machine=numbers[r["machine"]]) for r in records], out
+        )
+        yield "".join(f"{n}. {machine(told['machines'][i])}\n" for i, n in numbers.items())
     if len(records) < len(runs):
         yield f"Not run: {not_run(experiment, records, quick)}.\n"
 
@@ -58,9 +60,7 @@ def section(experiment: Experiment, told: dict[str, Any], out: Path, quick: bool
 def machine(facts: dict[str, Any]) -> str:
     threads = f"{facts['threads']} thread{'s' * (facts['threads'] > 1)}"
     beside = f", {facts['jobs']} runs beside each other" if facts["jobs"] > 1 else ""
-    return (
-        f"- {facts['cpu']}, {threads} of {facts['cores']} cores{beside}; torch {facts['torch']}, commit {facts['git']}"
-    )
+    return f"{facts['cpu']}, {threads} of {facts['cores']} cores{beside}; torch {facts['torch']}, commit {facts['git']}"
 
 
 def not_run(experiment: Experiment, records: list[dict], quick: bool) -> str:
@@ -126,9 +126,13 @@ def scores(experiment: Experiment, records: list[dict], out: Path) -> Iterator[s
         yield (
             "Means over the runs of these:\n" if rows == ["model"] else f"Means over the {have.sum()} that all have:\n"
         )
-        yield table(
-            [["model", *also], *([m, *(f"{v:,.4g}" if v < 1e5 else f"{v:,.0f}" for v in means.loc[m])] for m in models)]
-        )
+        heading = ["model", *also, *["machine"] * several(records)]
+        places_of = frame.groupby("model").machine.unique()
+        body = []
+        for m in models:
+            cells = [f"{v:,.4g}" if v < 1e5 else f"{v:,.0f}" for v in means.loc[m]]
+            body.append([m, *cells, *[", ".join(map(str, sorted(places_of[m])))] * several(records)])
+        yield table([heading, *body])
     if len(models) > 1 and ours in models:
         wide = frame.pivot_table("figure", told["pairs"], "model")[models]
         for name, some in groups_of(experiment, wide):
@@ -136,6 +140,11 @@ def scores(experiment: Experiment, records: list[dict], out: Path) -> Iterator[s
         yield from hypotheses(experiment, wide, ours)
     if "norm_quantiles" in frame:
         yield from norms(frame, out / f"{experiment.name}_norms.png")
+
+
+def several(records: list[dict]) -> bool:
+    """Whether they come from several machines, whose times do not compare."""
+    return len({r["machine"] for r in records}) > 1
 
 
 def spread(experiment: Experiment, values: pd.Series, mean: float | None = None) -> str:
@@ -164,7 +173,7 @@ def published(experiment: Experiment) -> Iterator[str]:
 
 def chosen(experiment: Experiment, records: list[dict]) -> pd.DataFrame:
     """A row a run; of those that differ in the factors to choose among, the one that did best in validation."""
-    frame = pd.DataFrame([{**r["cell"], **r["figures"]} for r in records])
+    frame = pd.DataFrame([{**r["cell"], **r["figures"], "machine": r["machine"]} for r in records])
     choose = experiment.report.get("choose")
     if choose is None:
         return frame
@@ -284,24 +293,25 @@ def growth(experiment: Experiment, records: list[dict], out: Path) -> Iterator[s
 
 
 def program(experiment: Experiment, records: list[dict], out: Path) -> Iterator[str]:
-    """What the program measured, by the columns that the experiment names."""
-    columns: dict[str, str] = experiment.report["columns"]
-    rows = [[*(f for f in experiment.factors if f != "seed"), *columns]]
-    for record in records:
+    """What the program measured, by the columns that the experiment names: each the key of a figure, or that and the
+    unit to show it in."""
+    columns: dict[str, str | dict] = experiment.report["columns"]
+    rows = [[*(f for f in experiment.factors if f != "seed"), *columns, *["machine"] * several(records)]]
+    for record in sorted(records, key=lambda r: places(experiment, list(r["cell"]))(r["cell"].values())):
         for result in record["figures"]["results"]:
             levels = [str(v) for f, v in record["cell"].items() if f != "seed"]
-            rows.append([*levels, *(shown(result, path) for path in columns.values())])
+            told = [c if isinstance(c, dict) else dict(key=c) for c in columns.values()]
+            cells = [shown(result.get(c["key"]), c.get("unit", 1)) for c in told]
+            rows.append([*levels, *cells, *[str(record["machine"])] * several(records)])
     yield table(rows)
 
 
-def shown(result: dict[str, Any], path: str) -> str:
-    value: Any = result
-    for key in path.split("."):
-        value = value.get(key) if isinstance(value, dict) else None
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+def shown(value: Any, unit: float = 1) -> str:
+    """A number in a unit; of a spread the median and the quartiles."""
+    if isinstance(value, dict):
+        return "{} [{}, {}]".format(*(shown(value[q], unit) for q in ("median", "q1", "q3")))
+    if isinstance(value, int | float):
+        return f"{value / unit:.4g}" if abs(value / unit) < 1e4 else f"{value / unit:,.0f}"
     return "-" if value is None else str(value)
 
 

@@ -207,6 +207,29 @@ def test_of_a_grid_the_best_in_validation_counts(parts):
     )  # fmt: skip
     figures = [dict(accuracy=0.9, validation_loss=None), dict(accuracy=0.5, validation_loss=0.7)]
     records = [
-        dict(cell=dict(rate=rate, model="a", seed=0), figures=f) for rate, f in zip((1, 2), figures, strict=True)
+        dict(cell=dict(rate=rate, model="a", seed=0), figures=f, machine=1)
+        for rate, f in zip((1, 2), figures, strict=True)
     ]
     assert report.chosen(experiment, records).accuracy.tolist() == [0.5]  # not the best of the test
+
+
+def test_times_tell_their_machine_if_there_are_several(parts, tmp_path):
+    import compare_report as report
+
+    columns = dict(model="model", rate=dict(key="rate", unit=2), spread="spread")
+    experiment = parts.Experiment(
+        "speed", "", "program", {}, dict(setting=["small", "large"]), {}, dict(columns=columns)
+    )  # fmt: skip
+    quartiles = dict(q1=1.0, median=1.5, q3=2.25)
+    records = [
+        dict(cell=dict(setting=s), figures=dict(results=[dict(model="a", rate=r, spread=quartiles)]), machine=m)
+        for s, r, m in (("large", 3, 1), ("small", 24690.0, 2))
+    ]
+    (text,) = report.program(experiment, records, tmp_path)
+    assert text.splitlines()[0] == "| setting | model | rate | spread | machine |"
+    assert text.splitlines()[2:] == [
+        "| small | a | 12,345 | 1.5 [1, 2.25] | 2 |",
+        "| large | a | 1.5 | 1.5 [1, 2.25] | 1 |",
+    ]
+    (text,) = report.program(experiment, records[:1], tmp_path)
+    assert "machine" not in text
