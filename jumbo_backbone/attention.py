@@ -5,12 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .dropout import Dropout
-
-# On CPU the fused kernel multiplies head by head, which is slow where heads are tiny. Up to these sizes, measured,
-# products over all heads at once are faster, by a third at width 4.
-_TINY_HEAD, _FEW_TOKENS = 16, 64
-# So many scores at a time (8 MiB): the allocator reuses such pages, those of larger tensors go back to the system.
-_SCORES = 2**21
+from .narrow_attention import NARROW, SHORT, narrow_attention
 
 
 class Attention(nn.Module):
@@ -40,7 +35,7 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
         self.attn_drop = nn.Dropout(attn_drop)
         self.proj = nn.Linear(dim, dim)
-        self.proj_drop = Dropout(proj_drop)
+        self.proj_drop = Dropout(proj_drop, inplace=True)  # of what was just made
 
     def forward(
         self, x: torch.Tensor, key_mask: torch.Tensor | None = None, score_rows: int = 0
@@ -57,17 +52,17 @@ class Attention(nn.Module):
             Output (B, L, D), and probabilities (B, score_rows, L) averaged over the heads, or None.
         """
         B, L, D = x.shape
-        q, k, v = self.qkv(x).view(B, L, 3, self.num_heads, D // self.num_heads).permute(2, 0, 3, 1, 4).unbind(0)
-        mask = None if key_mask is None else key_mask[:, None, None, :]  # (B, 1, 1, L)
         dropout_p = self.attn_drop.p if self.training else 0.0
-        # a compiler must not be tied to a number of tokens
-        plain = x.is_cpu and not torch.compiler.is_compiling() and L <= _FEW_TOKENS and q.shape[-1] <= _TINY_HEAD
-        if plain and not dropout_p:
-            out, scores = _attend(q, k, v, mask, score_rows)
+        # a compiler must not be tied to a number of tokens: it is asked for first
+        plain = not torch.compiler.is_compiling() and x.is_cpu and not dropout_p
+        if plain and L <= SHORT and D // self.num_heads <= NARROW:
+            out, scores = narrow_attention(x, self.qkv, self.num_heads, key_mask, score_rows)
         else:
+            q, k, v = self.qkv(x).view(B, L, 3, self.num_heads, D // self.num_heads).permute(2, 0, 3, 1, 4).unbind(0)
+            mask = None if key_mask is None else key_mask[:, None, None, :]  # (B, 1, 1, L)
             out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout_p)  # (B, heads, L, D/heads)
-            scores = _leading_scores(q, k, mask, score_rows)
-        return self.proj_drop(self.proj(out.transpose(1, 2).reshape(B, L, D))), scores if score_rows else None
+            out, scores = out.transpose(1, 2).reshape(B, L, D), _leading_scores(q, k, mask, score_rows)
+        return self.proj_drop(self.proj(out)), scores if score_rows else None
 
 
 def _leading_scores(q: torch.Tensor, k: torch.Tensor, mask: torch.Tensor | None, rows: int) -> torch.Tensor | None:
@@ -78,29 +73,3 @@ def _leading_scores(q: torch.Tensor, k: torch.Tensor, mask: torch.Tensor | None,
     if mask is not None:
         scores = scores.masked_fill(~mask, float("-inf"))
     return scores.softmax(dim=-1, dtype=torch.float32).mean(dim=1)
-
-
-def _attend(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None, rows: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Attention by plain products: q, k, v (B, heads, L, d), mask (B, 1, 1, L), True where one may attend; and what the
-    leading queries pay (B, rows, L)."""
-    B, heads, L, d = q.shape
-    some = max(1, _SCORES // (heads * L * L))
-    masks = [None] * max(B, 1) if mask is None else mask.split(some)
-    parts = zip(q.split(some), k.split(some), v.split(some), masks, strict=False)
-    out, scores = zip(*(_attend_some(*part, rows) for part in parts), strict=True)
-    return torch.cat(out), torch.cat(scores)
-
-
-def _attend_some(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None, rows: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    B, heads, L, d = q.shape
-    q, k, v = (t.reshape(B * heads, L, d) for t in (q, k, v))
-    scores = torch.baddbmm(q.new_empty(()), q, k.transpose(1, 2), beta=0, alpha=d**-0.5)  # (B*heads, L, L)
-    if mask is not None:
-        scores = scores.view(B, heads, L, L).masked_fill(~mask, float("-inf")).view_as(scores)
-    shares = scores.softmax(dim=-1)
-    leading = shares.view(B, heads, L, L)[:, :, :rows].float().mean(dim=1)
-    return (shares @ v).view(B, heads, L, d), leading

@@ -20,5 +20,9 @@ class Dropout(nn.Dropout):
         drawn = torch.empty((n + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
         drawn = drawn.view(torch.int16)[:n].view(x.shape)
         dropped = min(round(self.p * _LEVELS), _LEVELS)
-        kept = (drawn >= dropped - _LEVELS // 2).to(x.dtype) if dropped < _LEVELS else torch.zeros_like(x)
-        return x * kept.mul_(_LEVELS / max(_LEVELS - dropped, 1))
+        kept = torch.empty_like(x, requires_grad=False)  # compared right into: a tensor of flags would be one more
+        if dropped < _LEVELS:
+            torch.ge(drawn, dropped - _LEVELS // 2, out=kept).mul_(_LEVELS / (_LEVELS - dropped))
+        else:
+            kept.zero_()
+        return x.mul_(kept) if self.inplace else x * kept

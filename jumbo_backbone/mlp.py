@@ -20,7 +20,7 @@ class Mlp(nn.Module):
         super().__init__()
         self.fc1 = nn.Linear(dim, hidden_dim)
         self.fc2 = nn.Linear(hidden_dim, dim)
-        self.drop = Dropout(drop)
+        self.drop = Dropout(drop, inplace=True)  # of what was just made
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(…, dim) to (…, dim)."""
