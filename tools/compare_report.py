@@ -26,33 +26,39 @@ INTRODUCTION = """\
 Every table and picture below is made by `python tools/compare.py report` of the raw results in {folder}, one JSON file
 an experiment, with every run's settings, machine, versions and commit. `python tools/compare.py run` makes what has not
 been run yet. Means are over seeds, with their standard deviation where there are several.
+
+At a glance, ours (jumbo) against each other model, problem by problem or seed by seed; differences are positive where
+ours is better:
 """
 
 
 def write_report(experiments: list[Experiment], out: Path, page: Path, quick: bool) -> None:
     """Write ``page`` (Markdown) and its pictures, which go beside the raw results."""
-    parts = [INTRODUCTION.format(folder=f"[{out.name}/]({out.name}/)")]
+    parts, glance = [], [["experiment", "metric", "against", *VERDICT]]
     for experiment in experiments:
         path = out / f"{experiment.name}.json"
         told = json.loads(path.read_text()) if path.exists() else dict(machines=[], results=[])
-        parts += section(experiment, told, out, quick)
+        records = [r for r in told["results"] if any(run.is_in(r) for run in experiment.runs(quick))]
+        parts += section(experiment, told["machines"], records, out, quick)
+        if records and SECTIONS[experiment.kind] is scores:
+            wide = by_model(experiment, chosen(experiment, records))
+            glance += [[experiment.name, experiment.report["metric"], *row] for row in verdicts(experiment, wide)]
+    parts = [INTRODUCTION.format(folder=f"[{out.name}/]({out.name}/)"), table(glance), *parts]
     page.parent.mkdir(parents=True, exist_ok=True)
     with replacing(page) as temporary:
         temporary.write_text("\n".join(parts).rstrip() + "\n")
 
 
-def section(experiment: Experiment, told: dict[str, Any], out: Path, quick: bool) -> Iterator[str]:
+def section(experiment: Experiment, machines: list[dict], records: list[dict], out: Path, quick: bool) -> Iterator[str]:
     """Paragraphs of one experiment."""
     runs = experiment.runs(quick)
-    records = [r for r in told["results"] if any(run.is_in(r) for run in runs)]
     yield f"## {experiment.question}\n"
     yield f"`{experiment.name}`, {len(records)} of {len(runs)} runs.\n"
     if records:
         numbers = {i: n for n, i in enumerate(sorted({r["machine"] for r in records}), start=1)}
-        yield from SECTIONS[experiment.kind](
-            experiment, [r | dict(machine=numbers[r["machine"]]) for r in records], out
-        )
-        yield "".join(f"{n}. {machine(told['machines'][i])}\n" for i, n in numbers.items())
+        records = [r | dict(machine=numbers[r["machine"]]) for r in records]
+        yield from SECTIONS[experiment.kind](experiment, records, out)
+        yield "".join(f"{n}. {machine(machines[i])}\n" for i, n in numbers.items())
     if len(records) < len(runs):
         yield f"Not run: {not_run(experiment, records, quick)}.\n"
 
@@ -134,12 +140,42 @@ def scores(experiment: Experiment, records: list[dict], out: Path) -> Iterator[s
             body.append([m, *cells, *[", ".join(map(str, sorted(places_of[m])))] * several(records)])
         yield table([heading, *body])
     if len(models) > 1 and ours in models:
-        wide = frame.pivot_table("figure", told["pairs"], "model")[models]
+        wide = by_model(experiment, frame)
         for name, some in groups_of(experiment, wide):
             yield from compared(experiment, name, some, ours, out)
         yield from hypotheses(experiment, wide, ours)
     if "norm_quantiles" in frame:
         yield from norms(frame, out / f"{experiment.name}_norms.png")
+
+
+def by_model(experiment: Experiment, frame: pd.DataFrame) -> pd.DataFrame:
+    """A row a pair, a column a model, ours first."""
+    models = [m for m in experiment.factors["model"] if m in set(frame.model)]
+    wide = frame.pivot_table(experiment.report["metric"], experiment.report["pairs"], "model")[models]
+    return (experiment.report.get("scale", 1) * wide).round(9)  # what is equal is a tie, however it was added up
+
+
+VERDICT = ("pairs", "better / equal / worse", "mean difference", "95 % of it", "p (Wilcoxon)", "ours is")
+
+
+def verdicts(experiment: Experiment, wide: pd.DataFrame) -> Iterator[list[str]]:
+    """Ours against each other model, on the pairs that both have."""
+    higher, digits = experiment.report["better"] == "higher", experiment.report.get("digits", 2)
+    for other in wide.columns[1:]:
+        both = wide[[wide.columns[0], other]].dropna()
+        if not len(both):
+            continue
+        found = paired(*both.to_numpy().T, higher_is_better=higher)
+        error = f" ± {found.error:.{digits}f}" if len(both) > 1 else ""
+        yield [
+            str(other),
+            str(len(both)),
+            f"{found.wins} / {found.ties} / {found.losses}",
+            f"{found.mean:+.{digits}f}{error}",
+            f"{found.low:+.{digits}f} … {found.high:+.{digits}f}" if len(both) > 1 else "-",
+            "-" if found.p is None else f"{found.p:.3f}",
+            found.verdict,
+        ]
 
 
 def several(records: list[dict]) -> bool:
@@ -193,28 +229,9 @@ def groups_of(experiment: Experiment, wide: pd.DataFrame) -> Iterator[tuple[str,
 
 def compared(experiment: Experiment, name: str, wide: pd.DataFrame, ours: str, out: Path) -> Iterator[str]:
     """Ours against each other model on the pairs that both have, and ranks on those that all have."""
-    higher, digits = experiment.report["better"] == "higher", experiment.report.get("digits", 2)
+    higher = experiment.report["better"] == "higher"
     where = f", {name}" if name else ""
-    heading = ("pairs", "better / equal / worse", "mean difference", "95 % of it", "p (Wilcoxon)", f"{ours} is")
-    rows = [[f"{ours} against{where}", *heading]]
-    for other in wide.columns.drop(ours):
-        both = wide[[ours, other]].dropna()
-        if not len(both):
-            continue
-        found = paired(both[ours].to_numpy(), both[other].to_numpy(), higher_is_better=higher)
-        error = f" ± {found.error:.{digits}f}" if len(both) > 1 else ""
-        rows.append(
-            [
-                str(other),
-                str(len(both)),
-                f"{found.wins} / {found.ties} / {found.losses}",
-                f"{found.mean:+.{digits}f}{error}",
-                f"{found.low:+.{digits}f} … {found.high:+.{digits}f}" if len(both) > 1 else "-",
-                "-" if found.p is None else f"{found.p:.3f}",
-                found.verdict,
-            ]
-        )
-    yield table(rows)
+    yield table([[f"{ours} against{where}", *VERDICT], *verdicts(experiment, wide)])
     complete = wide.dropna()
     if not experiment.report.get("ranks") or len(complete) < 3:
         return
