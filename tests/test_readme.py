@@ -56,6 +56,34 @@ def test_figures_of_segmentation_are_the_raw_files():
     assert f"with 512 channels {times[1]:.3f} and {memory[1]:.3f}" in text
     assert f"{ours['slide_480x360']['time_ratio']['median']:.3f} of the time of mmsegmentation's one-by-one" in text
     assert f"at 1024×1024 {ours['slide_1024x1024']['time_ratio']['median']:.3f}" in text
+    peaks = {}
+    for size in ("480x360", "1024x1024"):
+        runs = json.loads((BENCHMARKS / f"cpu_segmentation_slide_{size}.json").read_text())["results"]
+        peaks[size] = [r["peak_memory_bytes"] / 2**20 for r in reversed(runs)]  # ours, theirs
+    assert "Eight windows at once take {:.0f} MiB where its one takes {:.0f};".format(*peaks["480x360"]) in text
+    assert "at 1024×1024, where logits count most, {:.0f} against {:.0f}.".format(*peaks["1024x1024"]) in text
+
+
+def test_the_estimate_of_the_whole_recipe_is_the_raw_file():
+    text = " ".join(README.split())
+    runs = json.loads((BENCHMARKS / "ade20k_flops.json").read_text())["results"]
+    flops = [r["flops"] for r in runs]
+    assert [r["name"] for r in runs] == ["tiny", "small", "base"]
+    assert (
+        "takes {:.0f}, {:.0f} and {:.0f} GFLOPs (tiny, small, base, counted)".format(*(f / 1e9 for f in flops)) in text
+    )
+    assert f"160k steps of batch 16 are about {16 * 160_000 * flops[1] / 1e18:.1f} EFLOPs for small" in text
+
+
+def test_figures_of_the_demo_are_the_raw_file():
+    told = json.loads((BENCHMARKS / "cpu_scenes.json").read_text())
+    text = (
+        "seed {seed}, one run): mIoU {ours:.1f} after {iterations} iterations in {minutes:.1f} minutes on two cores; "
+        "always the commonest class {classes:.1f}, the commonest at each place {place:.1f}, "
+        "a random forest of each pixel's colour {colour:.1f}."
+    )
+    names = dict(zip(("ours", "classes", "place", "colour"), told["mIoU"].values(), strict=True))
+    assert text.format(**{k: told[k] for k in ("seed", "iterations", "minutes")}, **names) in " ".join(README.split())
 
 
 def test_figures_of_camvid_are_the_raw_file():
@@ -152,6 +180,9 @@ def test_figures_of_channel_mixing_are_the_raw_file():
     exchange = [figures("exchange_rate", mixing, 4) for mixing in (False, True)]
     assert "{} against {} on exchange rates".format(*exchange) in text
     assert f"({figures('synthetic', False, 3)} against {figures('synthetic', True, 3)})" in text
+    seconds = {(r["data"], r["seed"], r["channel_mixing"]): r["cpu_seconds_per_epoch"] for r in results}
+    more = [100 * (s / seconds[d, n, False] - 1) for (d, n, m), s in seconds.items() if m and d != "synthetic"]
+    assert f"at {min(more):.0f} to {max(more):.0f} % more time" in text
 
 
 def quotient(ours: dict, theirs: dict) -> float:

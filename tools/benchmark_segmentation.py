@@ -14,6 +14,8 @@ Modes: "train" is a training step: losses, their sum, backward, and the step of 
 "infer" takes whole images to logits of their size, "slide" does so by windows of the size of the config's training
 crop (data_preprocessor.size) at strides of two thirds of it; "backbone" is the backbone of "infer" alone.
 
+FLOPs are those of a step, per image: products and convolutions, as torch counts them.
+
 Peak memory is taken in a fresh process for each case, after all timings. On CUDA it is what torch allocated at most,
 weights included. On CPU it is the growth of the peak of resident memory over what was resident once the model stood,
 so without weights, but with some 15 MiB that libraries need on their first use. In "train" it is that of two steps:
@@ -56,6 +58,7 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
+from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 # mmcv warns and mmseg prints of optional parts that are not there and that nothing here needs
@@ -192,29 +195,31 @@ def peak_memory_here(case: Case) -> int:
 # ---- all cases
 
 
-def time_in_turn(cases: list[Case], repeats: int) -> tuple[list[list[float]], list[int]]:
-    """Seconds per step for each case, by rounds, and its parameters."""
+def time_in_turn(cases: list[Case], repeats: int) -> tuple[list[list[float]], list[dict[str, int]]]:
+    """Seconds per step for each case, by rounds, and its parameters and FLOPs an image."""
     torch.backends.cudnn.benchmark = True  # as runs of our configs have it
     configs = [read(case) for case in cases]  # all of them, before the first is built
-    steps, params = [], []
+    steps, counts = [], []
     for case, cfg in zip(cases, tqdm(configs, desc="warm-up", leave=False, disable=None), strict=True):
         with blamed_on(case):
             model = build(cfg, case.device)
             steps.append(make_step(case, cfg, model))
-            steps[-1]()
-        params.append(sum(p.numel() for p in model.parameters()))
-    return take_turns(steps, [1] * len(steps), repeats, cases[0].device, cases[0].setting), params
+            with FlopCounterMode(display=False) as counter:
+                steps[-1]()
+        flops = counter.get_total_flops() // case.batch_size
+        counts.append(dict(params=sum(p.numel() for p in model.parameters()), flops=flops))
+    return take_turns(steps, [1] * len(steps), repeats, cases[0].device, cases[0].setting), counts
 
 
 def measure(cases: list[Case], args: argparse.Namespace) -> list[dict]:
     """One record for each case; memory last, so that nothing disturbs timing."""
-    seconds, params = time_in_turn(cases, args.repeats)
+    seconds, counts = time_in_turn(cases, args.repeats)
     bar = tqdm(cases, desc="memory", leave=False, disable=None)
     peaks = [peak_memory(case, __file__) if args.memory else None for case in bar]
     return [
         {
             **asdict(case),
-            "params": count,
+            **count,
             "seconds": taken,
             "latency_s": quartiles(taken),
             "images_per_s": quartiles([case.batch_size / s for s in taken]),
@@ -222,21 +227,21 @@ def measure(cases: list[Case], args: argparse.Namespace) -> list[dict]:
             "peak_memory_bytes": peak,
             "memory_ratio": {"to": cases[0].name, "value": peak / peaks[0] if peak and peaks[0] else None},
         }
-        for case, count, taken, peak in zip(cases, params, seconds, peaks, strict=True)
+        for case, count, taken, peak in zip(cases, counts, seconds, peaks, strict=True)
     ]
 
 
 def table(records: list[dict]) -> str:
     first = records[0]["name"]
     rows = [["", "s/step (IQR)", f"time / {first} [quartiles]", "images/s", "memory MiB"]]
-    rows[0] += [f"memory / {first}", "params M"]
+    rows[0] += [f"memory / {first}", "params M", "GFLOPs/image"]
     for r in records:
         q1, latency, q3 = (r["latency_s"][q] for q in ("q1", "median", "q3"))
         memory, share = r["peak_memory_bytes"], r["memory_ratio"]["value"]
         row = ["  " + r["name"], f"{latency:.4f} ({q3 - q1:.4f})"]
         row += ["{median:.3f} [{q1:.3f}, {q3:.3f}]".format(**r["time_ratio"])]
         row += [f"{r['images_per_s']['median']:.2f}", "-" if memory is None else f"{memory / 2**20:.0f}"]
-        row += ["-" if share is None else f"{share:.3f}", f"{r['params'] / 1e6:.2f}"]
+        row += ["-" if share is None else f"{share:.3f}", f"{r['params'] / 1e6:.2f}", f"{r['flops'] / 1e9:.3g}"]
         rows.append(row)
     return "\n".join(aligned(rows))
 

@@ -111,7 +111,8 @@ def test_stock_against_ours(bench, config, tmp_path, capsys, monkeypatch):
     assert "time / stock [quartiles]" in out and "memory / stock" in out
 
     assert [r["memory_ratio"] for r in (stock, ours)] == [{"to": "stock", "value": v} for v in (1.0, 0.75)]
-    assert line.split()[-3:-1] == ["3", "0.750"]
+    assert line.split()[-4:-2] == ["3", "0.750"]
+    assert ours["flops"] > 0 and line.split()[-1] == f"{ours['flops'] / 1e9:.3g}"
 
 
 def test_peak_memory_of_a_fresh_process(bench, case):
