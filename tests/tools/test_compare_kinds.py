@@ -1,5 +1,7 @@
 """What runs measure, on small things of which the answer is known."""
 
+import importlib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -79,6 +81,16 @@ def test_a_classifier_tells_its_validation_loss(kinds):
     found = kinds.measure("classification", settings, 1, None, 1)
     assert (found["train"], found["test"]) == (20, 22)
     assert (found["validation_loss"] is None) == (found["epochs"] == 0)
+
+
+def test_inceptiontime_takes_what_its_experiment_gives(kinds):
+    experiment = importlib.import_module("compare_experiments").Experiment
+    told = experiment.load(kinds.ROOT / "tools" / "experiments" / "peers_series.toml")
+    (run,) = told.runs(only=[("model", "InceptionTime"), ("problem", "UnitTest"), ("seed", "0")])
+    assert run.settings["params"]["num_epochs"] > 1
+    run.settings["params"]["num_epochs"] = 1
+    figures = kinds.measure("classification", run.settings, 0, None, 1)
+    assert 0 <= figures["accuracy"] <= 1 and figures["fit_seconds"] > 0
 
 
 def test_what_is_lacking_is_said(kinds, data):
