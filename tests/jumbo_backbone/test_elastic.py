@@ -81,8 +81,8 @@ def test_loss_is_the_mean_over_the_budgets():
 def test_elastic_training_brings_the_budgets_together():
     """The reduced model ends nearer to the full one than plain training leaves it."""
 
-    def disagreement(elastic: bool) -> float:
-        model = tiny_model(num_classes=4).train()
+    def disagreement(elastic: bool, seed: int) -> float:
+        model = tiny_model(seed, num_classes=4).train()
         optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
         budgets = ElasticBudgets(keep_rates=(0.1,), resolutions=(1.0,))
         labels = torch.arange(32) % 4
@@ -102,7 +102,9 @@ def test_elastic_training_brings_the_budgets_together():
         with torch.no_grad():
             return distillation_loss(model(x, budget=pairs[0].reduced), model(x)).item()
 
-    assert disagreement(elastic=True) < 0.5 * disagreement(elastic=False)
+    # how far apart plain training leaves them depends on the seed
+    apart = {elastic: sum(disagreement(elastic, seed) for seed in range(2)) for elastic in (True, False)}
+    assert apart[True] < 0.25 * apart[False]
 
 
 def test_warmup_keeps_all_then_falls_along_a_cosine():
