@@ -7,11 +7,22 @@ import torch
 
 
 class Restore(NamedTuple):
-    """The way back from n live patches to all N: their places (B, n), and all patches (B, N, D), of which those that
-    are no longer live stand there as they were last."""
+    """The way back from n live patches to all N, one reduction after the other. It is walked only by who wants all.
 
-    places: torch.Tensor
+    Attributes:
+        kept: The patches that live on (B, n), by their number among those before the reduction.
+        patches: Those before the reduction (B, m, D), as they were last.
+        earlier: The way back from them to all N; None if they were all.
+    """
+
+    kept: torch.Tensor
     patches: torch.Tensor
+    earlier: "Restore | None" = None
+
+    @property
+    def places(self) -> torch.Tensor:
+        """Places of the live patches among all N (B, n)."""
+        return self.kept if self.earlier is None else self.earlier.places.gather(1, self.kept)
 
 
 def reduce_tokens(
@@ -37,7 +48,7 @@ def reduce_tokens(
         The kept patches, with the fused token after them; the way back; and their key mask. What was given, if all
         patches are kept.
     """
-    n = x.shape[1] if restore is None else restore.places.shape[1]
+    n = x.shape[1] if restore is None else restore.kept.shape[1]
     count = math.ceil(keep_rate * n)
     if count >= n:
         return x, restore, key_mask
@@ -49,8 +60,6 @@ def reduce_tokens(
     kept = ranking.topk(count, dim=1).indices.sort(dim=1).values  # (B, count)
 
     patches = x[:, :n]
-    places = kept if restore is None else restore.places.gather(1, kept)
-    way_back = Restore(places, patches if restore is None else restore_patches(patches, restore))
     tokens = patches.gather(1, _wide(kept, x))
     mask = None if key_mask is None else key_mask.gather(1, kept)
     if fuse:
@@ -60,13 +69,14 @@ def reduce_tokens(
         tokens = torch.cat([tokens, share.unsqueeze(1) @ x], dim=1)
         if mask is not None:
             mask = torch.cat([mask, total > 0], dim=1)
-    return tokens, way_back, mask
+    return tokens, Restore(kept, patches, restore), mask
 
 
 def restore_patches(x: torch.Tensor, restore: Restore) -> torch.Tensor:
     """All patches (B, N, D): the live ones, first in x (B, n or n+1, D), back in their places."""
-    n = restore.places.shape[1]
-    return restore.patches.scatter(1, _wide(restore.places, x), x[:, :n])
+    n = restore.kept.shape[1]
+    before = restore.patches.scatter(1, _wide(restore.kept, x), x[:, :n])
+    return before if restore.earlier is None else restore_patches(before, restore.earlier)
 
 
 def _wide(index: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
