@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .dropout import Dropout
+from .linear import Linear
 from .narrow_attention import NARROW, SHORT, narrow_attention
 
 
@@ -32,9 +33,9 @@ class Attention(nn.Module):
                 "choose num_heads among the divisors of embed_dim"
             )
         self.num_heads = num_heads
-        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
+        self.qkv = Linear(dim, 3 * dim, bias=qkv_bias)
         self.attn_drop = nn.Dropout(attn_drop)
-        self.proj = nn.Linear(dim, dim)
+        self.proj = Linear(dim, dim)
         self.proj_drop = Dropout(proj_drop, inplace=True)  # of what was just made
 
     def forward(

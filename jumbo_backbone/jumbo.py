@@ -5,16 +5,12 @@ blocks share that FFN's weights. ``JumboLoRA`` gives each block a rank-r update 
 paper wins back what sharing loses.
 """
 
-import math
-
 import torch
 from torch import nn
 
 from .mlp import Mlp, gelu_of_fresh
 
-# Rows of the wide FFN's weight in one product in inference, measured. Few of them stream from memory without being
-# copied first, by a kernel that small float32 batches get.
-_WEIGHT_ROWS, _FEW_WEIGHT_ROWS, _SMALL_BATCH = 576, 16, 64
+_ENOUGH_ROWS, _HUGE = 16, 2**20  # measured: see _few_rows_linear
 
 JUMBO_FFN_KINDS = ("shared", "per_layer", "none", "patch")
 
@@ -53,20 +49,12 @@ class JumboMlp(Mlp):
 def _few_rows_linear(x: torch.Tensor, linear: nn.Linear) -> torch.Tensor:
     """``linear(x)`` for x (B, D) of few rows and a huge weight.
 
-    There is one wide token a sample, so B is the batch size, and the weight, not x, is the big operand. The CPU matrix
-    product is up to twice as fast with the big operand on the left, as (W x^T + b)^T, from 8 rows on, and slower below.
-    In inference it is a batch of products of some rows of the weight each, faster still by a tenth to a quarter; with
-    autograd that would cost copies of the gradient.
-    A compiler decides for itself, and must not be tied to a batch size.
+    There is one wide token a sample, so B is the batch size, and the weight, not x, is the big operand. In training on
+    CPU the matrix product is, by processor, as fast or up to twice as fast with the big operand on the left, as
+    (W x^T + b)^T, from some rows on; far slower below.
     """
-    if not x.is_cpu or torch.compiler.is_compiling() or len(x) < 8:
-        return linear(x)
-    weight, bias = linear.weight, linear.bias[:, None]
-    xt = x.t().contiguous()
-    if torch.is_grad_enabled():
-        return torch.addmm(bias, weight, xt).t()
-    fits = x.dtype == torch.float32 and len(x) <= _SMALL_BATCH
-    rows = math.gcd(len(weight), _FEW_WEIGHT_ROWS if fits else _WEIGHT_ROWS)
-    pieces = len(weight) // rows
-    out = torch.baddbmm(bias.view(pieces, rows, 1), weight.view(pieces, rows, -1), xt.expand(pieces, -1, -1))
-    return out.view(len(weight), len(x)).t()
+    # a compiler decides for itself, and must not be tied to a batch size
+    training = not torch.compiler.is_compiling() and torch.is_grad_enabled() and x.is_cpu
+    if training and len(x) >= _ENOUGH_ROWS and linear.weight.numel() >= _HUGE:
+        return torch.addmm(linear.bias[:, None], linear.weight, x.t().contiguous()).t()
+    return linear(x)

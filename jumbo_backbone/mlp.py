@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .dropout import Dropout
+from .linear import Linear
 
 
 class Mlp(nn.Module):
@@ -18,8 +19,8 @@ class Mlp(nn.Module):
 
     def __init__(self, dim: int, hidden_dim: int, drop: float = 0.0) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(dim, hidden_dim)
-        self.fc2 = nn.Linear(hidden_dim, dim)
+        self.fc1 = Linear(dim, hidden_dim)
+        self.fc2 = Linear(hidden_dim, dim)
         self.drop = Dropout(drop, inplace=True)  # of what was just made
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
