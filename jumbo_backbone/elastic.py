@@ -1,5 +1,7 @@
 """One model for many compute budgets: training at four of them in each step (SuperViT, TPAMI 2023, section 3)."""
 
+import math
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
@@ -16,10 +18,11 @@ Answer = TypeVar("Answer")
 
 class BudgetPair(NamedTuple):
     """Two budgets of one resolution: the twin that keeps all patches and learns from the labels, and the one that keeps
-    some and learns from what its twin says; None while all patches are still kept."""
+    some and learns from what its twin says; None while all patches are still kept. And how much the two count."""
 
     full: ComputeBudget
     reduced: ComputeBudget | None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class ElasticBudgets:
             model first learns what the lower keep rates are to learn from it. None for all rates from the start.
         reduce_at, fuse: As in ``ComputeBudget``.
         seed: Of the draws.
+        small_weight: How much the losses at another resolution count, those at the input's own counting 1 (as all do in
+            SuperViT). Less of it favours the full budget.
 
     Raises:
         ValueError, TypeError: If a list is empty, or holds what ``ComputeBudget`` or the above does not allow.
@@ -45,6 +50,7 @@ class ElasticBudgets:
     reduce_at: tuple[int, ...] | None = None
     fuse: bool = True
     seed: int = 0
+    small_weight: float = 1.0
 
     def __post_init__(self) -> None:
         for name, example in dict(keep_rates="(0.5, 0.7)", resolutions="(5 / 7,), or (1.0,) for none").items():
@@ -60,6 +66,8 @@ class ElasticBudgets:
         object.__setattr__(self, "keep_rates", tuple(self.keep_rates))
         object.__setattr__(self, "resolutions", tuple(ComputeBudget(resolution=r).resolution for r in self.resolutions))
         object.__setattr__(self, "reduce_at", budgets[0].reduce_at)
+        if not isinstance(self.small_weight, numbers.Real) or not 0 < self.small_weight < math.inf:
+            raise ValueError(f"small_weight {self.small_weight!r}: give a number above 0, 1 for as much as full size")
         if self.warmup is not None:
             KeepRateWarmup(*self.warmup)  # raises if it is wrong
             object.__setattr__(self, "warmup", tuple(self.warmup))
@@ -85,7 +93,8 @@ class ElasticBudgets:
             reduced = self.budget(rate, size)
             if self.warmup is not None:
                 reduced = KeepRateWarmup(*self.warmup).at(progress, reduced)
-            pairs.append(BudgetPair(self.budget(1.0, size), reduced if reduced.keep_rate < 1 else None))
+            weight = 1.0 if size is None else self.small_weight
+            pairs.append(BudgetPair(self.budget(1.0, size), reduced if reduced.keep_rate < 1 else None, weight))
         return pairs
 
 
@@ -95,7 +104,7 @@ def elastic_loss(
     pairs: list[BudgetPair],
     distill: Callable[[Answer, Answer], torch.Tensor] | None = None,
 ) -> torch.Tensor:
-    """Loss of one training step: the mean over its budgets.
+    """Loss of one training step: the mean over its budgets, by their weights.
 
     Args:
         predict: The model's answer at a budget, for the batch at hand.
@@ -111,12 +120,17 @@ def elastic_loss(
     """
     distill = distillation_loss if distill is None else distill
     losses = []
-    for full, reduced in pairs:
+    for full, reduced, weight in pairs:
         answer = predict(full)
-        losses.append(criterion(answer))
+        losses.append(weight * criterion(answer))
         if reduced is not None:
-            losses.append(distill(predict(reduced), answer))
-    return torch.stack(losses).mean()
+            losses.append(weight * distill(predict(reduced), answer))
+    return torch.stack(losses).sum() / total_weight(pairs)
+
+
+def total_weight(pairs: list[BudgetPair]) -> float:
+    """Of all budgets of a step."""
+    return sum(weight * (1 + (reduced is not None)) for _, reduced, weight in pairs)
 
 
 def distillation_loss(scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,7 @@ from mmseg.utils import SampleList, add_prefix
 from torch import nn
 
 from ..budget import ComputeBudget
-from ..elastic import ElasticBudgets, distillation_loss
+from ..elastic import ElasticBudgets, distillation_loss, total_weight
 from .backbone import require_dial
 from .budget_norms import BudgetNorms
 from .slide import slide_inference
@@ -40,10 +40,10 @@ class ElasticSegmentor(JumboSegmentor):
     """One segmentor for many compute budgets (SuperViT): each step trains at four of them.
 
     At keep rate 1 the heads learn from the labels, as in ``EncoderDecoder``; at a lower one the decode head's logits
-    learn from those of the same resolution at keep rate 1, by their divergence at each pixel of the head's map. Losses
-    are divided by the number of budgets. All graphs of a step live until its one backward pass, which takes up to three
-    times the memory of plain training (``with_cp`` of the backbone brings it down). Batch norms have statistics of
-    their own for each budget (see ``BudgetNorms``).
+    learn from those of the same resolution at keep rate 1, by their divergence at each pixel of the head's map. The
+    losses add up to their mean over the budgets, by their weights. All graphs of a step live until its one backward
+    pass, which takes up to three times the memory of plain training (``with_cp`` of the backbone brings it down). Batch
+    norms have statistics of their own for each budget (see ``BudgetNorms``).
 
     Args:
         elastic: Arguments of ``ElasticBudgets``.
@@ -68,8 +68,8 @@ class ElasticSegmentor(JumboSegmentor):
         now = MessageHub.get_current_instance().runtime_info
         step, steps = now.get("iter", 0), now.get("max_iters", 0)
         pairs = self.elastic.draw(step, step / steps if steps else 1.0)
-        losses, count = {}, sum(budget is not None for pair in pairs for budget in pair)
-        for prefix, (full, reduced) in zip(("full", "small"), pairs, strict=False):
+        losses, total = {}, total_weight(pairs)
+        for prefix, (full, reduced, weight) in zip(("full", "small"), pairs, strict=False):
             with self.norms.learning(self, full):
                 x = self.extract_feat(inputs, full)
                 logits = self.decode_head(x)
@@ -80,8 +80,9 @@ class ElasticSegmentor(JumboSegmentor):
                 with self.norms.learning(self, reduced):
                     student = self.decode_head(self.extract_feat(inputs, reduced))
                 found["loss_distill"] = distillation_loss(student, logits)
-            losses.update(add_prefix(found, prefix))
-        return {name: x / count if "loss" in name else x for name, x in losses.items()}
+            weighted = {name: x * (weight / total) if "loss" in name else x for name, x in found.items()}
+            losses.update(add_prefix(weighted, prefix))
+        return losses
 
     def extract_feat(self, inputs: torch.Tensor, budget: ComputeBudget | None = None) -> Sequence[torch.Tensor]:
         """Images (B, C, H, W) to the maps that the heads read, at a budget (None: the backbone's own)."""

@@ -40,19 +40,21 @@ def batch() -> tuple[torch.Tensor, list[SegDataSample]]:
     return images(2, 3, 32, 32), [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
 
 
-def test_labels_teach_the_full_budgets_and_these_the_others(config):
+@pytest.mark.parametrize("small", [1.0, 0.25])
+def test_labels_teach_the_full_budgets_and_these_the_others(config, small):
     config.model.decode_head.loss_stride = 1
-    model, (x, samples) = make_elastic(config).train(), batch()
+    model, (x, samples) = make_elastic(config, elastic=dict(ELASTIC, small_weight=small)).train(), batch()
     losses = model.loss(x, samples)
     assert set(losses) == {
         f"{size}.{part}" for size in ("full", "small") for part in ("decode.loss_ce", "decode.acc_seg", "loss_distill")
     }
-    for size, resolution in (("full", None), ("small", 0.5)):
+    for size, resolution, weight in (("full", None, 1.0), ("small", 0.5, small)):
+        share = weight / (2 + 2 * small)
         logits = model.decode_head(model.extract_feat(x, ComputeBudget(resolution=resolution)))
         student = model.decode_head(model.extract_feat(x, ComputeBudget(0.5, resolution=resolution)))
         cross_entropy = model.decode_head.loss_by_feat(logits, samples)["loss_ce"]
-        torch.testing.assert_close(losses[f"{size}.decode.loss_ce"], cross_entropy / 4)
-        torch.testing.assert_close(losses[f"{size}.loss_distill"], distillation_loss(student, logits) / 4)
+        torch.testing.assert_close(losses[f"{size}.decode.loss_ce"], cross_entropy * share)
+        torch.testing.assert_close(losses[f"{size}.loss_distill"], distillation_loss(student, logits) * share)
     assert model.backbone.default_budget == ComputeBudget()
 
 
@@ -68,7 +70,7 @@ def test_budgets_follow_the_iteration(config):
         hub.update_info("iter", step)
         losses.append(set(model.loss(x, samples)))
     pairs = [pair for step in range(10) for pair in model.elastic.draw(step, step / 10)]
-    assert asked == [budget for pair in pairs for budget in pair if budget is not None]
+    assert asked == [budget for pair in pairs for budget in (pair.full, pair.reduced) if budget is not None]
     assert {0.3, 0.6, 1.0} < {b.keep_rate for b in asked}
     distilled = ["full.loss_distill" in found for found in losses]
     assert distilled == [False] * 3 + [True] * 7
