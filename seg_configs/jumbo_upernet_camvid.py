@@ -9,8 +9,8 @@ _base_ = [
 class_weight = [0.63, 0.58, 1.28, 0.53, 0.87, 0.72, 1.23, 1.21, 0.82, 1.39, 1.74]
 model = dict(
     decode_head=dict(num_classes=11, loss_decode=dict(class_weight=class_weight)),
-    # windows of the training size: positions at which it was trained; a stride of 64 takes 0.4 of the windows, and loses
-    # some 0.8 points of mIoU
+    # windows of the training size: positions at which it was trained; a stride of 64 takes 0.4 of the windows, and
+    # loses some 0.8 points of mIoU
     test_cfg=dict(mode="slide", crop_size=(128, 128), stride=(32, 32)),
 )
 max_iters = 1100

@@ -284,6 +284,20 @@ def test_tables_of_budgets_are_the_raw_files(kind):
     assert (BENCHMARKS / f"cpu_budgets_{kind}.png").is_file() and f"cpu_budgets_{kind}.png" in README
 
 
+def test_what_counting_resolutions_alike_costs_is_the_raw_file():
+    metrics = json.loads((BENCHMARKS / "cpu_budgets_segmentation.json").read_text())["results"]["metrics"]
+    full = {"keep_rate": 1.0, "resolution": None}
+
+    def mious(kind, trained):
+        found = [m for m in metrics if m["run"]["kind"] == kind and m["run"]["trained"] == trained]
+        return {m["run"]["seed"]: m["metric"] for m in found if m["tested"] == full}
+
+    alike, alone = mious("elastic, small_weight=1", None), mious("alone, on the Xeon", full)
+    assert sorted(alike) == sorted(alone) == [0, 1, 2]
+    behind = mean(alone[seed] - alike[seed] for seed in alike)
+    assert f"It was {behind:.1f} points with both resolutions" in README
+
+
 @pytest.mark.parametrize("kind", ["segmentation", "series"])
 def test_tables_of_committees_are_the_raw_files(kind):
     told = json.loads((BENCHMARKS / f"cpu_committees_{kind}.json").read_text())

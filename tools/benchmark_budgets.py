@@ -82,7 +82,8 @@ def measure(
     test: Callable[[dict], list[float]],
     times: Callable[[], list[dict]],
 ) -> dict:
-    """The file's content: what it had, the runs that it lacked, and times if it has none.
+    """The file's content: what it had, the runs that it lacked, and times if it has none. The machine that the file
+    names is that of the times.
 
     Args:
         args: Command line.
@@ -92,12 +93,13 @@ def measure(
     """
     told = json.loads(args.json.read_text()) if args.json and args.json.exists() else {}
     results = told.get("results", dict(metrics=[], times=[]))
+    args.timed_on = told["machine"] if results["times"] else args.machine
     done = [r["run"] for r in results["metrics"]]
     missing = [run for run in runs_of(args, subjects) if args.runs and {**run, **args.recipe} not in done]
 
     def write() -> None:
         if args.json:
-            write_json(args.json, ["tools/benchmark_budgets.py", *args.command], args.machine, results)
+            write_json(args.json, ["tools/benchmark_budgets.py", *args.command], args.timed_on, results)
 
     for run in tqdm(missing, desc="runs", disable=None):
         with blamed_on(f"{run['subject']}, seed {run['seed']}"), warnings.catch_warnings():
@@ -398,7 +400,7 @@ def main(argv: list[str] | None = None) -> int:
         torch.set_num_threads(args.threads)
         args.machine = machine_facts(args)
         results = measure_segmentation(args) if args.kind == "segmentation" else measure_series(args)
-        title = f"{args.kind} {where(args, args.machine)}"
+        title = f"{args.kind} {where(args, args.timed_on)}"
         print("\n".join([title, "", *aligned(table(results, args))]))
         if args.plot:
             with replacing(args.plot) as temporary:

@@ -50,6 +50,12 @@ def test_series(bench, waves, tmp_path, capsys, monkeypatch):
     assert bench.main([*words, "--seeds", "0", "1", "2", "--no-runs"]) == 0  # what there is
     assert capsys.readouterr().out.splitlines() == lines
 
+    content = json.loads(path.read_text())
+    content["machine"]["cpu"] = "Another CPU"  # where the times come from
+    path.write_text(json.dumps(content))
+    assert bench.main(words) == 0
+    assert "on Another CPU" in capsys.readouterr().out
+
 
 def test_segmentation(bench, tmp_path, capsys):
     write_pairs(tmp_path, 4)
