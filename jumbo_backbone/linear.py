@@ -6,7 +6,7 @@ from torch.utils.flop_counter import register_flop_formula
 
 # oneDNN's product, which torch's compiler uses too; absent from builds without oneDNN
 _onednn_linear = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
-_WORTHWHILE = 2**23  # multiplications; to set up oneDNN's product takes some 15 microseconds more
+_WORTHWHILE = 2**22  # multiplications; to set up oneDNN's product takes some 15 microseconds more
 
 
 class Linear(nn.Linear):

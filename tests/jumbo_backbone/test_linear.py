@@ -61,7 +61,7 @@ def test_all_else_is_left_to_torch(case, products, monkeypatch):
     elif case == "special weight":
         layer.weight = of_subclass(layer.weight)
     elif case == "small":
-        monkeypatch.setattr(linear, "_WORTHWHILE", 2**23)
+        monkeypatch.setattr(linear, "_WORTHWHILE", 2**22)
     with torch.set_grad_enabled(case == "gradient"), torch.autocast("cpu", enabled=case == "autocast"):
         called = torch.jit.trace(layer, x, check_trace=False) if case == "traced" else layer
         out, expected = called(x), reference(x)
