@@ -98,6 +98,15 @@ def test_figures_of_camvid_are_the_raw_file():
     means = [f"{mean(seeds):.1f}" for seeds in (ours, theirs)]
     assert f"mIoU {listed[0]} against {listed[1]}, in the mean {means[0]} (s.d. {stdev(ours):.1f})" in text
     assert f"against {means[1]} ({stdev(theirs):.1f})" in text
+    assert f"are ahead by {mean(theirs) - mean(ours):.1f} points" in text
+    coarse, elsewhere = (
+        [f"{mean(mious[f'{name}, stride 64{where}']):.1f}" for name in ("jumbo", "registers")]
+        for where in ("", " on the Xeon")
+    )
+    both = "at a stride of 64 it is {} against {}; so tested, a Xeon gave {} against {}"
+    assert both.format(*coarse, *elsewhere) in text
+    (seconds,) = (r["cpu_seconds"] for r in runs if r["name"] == "jumbo" and "cpu_seconds" in r)
+    assert f"A run takes {seconds} s of the EPYC's" in text
     silent = " and ".join(f"{m:.1f}" for m in mious["jumbo, readout ignore"])
     assert f"not read out {silent}" in text
     assert f"in place of the lattice {mious['jumbo, loss on every pixel'][0]:.1f}" in text
