@@ -3,9 +3,10 @@
 
 "segmentation" reads configs of cascades (see tools/calibrate.py). Their thresholds are chosen on one half of the
 validation images, in the order of their names, and tested on the other, and the other way round. "series" fits
-classifiers of series with a committee and calibrates them on their training series; it also fits ensembles of two
-networks beside one network of twice the FLOPs. "routing" times a cascade of image classifiers whose members are free,
-which leaves the price of going on.
+classifiers of series with a committee and calibrates them on their training series; they are timed on sktime's
+"numpy3D" arrays, if all series have one length, and on pandas tables, which sktime takes longer to check. It also fits
+ensembles of two networks beside one network of twice the FLOPs. "routing" times a cascade of image classifiers whose
+members are free, which leaves the price of going on.
 
 Times of a cascade and of its last member are taken in turn. The file is written after every measurement; of series it
 keeps what it has, and what it lacks is measured.
@@ -232,15 +233,24 @@ def cascaded(problem: str, kind: str, seed: int, args: argparse.Namespace) -> di
     record |= dict(validated=found.samples, left=found.shares, costs=found.costs, token_share=None)
     if kind == "kernels":
         record["token_share"] = float(classifier.networks_[0].share)
-    for size in BATCHES:
-        some = some_of(convert_to(X, classifier.get_tag("X_inner_mtype"), as_scitype="Panel"), size, args.series)
-        steps = [lambda m=m, some=some: [m.predict_proba(x) for x in some] for m in (everything, classifier)]
-        for step in steps:
-            step()
-        last, cascade = take_turns(steps, [1, 1], args.repeats, "cpu", problem)
-        record[f"batch {size}"] = quartiles([a / b for a, b in zip(last, cascade, strict=True)])
-        record[f"ms, batch {size}"] = 1e3 * float(np.median(cascade)) / size / len(some)
+    forms = dict(tables=convert_to(X, "pd-multiindex", as_scitype="Panel"))
+    if forms["tables"].groupby(level=0).size().nunique() == 1:  # all of one length
+        forms["arrays"] = convert_to(X, "numpy3D", as_scitype="Panel")
+    for form, panel in forms.items():
+        for size in BATCHES:
+            some = some_of(panel, size, args.series)
+            steps = [lambda m=m, some=some: [m.predict_proba(x) for x in some] for m in (everything, classifier)]
+            for step in steps:
+                step()
+            last, cascade = take_turns(steps, [1, 1], args.repeats, "cpu", problem)
+            timed = quartiles([a / b for a, b in zip(last, cascade, strict=True)])
+            timed["ms"] = 1e3 * float(np.median(cascade)) / sum(map(count_series, some))
+            record[f"{form}, batch {size}"] = timed
     return record
+
+
+def count_series(X) -> int:
+    return len(X) if isinstance(X, np.ndarray) else X.index.get_level_values(0).nunique()
 
 
 def some_of(X, size: int, series: int) -> list:
@@ -274,7 +284,8 @@ def doubled(problem: str, kind: str, seed: int, args: argparse.Namespace) -> dic
 
 def table_series(records: list[dict]) -> list[list[str]]:
     """A line for each problem, and one for the means, of each committee."""
-    rows = [["problem", "committee", "first", "last", "cascade", "leave", *(f"x, batch {s}" for s in BATCHES)]]
+    speeds = [f"{form}, batch {s}" for form in ("arrays", "tables") for s in BATCHES]
+    rows = [["problem", "committee", "first", "last", "cascade", "leave", *speeds]]
     for kind in dict.fromkeys(r["committee"] for r in records if r["committee"] != DOUBLED):
         mine = [r for r in records if r["committee"] == kind]
         problems = dict.fromkeys(r["problem"] for r in mine)
@@ -284,13 +295,13 @@ def table_series(records: list[dict]) -> list[list[str]]:
                 f"{100 * np.mean([r['accuracy'][k] for r in group]):.1f}" for k in ("first", "last", "cascade")
             ]
             left = np.mean([r["answered"][0] / sum(r["answered"]) for r in group])
-            speed = [f"{np.mean([r[f'batch {s}']['median'] for r in group]):.2f}" for s in BATCHES]
-            rows.append([name, kind, *accuracies, f"{left:.0%}", *speed])
+            times = ([r[name]["median"] for r in group if name in r] for name in speeds)
+            rows.append([name, kind, *accuracies, f"{left:.0%}", *(f"{np.mean(t):.2f}" if t else "-" for t in times)])
     if both := [r for r in records if r["committee"] == DOUBLED]:
         told = {k: np.mean([r["accuracy"][k] for r in both]) for k in ("one", "two", "wide")}
         flops = {k: np.mean([r["flops"][k] / r["flops"]["one"] for r in both]) for k in told}
         for k, text in (("one", "one network"), ("two", "two networks"), ("wide", "one wider network")):
-            rows.append([text, f"{flops[k]:.2f} x FLOPs", "", f"{100 * told[k]:.1f}", "", "", "", ""])
+            rows.append([text, f"{flops[k]:.2f} x FLOPs", "", f"{100 * told[k]:.1f}", *[""] * (len(rows[0]) - 4)])
     return rows
 
 

@@ -1,9 +1,13 @@
 """tools/benchmark_committees.py: the figures are those of the cascade, and the program runs."""
 
+import functools
 import json
 
+import numpy as np
 import pytest
+from sktime.datasets import load_unit_test
 
+import timeseries
 from tests.conftest import imported_tool, write_cascade, write_config, write_pairs
 
 
@@ -30,6 +34,27 @@ def test_segmentation(tool, tmp_path, capsys):
         assert record["groups"]["1 + 2"] == mean["members"][1]
         assert record["batch 1"]["whole"]["median"] > 0 and record["batch 16"]["backbone"]["median"] > 0
     assert "first > second" in capsys.readouterr().out
+
+
+def test_series(tool, tmp_path, capsys, monkeypatch):
+    small = functools.partial(timeseries.JumboClassifier, embed_dim=8, depth=1, max_epochs=1)
+    monkeypatch.setattr(timeseries, "JumboClassifier", small)
+    path = tmp_path / "raw.json"
+    words = ["series", "UnitTest", "--committees", "kernels", "--repeats", "2", "--series", "3", "--json", str(path)]
+    assert tool.main(words) == 0
+    (record,) = json.loads(path.read_text())["results"]
+    assert sum(record["answered"]) == 22 and all(0 <= x <= 1 for x in record["accuracy"].values())
+    for form in ("arrays", "tables"):
+        assert record[f"{form}, batch 1"]["ms"] > 0 and record[f"{form}, batch 16"]["median"] > 0
+    del record["arrays, batch 1"], record["arrays, batch 16"]  # as of series of unequal lengths
+    assert tool.table_series([record])[1][6:8] == ["-", "-"]
+    assert "UnitTest" in capsys.readouterr().out
+
+
+def test_series_are_counted(tool):
+    X, _ = load_unit_test(split="test", return_type="pd-multiindex")
+    for batches, sizes in ((tool.some_of(X, 4, 10), [4, 4]), (tool.some_of(np.zeros((9, 1, 5)), 4, 9), [4, 4])):
+        assert [tool.count_series(batch) for batch in batches] == sizes
 
 
 def test_routing(tool, capsys):
