@@ -13,7 +13,8 @@ class JumboReadout(nn.Module):
     Prediction", section 3), was measured on CamVid and did worse than either.
 
     Args:
-        kind: "ignore" returns the patches as they are. "add" adds a linear map of the wide token (J*D -> D) to each.
+        kind: "ignore" returns the patches as they are. "add" adds a linear map of the wide token (J*D -> D) to each; it
+            starts at zero, so that training begins with the patches as they are.
         embed_dim: Width D of a patch token.
         jumbo_multiplier: Number of slices J of the wide token.
 
@@ -28,7 +29,7 @@ class JumboReadout(nn.Module):
         self.from_jumbo = None
         if kind == "add":
             self.from_jumbo = nn.Linear(jumbo_multiplier * embed_dim, embed_dim)
-            nn.init.trunc_normal_(self.from_jumbo.weight, std=0.02)
+            nn.init.zeros_(self.from_jumbo.weight)
             nn.init.zeros_(self.from_jumbo.bias)
 
     def forward(self, x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:

@@ -75,6 +75,7 @@ def test_out_indices_in_the_order_asked_for(out_indices):
 def test_every_patch_hears_the_wide_token():
     """Through the readout alone: with the wide token's slices kept from attention, nothing else tells them."""
     backbone = build(jumbo_readout="add").eval()
+    torch.nn.init.normal_(backbone.readouts[-1].from_jumbo.weight)
     torch.nn.init.normal_(backbone.vit.jumbo_mlp.fc2.bias)
     x = images(1, 3, 64, 64)
     before = backbone(x)[-1]
@@ -82,6 +83,18 @@ def test_every_patch_hears_the_wide_token():
         backbone.vit.blocks[-1].norm3.bias += 1.0  # changes the last FFN of the wide token, which no attention follows
     after = backbone(x)[-1]
     assert ((before - after).abs().amax(dim=1) > 1e-4).all()
+
+
+def test_training_begins_with_the_patches_as_they_are():
+    torch.manual_seed(0)
+    plain = build(jumbo_readout="ignore", init_cfg=dict(type="FromScratch")).eval()
+    read = build(jumbo_readout="add", init_cfg=dict(type="FromScratch")).eval()
+    for backbone in (plain, read):
+        backbone.init_weights()
+    read.vit.load_state_dict(plain.vit.state_dict())
+    x = images(1, 3, 64, 64)
+    for ours, theirs in zip(read(x), plain(x), strict=True):
+        assert torch.equal(ours, theirs)
 
 
 @pytest.mark.parametrize("with_cp", [False, True])
