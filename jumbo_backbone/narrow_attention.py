@@ -10,6 +10,7 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 
 NARROW, SHORT = 16, 64  # up to this width of a head and this many tokens it is faster, measured
+_TAME = 60.0  # e^60 a thousand times is finite in float32, and e^-60 not 0
 _SCORES = 2**18  # so many probabilities at a time stay in the cache (1 MiB)
 
 
@@ -59,9 +60,7 @@ class _NarrowAttention(torch.autograd.Function):
         for part in _parts(n, some):
             p = shares[part] if training else shares[: len(q[part])]
             torch.baddbmm(p, q[part].transpose(1, 2), k[part], beta=0, alpha=d**-0.5, out=p)
-            if mask is not None:
-                p.masked_fill_(~mask[part], float("-inf"))
-            torch.softmax(p, dim=-1, out=p)
+            _softmax_(p, None if mask is None else mask[part])
             torch.bmm(v[part], p.transpose(1, 2), out=out[part])
             paid[part] = p[:, :rows]
         ctx.save_for_backward(q, k, v, shares)
@@ -84,6 +83,19 @@ class _NarrowAttention(torch.autograd.Function):
                 out = gradient[part]
                 torch.baddbmm(out, narrow[part], square, beta=0, alpha=d**-0.5, out=out)
         return of_q, of_k, of_v, None, None
+
+
+def _softmax_(scores: torch.Tensor, mask: torch.Tensor | None) -> None:
+    """In place, of the last dimension. Rows are short: to find the highest of each takes as long as the exponentials,
+    and is left out where none can overflow, nor vanish all together."""
+    low, high = torch.aminmax(scores)
+    if mask is not None:
+        scores.masked_fill_(~mask, float("-inf"))
+    if scores.dtype.itemsize >= 4 and -_TAME < low and high < _TAME:
+        scores.exp_()
+        scores.div_(scores.sum(dim=-1, keepdim=True))
+    else:
+        torch.softmax(scores, dim=-1, out=scores)
 
 
 def _parts(n: int, some: int) -> list[slice]:

@@ -235,10 +235,10 @@ class ForecastNet(nn.Module):
     def _offsets(self, spread: torch.Tensor) -> torch.Tensor:
         """Any numbers (B, H, Q) to offsets in rising order, those of the median being its distance from the centre."""
         m = self.median
-        steps = nn.functional.softplus(spread)
-        below = -steps[..., :m].flip(-1).cumsum(-1).flip(-1)
-        above = steps[..., m + 1 :].cumsum(-1)
-        middle = torch.zeros_like(spread[..., :1]) if self.median_is_center else spread[..., m : m + 1]
+        sides = m, 1, spread.shape[-1] - m - 1
+        below, middle, above = nn.functional.softplus(spread).split(sides, dim=-1)  # whose gradient is one `cat`
+        middle = torch.zeros_like(middle) if self.median_is_center else spread[..., m : m + 1]
+        below, above = -below.flip(-1).cumsum(-1).flip(-1), above.cumsum(-1)
         return torch.cat([middle + below, middle, middle + above], dim=-1)
 
 

@@ -24,14 +24,21 @@ def both_ways(layer, x, mask, monkeypatch):
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("some", [2**18, 3 * 21 * 21])  # all at once; three pairs of a sample and a head at a time
-def test_is_the_fused_kernel(masked, bias, some, monkeypatch):
+@pytest.mark.parametrize("largest", [1, 500])  # scores whose exponentials are finite, and such as are not
+def test_is_the_fused_kernel(masked, bias, some, largest, monkeypatch):
     monkeypatch.setattr("jumbo_backbone.narrow_attention._SCORES", some)
     torch.manual_seed(0)
     layer = Attention(16, 4, qkv_bias=bias).double()
+    with torch.no_grad():
+        layer.qkv.weight[:16] *= largest
     x = torch.randn(5, 21, 16, dtype=torch.float64, requires_grad=True)
     mask = torch.rand(5, 21) > 0.3 if masked else None
-    for ours, expected in zip(*both_ways(layer, x, mask, monkeypatch), strict=True):
-        tolerance = 1e-5 if ours.dtype == torch.float32 else 1e-12  # scores are float32
+    careful, softmax = [], torch.softmax
+    monkeypatch.setattr(torch, "softmax", lambda *a, **k: careful.append(1) or softmax(*a, **k))
+    results = both_ways(layer, x, mask, monkeypatch)
+    assert bool(careful) == (largest > 1)
+    for ours, expected in zip(*results, strict=True):
+        tolerance = 1e-5 if ours.dtype == torch.float32 else 1e-12 * largest  # scores are float32
         torch.testing.assert_close(ours, expected, rtol=tolerance, atol=tolerance)
 
 
