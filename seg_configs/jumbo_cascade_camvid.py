@@ -3,7 +3,7 @@
 _base_ = "jumbo_upernet_camvid.py"
 trained = dict(
     config="seg_configs/jumbo_upernet_camvid_elastic.py",
-    checkpoint="work_dirs/jumbo_upernet_camvid_elastic/iter_1400.pth",
+    checkpoint="work_dirs/jumbo_upernet_camvid_elastic/iter_1250.pth",
 )
 model = dict(
     _delete_=True,

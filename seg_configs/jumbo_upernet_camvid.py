@@ -13,12 +13,12 @@ model = dict(
     # loses some 0.8 points of mIoU
     test_cfg=dict(mode="slide", crop_size=(128, 128), stride=(32, 32)),
 )
-max_iters = 1400
-warmup_iters = 140
+max_iters = 1250
+warmup_iters = 125
 optim_wrapper = dict(optimizer=dict(lr=2e-3), paramwise_cfg=dict(layer_decay_rate=1.0))
 param_scheduler = [
     dict(type="LinearLR", start_factor=1e-3, by_epoch=False, begin=0, end=warmup_iters),
     dict(type="PolyLR", eta_min=0.0, power=1.0, by_epoch=False, begin=warmup_iters, end=max_iters),
 ]
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
-default_hooks = dict(checkpoint=dict(interval=700))
+default_hooks = dict(checkpoint=dict(interval=625))
