@@ -285,6 +285,7 @@ def doubled(problem: str, kind: str, seed: int, args: argparse.Namespace) -> dic
 def table_series(records: list[dict]) -> list[list[str]]:
     """A line for each problem, and one for the means, of each committee."""
     speeds = [f"{form}, batch {s}" for form in ("arrays", "tables") for s in BATCHES]
+    speeds = [name for name in speeds if any(name in r for r in records)]
     rows = [["problem", "committee", "first", "last", "cascade", "leave", *speeds]]
     for kind in dict.fromkeys(r["committee"] for r in records if r["committee"] != DOUBLED):
         mine = [r for r in records if r["committee"] == kind]

@@ -46,8 +46,9 @@ def test_series(tool, tmp_path, capsys, monkeypatch):
     assert sum(record["answered"]) == 22 and all(0 <= x <= 1 for x in record["accuracy"].values())
     for form in ("arrays", "tables"):
         assert record[f"{form}, batch 1"]["ms"] > 0 and record[f"{form}, batch 16"]["median"] > 0
-    del record["arrays, batch 1"], record["arrays, batch 16"]  # as of series of unequal lengths
-    assert tool.table_series([record])[1][6:8] == ["-", "-"]
+    unequal = {name: value for name, value in record.items() if not name.startswith("arrays")}  # in length
+    assert tool.table_series([record, unequal | dict(problem="other")])[2][6:8] == ["-", "-"]
+    assert tool.table_series([unequal])[0][6:] == ["tables, batch 1", "tables, batch 16"]
     assert "UnitTest" in capsys.readouterr().out
 
 
