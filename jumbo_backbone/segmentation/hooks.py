@@ -32,21 +32,23 @@ class AtomicBackend(LocalBackend):
 
     def __init__(self) -> None:
         super().__init__()
-        self._waiting: list[str] | None = None
+        self._waiting: list[tuple[Path, int]] | None = None  # and which file it was
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         Path(filepath).parent.mkdir(parents=True, exist_ok=True)
         write_atomically(obj, filepath)
 
     def remove(self, filepath: str | Path) -> None:
+        path = Path(filepath)
         if self._waiting is None:
-            Path(filepath).unlink(missing_ok=True)
-        else:
-            self._waiting.append(str(filepath))
+            path.unlink(missing_ok=True)
+        elif path.exists():
+            self._waiting.append((path, path.stat().st_ino))
 
     @contextlib.contextmanager
     def removing_afterwards(self) -> Iterator[None]:
-        """What is to be removed within is removed at the end, and only if nothing failed; an inner one joins in."""
+        """What is to be removed within is removed at the end, and only if nothing failed; an inner one joins in.
+        What has been written anew by then, under its own name, stays."""
         if self._waiting is not None:
             yield
             return
@@ -55,8 +57,9 @@ class AtomicBackend(LocalBackend):
             yield
         finally:
             self._waiting = None
-        for path in old:
-            self.remove(path)
+        for path, file in old:
+            if path.exists() and path.stat().st_ino == file:
+                self.remove(path)
 
 
 register_backend("atomic", AtomicBackend, force=True)

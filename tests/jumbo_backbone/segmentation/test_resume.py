@@ -118,6 +118,16 @@ def test_a_copied_work_dir_is_its_own(data, uninterrupted, tmp_path):
     assert len(list(copy.glob("best_mIoU_*.pth"))) == 1
 
 
+def test_a_checkpoint_written_anew_under_its_own_name_stays(tmp_path):
+    """As the best one is, when a run goes on from the very iteration that gave it."""
+    backend, path = hooks.AtomicBackend(), tmp_path / "best.pth"
+    backend.put(b"old", path)
+    with backend.removing_afterwards():
+        backend.remove(str(path))
+        hooks.AtomicBackend().put(b"new", path)  # mmengine makes itself another one
+    assert path.read_bytes() == b"new"
+
+
 def test_what_a_run_leaves(uninterrupted):
     names = {p.name for p in uninterrupted.iterdir()}
     assert {"iter_6.pth", "iter_8.pth", "run.json", "metrics.json", "tiny.py", "last_checkpoint"} <= names
