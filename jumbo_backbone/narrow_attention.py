@@ -5,12 +5,14 @@ heads of all samples are multiplied at once, and everything narrow lies in rows 
 of probabilities to its right: products are up to four times as fast as with the square to the left.
 """
 
+import math
+
 import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 
 NARROW, SHORT = 16, 64  # up to this width of a head and this many tokens it is faster, measured
-_TAME = 60.0  # e^60 a thousand times is finite in float32, and e^-60 not 0
+_TAME = 60.0  # 2^60 a thousand times is finite in float32, and 2^-60 not 0
 _SCORES = 2**18  # so many probabilities at a time stay in the cache (1 MiB)
 
 
@@ -59,7 +61,7 @@ class _NarrowAttention(torch.autograd.Function):
         out, paid = torch.empty_like(v), q.new_empty(n, rows, L)
         for part in _parts(n, some):
             p = shares[part] if training else shares[: len(q[part])]
-            torch.baddbmm(p, q[part].transpose(1, 2), k[part], beta=0, alpha=d**-0.5, out=p)
+            torch.baddbmm(p, q[part].transpose(1, 2), k[part], beta=0, alpha=d**-0.5 * math.log2(math.e), out=p)
             _softmax_(p, None if mask is None else mask[part])
             torch.bmm(v[part], p.transpose(1, 2), out=out[part])
             paid[part] = p[:, :rows]
@@ -86,16 +88,16 @@ class _NarrowAttention(torch.autograd.Function):
 
 
 def _softmax_(scores: torch.Tensor, mask: torch.Tensor | None) -> None:
-    """In place, of the last dimension. Rows are short: to find the highest of each takes as long as the exponentials,
-    and is left out where none can overflow, nor vanish all together."""
+    """In place, of the last dimension, to the base of 2: ``exp2`` takes a third of the time of ``exp`` (AMD EPYC). Rows
+    are short: to find the highest of each takes as long as the powers, and is left out where none can overflow, nor
+    vanish all together."""
     low, high = torch.aminmax(scores)
     if mask is not None:
         scores.masked_fill_(~mask, float("-inf"))
-    if scores.dtype.itemsize >= 4 and -_TAME < low and high < _TAME:
-        scores.exp_()
-        scores.div_(scores.sum(dim=-1, keepdim=True))
-    else:
-        torch.softmax(scores, dim=-1, out=scores)
+    if scores.dtype.itemsize < 4 or not (-_TAME < low and high < _TAME):
+        scores.sub_(scores.amax(dim=-1, keepdim=True))
+    torch.exp2(scores, out=scores)
+    scores.div_(scores.sum(dim=-1, keepdim=True))
 
 
 def _parts(n: int, some: int) -> list[slice]:
