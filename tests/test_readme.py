@@ -121,8 +121,11 @@ def test_figures_of_time_series_are_the_raw_files():
     text = " ".join(README.split())
     raw = {
         part: json.loads((BENCHMARKS / f"cpu_timeseries_{part}.json").read_text())["results"]
-        for part in ("epoch", "predict", "memory", "long_horizon")
+        for part in ("epoch", "predict", "memory", "long_horizon", "small")
     }
+    with imported_tool("benchmark_timeseries") as tool:
+        for row in tool.small_table(raw["small"]):
+            assert "| " + " | ".join(row) + " |" in README
     settings = {}
     for run in raw["long_horizon"]:
         assert run["params"] == {} and run["threads"] == 1  # default arguments

@@ -17,6 +17,9 @@ in turn with it.
 memory: peak resident memory of a process, libraries included, and seconds, of fitting with default arguments to one
 series of a million steps.
 
+small: mean absolute scaled error (in mean steps of the training part) on the end of short series that come with sktime,
+fitted to the rest with default arguments; beside it those of repeating the last value, and of going on as on average.
+
 long-horizon: accuracy after fitting once with default arguments but those given, as of
 timeseries.datasets.evaluate_long_horizon. The file is written after every run, and runs that it has are not repeated.
 """
@@ -36,7 +39,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import sktime
+import sktime.datasets
 import torch
 from benchmark import (
     CHILD,
@@ -57,6 +60,9 @@ from benchmark import (
     where,
     write_json,
 )
+from sktime.forecasting.naive import NaiveForecaster
+from sktime.performance_metrics.forecasting import mean_absolute_scaled_error
+from sktime.split import temporal_train_test_split
 from tqdm import tqdm
 
 from timeseries import JumboForecaster
@@ -76,6 +82,7 @@ EXAMPLES = """examples:
   %(prog)s epoch --threads 1 --json epoch.json
   %(prog)s predict --threads 1 --json predict.json
   %(prog)s memory --json memory.json
+  %(prog)s small --json small.json
   %(prog)s long-horizon ETTh1.csv --context 336 512 --horizon 96 --seeds 0 1 2 --json long_horizon.json
 """
 
@@ -366,12 +373,55 @@ def long_horizon_table(records: list[dict]) -> list[list[str]]:
     return rows
 
 
+# ---- short series
+
+SMALL = {"airline": 24, "lynx": 20, "shampoo_sales": 12, "uschange": 12}  # steps held out at the end of each
+
+
+def measure_small(args: argparse.Namespace) -> list[dict]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of contexts shortened to what there is
+        runs = [(name, seed) for name in SMALL for seed in args.seeds]
+        return [hold_out(*run) for run in tqdm(runs, desc="small", leave=False, disable=None)]
+
+
+def hold_out(name: str, seed: int) -> dict:
+    """Scaled errors of each model on the end of a series, and the seconds that ours took."""
+    series = getattr(sktime.datasets, f"load_{name}")()
+    series = series[0] if isinstance(series, tuple) else series  # without its covariates
+    y, held_out = temporal_train_test_split(series, test_size=SMALL[name])
+    models = {
+        "jumbo": JumboForecaster(random_state=seed),
+        "last value": NaiveForecaster("last"),
+        "drift": NaiveForecaster("drift"),
+    }
+    record = dict(series=name, horizon=SMALL[name], seed=seed, mase={}, seconds={})
+    for model, forecaster in models.items():
+        started = time.perf_counter()
+        predicted = forecaster.fit(y, fh=range(1, SMALL[name] + 1)).predict()
+        record["seconds"][model] = time.perf_counter() - started
+        record["mase"][model] = float(mean_absolute_scaled_error(held_out, predicted, y_train=y, sp=1))
+    return record
+
+
+def small_table(records: list[dict]) -> list[list[str]]:
+    """Means over the seeds, and over the series too."""
+    models = list(records[0]["mase"])
+    rows = [["series", "held out", *models]]
+    groups = {name: [r for r in records if r["series"] == name] for name in SMALL}
+    for name, runs in (*groups.items(), ("mean", records)):
+        errors = [f"{np.mean([r['mase'][model] for r in runs]):.2f}" for model in models]
+        rows.append([name, "" if runs is records else str(SMALL[name]), *errors])
+    return rows
+
+
 # ---- command line
 
 PARTS = {
     "epoch": (measure_epoch, epoch_table),
     "predict": (measure_predict, predict_table),
     "memory": (measure_memory, memory_table),
+    "small": (measure_small, small_table),
     "long-horizon": (measure_long_horizon, long_horizon_table),
 }
 
@@ -390,8 +440,10 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     )
     positive, seed = number(int, 1), number(int, 0)
     parts = parser.add_subparsers(dest="part", required=True, parser_class=Parser, metavar="PART")
-    epoch, predict, memory, accuracy = (parts.add_parser(name, help=f"see above; {name} --help") for name in PARTS)
-    for part in (epoch, predict, memory, accuracy):
+    epoch, predict, memory, small, accuracy = (
+        parts.add_parser(name, help=f"see above; {name} --help") for name in PARTS
+    )
+    for part in (epoch, predict, memory, small, accuracy):
         add = part.add_argument
         add("--threads", type=positive, default=torch.get_num_threads(), metavar="N", help="CPU threads (%(default)s)")
         add("--json", type=Path, metavar="FILE", help="write every raw figure and the machine's facts")
@@ -405,11 +457,14 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     predict.add_argument("--series", type=positive, default=10_000, metavar="N", help="to predict (10,000)")
     predict.add_argument("--length", type=positive, default=512, metavar="N", help="steps of each (512)")
     memory.add_argument("--steps", type=positive, default=1_000_000, metavar="N", help="of the series (1,000,000)")
+    for part in (small, accuracy):
+        part.add_argument(
+            "--seeds", nargs="+", type=seed, default=[0, 1, 2], metavar="N", help="a run for each (0 1 2)"
+        )
     add = accuracy.add_argument
     add("data", nargs="+", type=Path, metavar="FILE.csv", help="first column date, then a column a channel")
     add("--context", nargs="+", type=positive, default=[512], metavar="N", help="steps read (512)")
     add("--horizon", nargs="+", type=positive, default=[96], metavar="N", help="steps forecast (96)")
-    add("--seeds", nargs="+", type=seed, default=[0, 1, 2], metavar="N", help="a run for each (0 1 2)")
     add("--params", nargs="+", type=key_value, default=[], metavar="K=V", help="more arguments of JumboForecaster")
     args = parser.parse_args(argv)
     if args.json:

@@ -91,6 +91,18 @@ def test_memory_of_a_fresh_process(bench, tmp_path, capsys):
     assert f"{r['bytes'] / 1e6:.0f}" in capsys.readouterr().out
 
 
+def test_small(bench, tmp_path, monkeypatch, capsys):
+    forecaster = bench.JumboForecaster
+    monkeypatch.setattr(bench, "JumboForecaster", lambda **k: forecaster(max_epochs=1, **k))
+    monkeypatch.setattr(bench, "SMALL", dict(airline=24, uschange=12))
+    airline, change = run(bench, tmp_path / "out.json", "small --seeds 3")
+    assert (airline["series"], airline["horizon"], airline["seed"], change["horizon"]) == ("airline", 24, 3, 12)
+    y = bench.sktime.datasets.load_airline().to_numpy()
+    of_last = abs(y[-24:] - y[-25]).mean() / abs(np.diff(y[:-24])).mean()
+    assert airline["mase"]["last value"] == pytest.approx(of_last) and 0 < airline["mase"]["jumbo"] < of_last
+    assert f"{(of_last + change['mase']['last value']) / 2:.2f}" in capsys.readouterr().out.splitlines()[-1]
+
+
 def test_long_horizon_is_resumed(bench, tmp_path, monkeypatch, capsys):
     rng = np.random.default_rng(0)
     table = pd.DataFrame(rng.normal(size=(400, 2)).cumsum(axis=0), columns=["a", "b"])
