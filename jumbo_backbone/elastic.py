@@ -18,11 +18,12 @@ Answer = TypeVar("Answer")
 
 class BudgetPair(NamedTuple):
     """Two budgets of one resolution: the twin that keeps all patches and learns from the labels, and the one that keeps
-    some and learns from what its twin says; None while all patches are still kept. And how much the two count."""
+    some and learns from what its twin says; None while all patches are still kept. And how much each of them counts."""
 
     full: ComputeBudget
     reduced: ComputeBudget | None
     weight: float = 1.0
+    reduced_weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class ElasticBudgets:
         seed: Of the draws.
         small_weight: How much the losses at another resolution count, those at the input's own counting 1 (as all do in
             SuperViT). Less of it favours the full budget.
+        reduced_weight: How much what the twins teach counts, what the labels teach counting 1 (likewise).
 
     Raises:
         ValueError, TypeError: If a list is empty, or holds what ``ComputeBudget`` or the above does not allow.
@@ -51,6 +53,7 @@ class ElasticBudgets:
     fuse: bool = True
     seed: int = 0
     small_weight: float = 1.0
+    reduced_weight: float = 1.0
 
     def __post_init__(self) -> None:
         for name, example in dict(keep_rates="(0.5, 0.7)", resolutions="(5 / 7,), or (1.0,) for none").items():
@@ -66,8 +69,10 @@ class ElasticBudgets:
         object.__setattr__(self, "keep_rates", tuple(self.keep_rates))
         object.__setattr__(self, "resolutions", tuple(ComputeBudget(resolution=r).resolution for r in self.resolutions))
         object.__setattr__(self, "reduce_at", budgets[0].reduce_at)
-        if not isinstance(self.small_weight, numbers.Real) or not 0 < self.small_weight < math.inf:
-            raise ValueError(f"small_weight {self.small_weight!r}: give a number above 0, 1 for as much as full size")
+        for name, other in dict(small_weight="full size", reduced_weight="the labels").items():
+            weight = getattr(self, name)
+            if not isinstance(weight, numbers.Real) or not 0 < weight < math.inf:
+                raise ValueError(f"{name} {weight!r}: give a number above 0, 1 for as much as {other}")
         if self.warmup is not None:
             KeepRateWarmup(*self.warmup)  # raises if it is wrong
             object.__setattr__(self, "warmup", tuple(self.warmup))
@@ -94,7 +99,8 @@ class ElasticBudgets:
             if self.warmup is not None:
                 reduced = KeepRateWarmup(*self.warmup).at(progress, reduced)
             weight = 1.0 if size is None else self.small_weight
-            pairs.append(BudgetPair(self.budget(1.0, size), reduced if reduced.keep_rate < 1 else None, weight))
+            reduced = reduced if reduced.keep_rate < 1 else None
+            pairs.append(BudgetPair(self.budget(1.0, size), reduced, weight, weight * self.reduced_weight))
         return pairs
 
 
@@ -120,17 +126,17 @@ def elastic_loss(
     """
     distill = distillation_loss if distill is None else distill
     losses = []
-    for full, reduced, weight in pairs:
+    for full, reduced, weight, reduced_weight in pairs:
         answer = predict(full)
         losses.append(weight * criterion(answer))
         if reduced is not None:
-            losses.append(weight * distill(predict(reduced), answer))
+            losses.append(reduced_weight * distill(predict(reduced), answer))
     return torch.stack(losses).sum() / total_weight(pairs)
 
 
 def total_weight(pairs: list[BudgetPair]) -> float:
     """Of all budgets of a step."""
-    return sum(weight * (1 + (reduced is not None)) for _, reduced, weight in pairs)
+    return sum(pair.weight + (pair.reduced_weight if pair.reduced else 0.0) for pair in pairs)
 
 
 def distillation_loss(scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

@@ -69,19 +69,19 @@ class ElasticSegmentor(JumboSegmentor):
         step, steps = now.get("iter", 0), now.get("max_iters", 0)
         pairs = self.elastic.draw(step, step / steps if steps else 1.0)
         losses, total = {}, total_weight(pairs)
-        for prefix, (full, reduced, weight) in zip(("full", "small"), pairs, strict=False):
+        for prefix, (full, reduced, weight, reduced_weight) in zip(("full", "small"), pairs, strict=False):
             with self.norms.learning(self, full):
                 x = self.extract_feat(inputs, full)
                 logits = self.decode_head(x)
                 found = add_prefix(self.decode_head.loss_by_feat(logits, data_samples), "decode")
                 if self.with_auxiliary_head:
                     found.update(self._auxiliary_head_forward_train(x, data_samples))
+            found = {name: x * (weight / total) if "loss" in name else x for name, x in found.items()}
             if reduced is not None:
                 with self.norms.learning(self, reduced):
                     student = self.decode_head(self.extract_feat(inputs, reduced))
-                found["loss_distill"] = distillation_loss(student, logits)
-            weighted = {name: x * (weight / total) if "loss" in name else x for name, x in found.items()}
-            losses.update(add_prefix(weighted, prefix))
+                found["loss_distill"] = distillation_loss(student, logits) * (reduced_weight / total)
+            losses.update(add_prefix(found, prefix))
         return losses
 
     def extract_feat(self, inputs: torch.Tensor, budget: ComputeBudget | None = None) -> Sequence[torch.Tensor]:
