@@ -40,10 +40,11 @@ class ElasticSegmentor(JumboSegmentor):
     """One segmentor for many compute budgets (SuperViT): each step trains at four of them.
 
     At keep rate 1 the heads learn from the labels, as in ``EncoderDecoder``; at a lower one the decode head's logits
-    learn from those of the same resolution at keep rate 1, by their divergence at each pixel of the head's map. The
-    losses add up to their mean over the budgets, by their weights. All graphs of a step live until its one backward
-    pass, which takes up to three times the memory of plain training (``with_cp`` of the backbone brings it down). Batch
-    norms have statistics of their own for each budget (see ``BudgetNorms``).
+    learn from those of the same resolution at keep rate 1, by their divergence at each pixel of the head's map, or, as
+    ``distill_share`` says, from the labels too. The losses add up to their mean over the budgets, by their weights. All
+    graphs of a step live until its one backward pass, which takes up to three times the memory of plain training
+    (``with_cp`` of the backbone brings it down). Batch norms have statistics of their own for each budget (see
+    ``BudgetNorms``).
 
     Args:
         elastic: Arguments of ``ElasticBudgets``.
@@ -69,19 +70,24 @@ class ElasticSegmentor(JumboSegmentor):
         step, steps = now.get("iter", 0), now.get("max_iters", 0)
         pairs = self.elastic.draw(step, step / steps if steps else 1.0)
         losses, total = {}, total_weight(pairs)
-        for prefix, (full, reduced, weight, reduced_weight) in zip(("full", "small"), pairs, strict=False):
+        for prefix, (full, reduced, weight, share) in zip(("full", "small"), pairs, strict=False):
             with self.norms.learning(self, full):
                 x = self.extract_feat(inputs, full)
                 logits = self.decode_head(x)
                 found = add_prefix(self.decode_head.loss_by_feat(logits, data_samples), "decode")
                 if self.with_auxiliary_head:
                     found.update(self._auxiliary_head_forward_train(x, data_samples))
-            found = {name: x * (weight / total) if "loss" in name else x for name, x in found.items()}
             if reduced is not None:
                 with self.norms.learning(self, reduced):
                     student = self.decode_head(self.extract_feat(inputs, reduced))
-                found["loss_distill"] = distillation_loss(student, logits) * (reduced_weight / total)
-            losses.update(add_prefix(found, prefix))
+                if share > 0:
+                    found["loss_distill"] = share * distillation_loss(student, logits)
+                if share < 1:
+                    learned = self.decode_head.loss_by_feat(student, data_samples)
+                    learned = {name: (1 - share) * x if "loss" in name else x for name, x in learned.items()}
+                    found.update(add_prefix(learned, "reduced"))
+            weighted = {name: x * (weight / total) if "loss" in name else x for name, x in found.items()}
+            losses.update(add_prefix(weighted, prefix))
         return losses
 
     def extract_feat(self, inputs: torch.Tensor, budget: ComputeBudget | None = None) -> Sequence[torch.Tensor]:

@@ -11,12 +11,12 @@ from tests.conftest import images, tiny_model
 
 
 def test_a_step_takes_four_budgets_in_two_pairs():
-    weights = dict(small_weight=0.4, reduced_weight=0.3)
+    weights = dict(small_weight=0.4, distill_share=0.3)
     elastic = ElasticBudgets(keep_rates=[0.5, 0.7], resolutions=[0.5, 32], reduce_at=[1], fuse=False, **weights)
     seen = set()
     for step in range(60):
         (full, reduced, *of_full), (small, small_reduced, *of_small) = elastic.draw(step)
-        assert of_full == [1, 0.3] and of_small == [0.4, pytest.approx(0.12)]
+        assert of_full == [1, 0.3] and of_small == [0.4, 0.3]
         assert full == elastic.budget(1.0, None) and small == elastic.budget(1.0, small.resolution)
         assert reduced.resolution is None and small_reduced.resolution == small.resolution
         assert reduced.keep_rate == small_reduced.keep_rate
@@ -68,18 +68,18 @@ def test_distillation_is_the_divergence_and_spares_the_twin(shape):
     assert distillation_loss(teacher, teacher) == 0
 
 
-@pytest.mark.parametrize(("small", "less"), [(1.0, 1.0), (0.25, 1.0), (0.25, 0.5)])
-def test_loss_is_the_mean_over_the_budgets(small, less):
+@pytest.mark.parametrize(("small", "share"), [(1.0, 1.0), (0.25, 1.0), (0.25, 0.4), (1.0, 0.0)])
+def test_loss_is_the_mean_over_the_budgets(small, share):
     model, x, labels = tiny_model(), images(2, 3, 64, 64), torch.tensor([1, 2])
-    pairs = ElasticBudgets(keep_rates=(0.5,), resolutions=(0.5,), small_weight=small, reduced_weight=less).draw(0)
+    pairs = ElasticBudgets(keep_rates=(0.5,), resolutions=(0.5,), small_weight=small, distill_share=share).draw(0)
     loss = elastic_loss(lambda b: model(x, budget=b), lambda scores: F.cross_entropy(scores, labels), pairs)
     parts = []
     for full, reduced, *_ in pairs:
-        scores = model(x, budget=full)
-        parts += [F.cross_entropy(scores, labels), distillation_loss(model(x, budget=reduced), scores)]
+        scores, student = model(x, budget=full), model(x, budget=reduced)
+        learned = share * distillation_loss(student, scores) + (1 - share) * F.cross_entropy(student, labels)
+        parts += [F.cross_entropy(scores, labels), learned]
     assert len(parts) == 4 and len({part.item() for part in parts}) == 4
-    weights = torch.tensor([1, less, small, small * less])
-    torch.testing.assert_close(loss, (torch.stack(parts) * weights).sum() / weights.sum())
+    torch.testing.assert_close(loss, (parts[0] + parts[1] + small * (parts[2] + parts[3])) / (2 + 2 * small))
 
 
 def test_elastic_training_brings_the_budgets_together():
@@ -137,7 +137,7 @@ def test_token_dropping_is_random_and_falls_linearly():
         (lambda: ElasticBudgets(keep_rates=()), ValueError, "keep_rates is empty"),
         (lambda: ElasticBudgets(small_weight=0), ValueError, "small_weight 0: give a number above 0"),
         (lambda: ElasticBudgets(small_weight="half"), ValueError, "small_weight 'half': give a number above 0"),
-        (lambda: ElasticBudgets(reduced_weight=math.inf), ValueError, "reduced_weight inf: give a number above 0"),
+        (lambda: ElasticBudgets(distill_share=1.5), ValueError, "distill_share 1.5: give a share"),
         (lambda: ElasticBudgets(resolutions=[]), ValueError, "resolutions is empty"),
         (lambda: ElasticBudgets(keep_rates=0.5), TypeError, "give a list"),
         (lambda: ElasticBudgets(keep_rates=(0.5, 1.0)), ValueError, "rates below 1"),

@@ -40,22 +40,26 @@ def batch() -> tuple[torch.Tensor, list[SegDataSample]]:
     return images(2, 3, 32, 32), [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
 
 
-@pytest.mark.parametrize(("small", "less"), [(1.0, 1.0), (0.25, 0.5)])
-def test_labels_teach_the_full_budgets_and_these_the_others(config, small, less):
+@pytest.mark.parametrize(("small", "share"), [(1.0, 1.0), (0.25, 0.4), (0.25, 0.0)])
+def test_labels_teach_the_full_budgets_and_these_or_labels_the_others(config, small, share):
     config.model.decode_head.loss_stride = 1
-    elastic = dict(ELASTIC, small_weight=small, reduced_weight=less)
+    elastic = dict(ELASTIC, small_weight=small, distill_share=share)
     model, (x, samples) = make_elastic(config, elastic=elastic).train(), batch()
     losses = model.loss(x, samples)
-    assert set(losses) == {
-        f"{size}.{part}" for size in ("full", "small") for part in ("decode.loss_ce", "decode.acc_seg", "loss_distill")
-    }
+    parts = ["decode.loss_ce", "decode.acc_seg"]
+    parts += ["loss_distill"] * (share > 0) + ["reduced.loss_ce", "reduced.acc_seg"] * (share < 1)
+    assert set(losses) == {f"{size}.{part}" for size in ("full", "small") for part in parts}
     for size, resolution, weight in (("full", None, 1.0), ("small", 0.5, small)):
-        share = weight / ((1 + small) * (1 + less))
+        weight = weight / (2 + 2 * small)
         logits = model.decode_head(model.extract_feat(x, ComputeBudget(resolution=resolution)))
         student = model.decode_head(model.extract_feat(x, ComputeBudget(0.5, resolution=resolution)))
-        cross_entropy = model.decode_head.loss_by_feat(logits, samples)["loss_ce"]
-        torch.testing.assert_close(losses[f"{size}.decode.loss_ce"], cross_entropy * share)
-        torch.testing.assert_close(losses[f"{size}.loss_distill"], distillation_loss(student, logits) * share * less)
+        full, reduced = (model.decode_head.loss_by_feat(scores, samples)["loss_ce"] for scores in (logits, student))
+        torch.testing.assert_close(losses[f"{size}.decode.loss_ce"], full * weight)
+        if share > 0:
+            divergence = distillation_loss(student, logits)
+            torch.testing.assert_close(losses[f"{size}.loss_distill"], divergence * weight * share)
+        if share < 1:
+            torch.testing.assert_close(losses[f"{size}.reduced.loss_ce"], reduced * weight * (1 - share))
     assert model.backbone.default_budget == ComputeBudget()
 
 
