@@ -169,18 +169,21 @@ def measure_segmentation(args: argparse.Namespace) -> dict:
         width, height = cfg.frame
         side = cfg.model.backbone.patch_size
         frames = torch.randn(1, 3, -(-height // side) * side, -(-width // side) * side)
-        windows = []
-        model.backbone.register_forward_pre_hook(lambda _, inputs: windows.append(inputs[0]))
+        windows = []  # of a frame, in batches
+        hook = model.backbone.register_forward_pre_hook(lambda _, inputs: windows.append(inputs[0]))
+
+        def backbone(budget: ComputeBudget) -> None:
+            for batch in windows:
+                model.backbone(batch, budget)
 
         def whole(budget: ComputeBudget) -> None:
-            windows.clear()
             model.backbone.default_budget = budget
             model.inference(frames, [dict(img_shape=frames.shape[2:], ori_shape=frames.shape[2:])])
 
         with torch.inference_mode():
             whole(ComputeBudget())
-        (batch,) = windows  # all windows of a frame go through the network at once
-        return timed_budgets([lambda b: model.backbone(batch, b), whole], ["backbone", "whole"], args)
+        hook.remove()
+        return timed_budgets([backbone, whole], ["backbone", "whole"], args)
 
     return measure(args, [args.config.stem], test, times)
 
