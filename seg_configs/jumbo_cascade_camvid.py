@@ -1,4 +1,4 @@
-# One elastic model as a cascade: of a frame most patches are dropped on the way first, none where that is unsure. Train
+# One elastic model as a cascade: frames are read small and in part first, in full where that is unsure. Train
 # jumbo_upernet_camvid_elastic.py; then tools/calibrate.py, and tools/test.py with the calibration.json that it leaves.
 _base_ = "jumbo_upernet_camvid.py"
 trained = dict(
@@ -8,5 +8,5 @@ trained = dict(
 model = dict(
     _delete_=True,
     type="CascadeSegmentor",
-    members=[dict(budget=dict(keep_rate=0.3), **trained), dict(budget=dict(), **trained)],
+    members=[dict(budget=dict(keep_rate=0.5, resolution=5 / 7), **trained), dict(budget=dict(), **trained)],
 )
