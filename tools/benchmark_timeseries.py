@@ -386,7 +386,7 @@ def measure_small(args: argparse.Namespace) -> list[dict]:
 
 
 def hold_out(name: str, seed: int) -> dict:
-    """Scaled errors of each model on the end of a series, and the seconds that ours took."""
+    """Scaled errors of each model on the end of a series, and seconds."""
     series = getattr(sktime.datasets, f"load_{name}")()
     series = series[0] if isinstance(series, tuple) else series  # without its covariates
     y, held_out = temporal_train_test_split(series, test_size=SMALL[name])
