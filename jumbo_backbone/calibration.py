@@ -185,6 +185,7 @@ def calibrate(
     target: float | str = "last",
     unit: str = "FLOPs",
     by_loss: bool = False,
+    tolerance: float = 0.0,
 ) -> Calibration:
     """Choose a cascade's thresholds, and set them: the least mean cost whose metric on validation data is at least the
     target. Exact for two members; for more, one threshold after another until none can be bettered, from four starts.
@@ -202,18 +203,26 @@ def calibrate(
         target: Least metric, from 0 to 1, or "last": as good as the last member.
         unit: Of the costs.
         by_loss: Whether the cross-entropy counts as well.
+        tolerance: How much less than the last member's the metric may be, from 0 to 1; 0.005 is half a point. Where a
+            cheap member is as good but for chance, exactness lets the chance of few samples decide who goes on.
 
     Raises:
-        ValueError: If no thresholds reach the target, numbers do not fit the members, or there is no cross-entropy.
+        ValueError: If no thresholds reach the target, numbers do not fit the members, a target of one's own has a
+            tolerance, or there is no cross-entropy.
     """
     members = len(cascade.members)
     if len(costs) != members or not all(0 < c < math.inf for c in costs):
         raise ValueError(f"costs {list(costs)} for {members} members: give a number above 0 for each")
     if isinstance(target, str) and target != "last":
         raise ValueError(f"unknown target {target!r}: give a number from 0 to 1, or 'last'")
+    if not 0 <= tolerance < 1 or (tolerance and target != "last"):
+        raise ValueError(
+            f"tolerance {tolerance} of target {target!r}: give a number from 0 to 1 with target 'last', none with "
+            "another"
+        )
     stages = stage_groups(members, cascade.ensemble)
     values = [outcomes.metric_of(group) for group in stages]
-    least = values[-1] if target == "last" else float(target)
+    least = values[-1] - tolerance if target == "last" else float(target)
     found = choose_thresholds(outcomes, stages, costs, least, by_loss)
     cascade.thresholds = found.thresholds
     return Calibration(

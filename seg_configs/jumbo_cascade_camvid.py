@@ -1,5 +1,6 @@
-# One elastic model as a cascade: frames are read small and in part first, in full where that is unsure. Train
-# jumbo_upernet_camvid_elastic.py; then tools/calibrate.py, and tools/test.py with the calibration.json that it leaves.
+# One elastic model as a cascade: frames are read at keep rate 0.5 in half as many windows first, in full where that is
+# unsure. Train jumbo_upernet_camvid_elastic.py; then tools/calibrate.py, and tools/test.py with the calibration.json
+# that it leaves.
 _base_ = "jumbo_upernet_camvid.py"
 trained = dict(
     config="seg_configs/jumbo_upernet_camvid_elastic.py",
@@ -8,5 +9,8 @@ trained = dict(
 model = dict(
     _delete_=True,
     type="CascadeSegmentor",
-    members=[dict(budget=dict(keep_rate=0.5, resolution=5 / 7), **trained), dict(budget=dict(), **trained)],
+    members=[
+        dict(budget=dict(keep_rate=0.5), test_cfg=dict(stride=(48, 48)), name="keep 0.5, stride 48", **trained),
+        dict(budget=dict(), **trained),
+    ],
 )

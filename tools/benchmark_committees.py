@@ -2,7 +2,8 @@
 """Measure cascades against their last member: how good, how fast, and who answers.
 
 "segmentation" reads configs of cascades (see tools/calibrate.py). Their thresholds are chosen on one half of the
-validation images, in the order of their names, and tested on the other, and the other way round. "series" fits
+validation images, in the order of their names, and tested on the other, and the other way round; of several
+checkpoints the table has the means, and the standard error of the difference. "series" fits
 classifiers of series with a committee and calibrates them on their training series; they are timed on sktime's
 "numpy3D" arrays, if all series have one length, and on pandas tables, which sktime takes longer to check. It also fits
 ensembles of two networks beside one network of twice the FLOPs. "routing" times a cascade of image classifiers whose
@@ -14,6 +15,7 @@ keeps what it has, and what it lacks is measured.
 
 import argparse
 import copy
+import itertools
 import json
 import sys
 import time
@@ -45,6 +47,7 @@ from tqdm import tqdm
 
 EXAMPLES = """examples:
   %(prog)s segmentation seg_configs/jumbo_cascade_camvid.py --data-root data/camvid --json camvid.json
+  %(prog)s segmentation seg_configs/jumbo_cascade_camvid.py --checkpoints seed?/iter_1250.pth --tolerances 0 0.005
   %(prog)s series GunPoint ArrowHead archive/Libras --json series.json
   %(prog)s routing
 """
@@ -70,6 +73,29 @@ def clocked(modules: list[torch.nn.Module]) -> Iterator[list[float]]:
 
 
 def measure_segmentation(args: argparse.Namespace) -> list[dict]:
+    from jumbo_backbone.segmentation.cli import add_config_arguments, read_config
+    from jumbo_backbone.segmentation.dataset_check import require_datasets
+
+    parser, records = Parser(), []
+    add_config_arguments(parser)
+    for config in args.configs:
+        data_root = ["--data-root", args.data_root] if args.data_root else []
+        cfg = read_config(parser.parse_args([str(config), *data_root]))
+        require_datasets(cfg, splits=("val",))
+        cfg.val_dataloader.update(num_workers=0, persistent_workers=False, batch_size=1)
+        for checkpoint in args.checkpoints or [None]:
+            if checkpoint:
+                for member in cfg.model.members:
+                    member.checkpoint = str(checkpoint)
+            about = dict(config=config.stem, checkpoint=checkpoint and checkpoint.parent.name)
+            for record in cascades(cfg, args):
+                records.append(about | record)
+                keep(args, records)
+    return records
+
+
+def cascades(cfg, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """The cascade of a config, whose stages answer alone and with those before them, at every tolerance."""
     from calibrate import ask, pieces
     from mmengine.registry import init_default_scope
     from mmseg.registry import MODELS
@@ -77,57 +103,46 @@ def measure_segmentation(args: argparse.Namespace) -> list[dict]:
     import jumbo_backbone.segmentation  # noqa: F401  (registers)
     from jumbo_backbone.calibration import choose_thresholds, member_costs
     from jumbo_backbone.outcomes import stage_groups
-    from jumbo_backbone.segmentation.cli import add_config_arguments, read_config
-    from jumbo_backbone.segmentation.dataset_check import require_datasets
 
-    parser, records = Parser(), []
-    add_config_arguments(parser)
-    for config in args.configs:
-        cfg = read_config(
-            parser.parse_args([str(config), *(["--data-root", args.data_root] if args.data_root else [])])
+    init_default_scope("mmseg")
+    model = MODELS.build(cfg.model).eval()
+    cascade = model.cascade
+    images = [piece.inputs for piece in pieces(cfg, model, "cpu")]
+    outcomes = ask(cfg, model, "cpu", ensembles=True)
+    costs = member_costs(cascade, images[0])
+    half = len(images) // 2
+    parts = [torch.arange(half), torch.arange(half, len(images))]
+    for ensemble, tolerance in itertools.product((False, True), args.tolerances):
+        stages = stage_groups(len(costs), ensemble)
+        chosen = []
+        for own in parts[::-1]:  # thresholds of a half are chosen on the other one
+            there = outcomes.part(own)
+            least = there.metric_of(stages[-1]) - tolerance
+            chosen.append(choose_thresholds(there, stages, costs, least).thresholds)
+        routed = [outcomes.part(p).routed(stages, t, costs) for p, t in zip(parts, chosen, strict=True)]
+        answers = [outcomes.part(p).answers(stages, t)[0] for p, t in zip(parts, chosen, strict=True)]
+        cascade.ensemble = ensemble
+        record = dict(
+            names=cascade.names,
+            costs=costs,
+            ensemble=ensemble,
+            tolerance=tolerance,
+            samples=len(images),
+            thresholds=[[t if t <= 1 else None for t in found] for found in chosen],
+            members=[outcomes.metric_of(g) for g in stages],
+            groups={" + ".join(str(i + 1) for i in g): outcomes.metric_of(g) for g in outcomes.groups},
+            value=float(outcomes.score(torch.cat(answers).sum(dim=0))),
+            shares=np.mean([r.shares for r in routed], axis=0).tolist(),
+            flops_share=float(np.mean([r.cost for r in routed])) / costs[-1],
         )
-        require_datasets(cfg, splits=("val",))
-        cfg.val_dataloader.update(num_workers=0, persistent_workers=False, batch_size=1)
-        init_default_scope("mmseg")
-        model = MODELS.build(cfg.model).eval()
-        cascade = model.cascade
-        images = [piece.inputs for piece in pieces(cfg, model, "cpu")]
-        outcomes = ask(cfg, model, "cpu", ensembles=True)
-        costs = member_costs(cascade, images[0])
-        half = len(images) // 2
-        parts = [torch.arange(half), torch.arange(half, len(images))]
-        for ensemble in (False, True):
-            stages = stage_groups(len(costs), ensemble)
-            chosen = []
-            for own in parts[::-1]:  # thresholds of a half are chosen on the other one
-                there = outcomes.part(own)
-                chosen.append(choose_thresholds(there, stages, costs, there.metric_of(stages[-1])).thresholds)
-            routed = [outcomes.part(p).routed(stages, t, costs) for p, t in zip(parts, chosen, strict=True)]
-            answers = [outcomes.part(p).answers(stages, t)[0] for p, t in zip(parts, chosen, strict=True)]
-            cascade.ensemble = ensemble
-            record = dict(
-                config=config.stem,
-                names=cascade.names,
-                costs=costs,
-                ensemble=ensemble,
-                samples=len(images),
-                thresholds=[[t if t <= 1 else None for t in found] for found in chosen],
-                members=[outcomes.metric_of(g) for g in stages],
-                groups={" + ".join(str(i + 1) for i in g): outcomes.metric_of(g) for g in outcomes.groups},
-                value=float(outcomes.score(torch.cat(answers).sum(dim=0))),
-                shares=np.mean([r.shares for r in routed], axis=0).tolist(),
-                flops_share=float(np.mean([r.cost for r in routed])) / costs[-1],
-            )
-            for size in BATCHES:
-                record[f"batch {size}"] = time_cascade(model, images, parts, chosen, size, args)
-            records.append(record)
-            keep(args, records)
-    return records
+        for size in BATCHES:
+            record[f"batch {size}"] = time_cascade(model, images, parts, chosen, size, args)
+        yield record
 
 
 def time_cascade(model, images: list, parts: list, chosen: list, size: int, args: argparse.Namespace) -> dict:
     """Last member's time over the cascade's, the whole and in backbones alone: quartiles over the rounds."""
-    cascade, backbones = model.cascade, [m.segmentor.backbone for m in model.cascade.models]
+    cascade, backbones = model.cascade, list({m.segmentor.backbone: 0 for m in model.cascade.models})
     last = len(cascade.members) - 1
     batches = [
         (torch.cat([images[i] for i in rows.tolist()]), thresholds)
@@ -152,13 +167,24 @@ def time_cascade(model, images: list, parts: list, chosen: list, size: int, args
 
 
 def table_segmentation(records: list[dict]) -> list[list[str]]:
-    head = ["cascade", "answers", "last", "cascade", "leave", "FLOPs"]
+    """A line for each cascade: means over the checkpoints."""
+    head = ["cascade", "answers", "may lose", "last", "cascade", "difference", "leave", "FLOPs"]
     rows = [[*head, *(f"{part} x, batch {size}" for size in BATCHES for part in ("backbone", "whole"))]]
-    for r in records:
-        row = [" > ".join(r["names"]), "mean" if r["ensemble"] else "own", f"{100 * r['members'][-1]:.1f}"]
-        row += [f"{100 * r['value']:.1f}", " ".join(f"{s:.0%}" for s in r["shares"]), f"{r['flops_share']:.0%}"]
-        row += [f"{r[f'batch {s}'][part]['median']:.2f}" for s in BATCHES for part in ("backbone", "whole")]
-        rows.append(row)
+    lines = [(r["config"], r["ensemble"], r["tolerance"]) for r in records]
+    for line in dict.fromkeys(lines):
+        mine = [r for r, own in zip(records, lines, strict=True) if own == line]
+        _, ensemble, tolerance = line
+        last, value = (
+            np.array([100 * x for x in xs]) for xs in ([r["members"][-1] for r in mine], [r["value"] for r in mine])
+        )
+        off = value - last
+        spread = f" ± {off.std(ddof=1) / len(off) ** 0.5:.1f}" if len(off) > 1 else ""
+        shares, flops = np.mean([r["shares"] for r in mine], axis=0), np.mean([r["flops_share"] for r in mine])
+        row = [" > ".join(mine[0]["names"]), "mean" if ensemble else "own", f"{100 * tolerance:g}"]
+        row += [f"{last.mean():.1f}", f"{value.mean():.1f}", f"{off.mean():+.1f}{spread}"]
+        row += [" ".join(f"{s:.0%}" for s in shares), f"{flops:.0%}"]
+        timed = [[r[f"batch {s}"][part]["median"] for r in mine] for s in BATCHES for part in ("backbone", "whole")]
+        rows.append(row + [f"{np.mean(t):.2f}" for t in timed])
     return rows
 
 
@@ -331,6 +357,17 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
         sub.add_argument("--json", type=Path, metavar="FILE", help="write every raw figure and the machine's facts")
     segmentation.add_argument("configs", nargs="+", type=Path, metavar="CONFIG", help="of a CascadeSegmentor")
     segmentation.add_argument("--data-root", help="folder of the data set")
+    segmentation.add_argument(
+        "--checkpoints", nargs="+", type=Path, metavar="FILE", help="each in place of all members' own: other seeds"
+    )
+    segmentation.add_argument(
+        "--tolerances",
+        nargs="+",
+        type=number(float, 0),
+        default=[0.0],
+        metavar="MIOU",
+        help="how much less than the last member's will do, such as 0.005 (0)",
+    )
     series.add_argument("problems", nargs="+", metavar="PROBLEM", help="a folder, or a problem that sktime brings")
     kinds_of = ("kernels", "budgets", DOUBLED)
     series.add_argument(
@@ -346,6 +383,9 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     for config in getattr(args, "configs", ()):
         if not config.is_file():
             raise BadInputError(f"no config at {config}: see seg_configs")
+    for checkpoint in getattr(args, "checkpoints", None) or ():
+        if not checkpoint.is_file():
+            raise BadInputError(f"no checkpoint at {checkpoint}: give what training left")
     args.command = [Path(word).name if Path(word).is_absolute() else word for word in argv]
     return args
 

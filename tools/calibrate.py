@@ -35,6 +35,8 @@ EPILOG = """examples:
       thresholds at which the cascade is as good as its last member on the validation images
   calibrate.py seg_configs/jumbo_cascade_camvid.py --target 0.36 --unit ms
       at least 36 % mIoU at the least time on this machine
+  calibrate.py seg_configs/jumbo_cascade_camvid.py --tolerance 0.005
+      at most half a point below the last member
   test.py seg_configs/jumbo_cascade_camvid.py work_dirs/jumbo_cascade_camvid/calibration.json
       what that gives on test images; infer.py takes it as well
 
@@ -205,6 +207,17 @@ def target(text: str) -> float | str:
     return value
 
 
+def tolerance(text: str) -> float:
+    """A number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text}: an mIoU lies between 0 and 1, half a point is 0.005")
+    return value
+
+
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -214,10 +227,20 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add(
         "--target", type=target, default="last", help="least mIoU, such as 0.36, or as good as the 'last' member (last)"
     )
+    add(
+        "--tolerance",
+        type=tolerance,
+        default=0.0,
+        metavar="MIOU",
+        help="how much less than the last member's will do, such as 0.005 for half a point (0)",
+    )
     add("--unit", choices=UNITS, default=UNITS[0], help="of costs: counted, or measured on this machine (FLOPs)")
     add("--temperature", action="store_true", help="first bring the members' confidence to one scale")
     add("--pictures", type=int, default=8, metavar="N", help="images in went_on.png, 0 for none (8)")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.tolerance and args.target != "last":
+        parser.error(f"--tolerance {args.tolerance} is of --target last: lower --target {args.target} itself")
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> Calibration:
@@ -244,7 +267,7 @@ def main(argv: Sequence[str] | None = None) -> Calibration:
             outcomes.save(kept)
         example = next(pieces(cfg, model, device))
         costs = member_costs(model.cascade, example.inputs[:1], unit=args.unit, repeats=5)
-        found = calibrate(model.cascade, outcomes, costs, args.target, args.unit)
+        found = calibrate(model.cascade, outcomes, costs, args.target, args.unit, tolerance=args.tolerance)
         found.save(folder / "calibration.json")
         draw(outcomes, found, folder / "committee.png")
         if args.pictures and model.decide == "image":

@@ -1,7 +1,9 @@
 """Cascades of segmentors: cheap ones answer first, and the costly ones only what those are unsure of."""
 
+import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -29,8 +31,9 @@ class CascadeSegmentor(JumboSegmentor):
 
     Args:
         members: Cheap ones first, each ``dict(config=…, checkpoint=…)`` with, on request, ``budget``, a dict of
-            ``ComputeBudget`` arguments, and ``name``. Paths are relative to the working directory. Members of one
-            checkpoint share its weights.
+            ``ComputeBudget`` arguments, ``test_cfg``, what differs from its config's, such as a larger ``stride``
+            of the windows, and ``name``. Paths are relative to the working directory. Members of one checkpoint share
+            its weights.
         thresholds: Of all members but the last, until a calibration is loaded; without, all images go on to the last.
         confidence, ensemble: See ``Cascade``.
         decide: Whether each "image" goes on as a whole, by the mean over its pixels, or each "window" of the slide
@@ -39,7 +42,8 @@ class CascadeSegmentor(JumboSegmentor):
 
     Raises:
         FileNotFoundError: If a config or a checkpoint is missing.
-        ValueError: If members have other classes or another normalisation, or thresholds do not fit them.
+        ValueError: If members have other classes or another normalisation, thresholds do not fit them, or windows go on
+            one by one and members have other ``test_cfg``.
         TypeError: If a member with a budget has a backbone without a dial.
     """
 
@@ -61,7 +65,9 @@ class CascadeSegmentor(JumboSegmentor):
             key = str(member["config"]), str(member["checkpoint"])
             if key not in loaded:
                 loaded[key] = Trained(*key, decide == "image")
-        trained = [loaded[str(m["config"]), str(m["checkpoint"])] for m in members]
+        if decide == "window" and any(m.get("test_cfg") for m in members):
+            raise ValueError("members with a test_cfg of their own cut other windows: take decide='image'")
+        trained = [loaded[str(m["config"]), str(m["checkpoint"])].inferring(m.get("test_cfg") or {}) for m in members]
         if not trained:
             raise ValueError("members is empty: give at least one dict(config=…, checkpoint=…)")
         last = trained[-1]
@@ -147,20 +153,37 @@ class Trained(nn.Module):
         self.config, self.whole = config, whole
         self.preprocessor = Config.fromfile(config).model.data_preprocessor
         self.segmentor: EncoderDecoder = MODELS.build(Config.fromfile(config).model).eval()
+        self.test_cfg = self.segmentor.test_cfg
         self.meta = load_strictly(self.segmentor, checkpoint)
+
+    def inferring(self, test_cfg: dict[str, Any]) -> "Trained":
+        """With another ``test_cfg`` where that differs; the weights are shared."""
+        if not test_cfg:
+            return self
+        other = copy.copy(self)  # of the module alone
+        other.test_cfg = ConfigDict({**self.test_cfg, **test_cfg})
+        return other
 
     def forward(self, x: torch.Tensor, budget: ComputeBudget | None = None) -> torch.Tensor:
         """Images or windows (B, C, H, W) to scores (B, K, H, W)."""
         metas = [dict(img_shape=x.shape[2:], ori_shape=x.shape[2:]) for _ in x]
         ask = self.segmentor.inference if self.whole else self.segmentor.encode_decode
-        if budget is None:
+        with ExitStack() as stack:
+            stack.enter_context(changed(self.segmentor, "test_cfg", self.test_cfg))
+            if budget is not None:
+                stack.enter_context(changed(self.segmentor.backbone, "default_budget", budget))
             return ask(x, metas)
-        backbone = self.segmentor.backbone
-        before, backbone.default_budget = backbone.default_budget, budget
-        try:
-            return ask(x, metas)
-        finally:
-            backbone.default_budget = before
+
+
+@contextmanager
+def changed(owner: object, name: str, value: object) -> Iterator[None]:
+    """An attribute has another value for a while."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
 
 
 def require_alike(one: Trained, other: Trained) -> None:
@@ -196,9 +219,10 @@ def valid_pixels(inputs: torch.Tensor, metas: Sequence[dict]) -> torch.Tensor | 
 
 
 def _name(member: dict, model: Trained, members: Sequence[dict]) -> str:
-    """The checkpoint's folder, if members are of several, and the budget."""
+    """The checkpoint's folder, if members are of several, the budget, and what differs in ``test_cfg``."""
     several = len({str(m["checkpoint"]) for m in members}) > 1
     parts = [os.path.basename(os.path.dirname(str(member["checkpoint"])))] if several else []
     if not several or member.get("budget"):
         parts.append(str(ComputeBudget(**member.get("budget") or {})))
+    parts += [f"{key} {value}" for key, value in (member.get("test_cfg") or {}).items()]
     return ", ".join(filter(None, parts)) or os.path.basename(str(member["checkpoint"]))

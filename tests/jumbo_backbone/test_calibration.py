@@ -63,6 +63,20 @@ def test_two_members_get_the_best_threshold_there_is(seed, grid, ensemble, targe
     assert found.expected_cost == pytest.approx(min(cost for metric, cost in every if metric >= least - 1e-9))
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("grid", [(), (4, 4)])
+def test_what_may_be_lost_is_cost_that_is_saved(grid, seed):
+    models, labels = members(2, grid=grid, seed=seed)
+    cascade = Cascade(models, [0.5])
+    outcomes = ask_all(cascade, in_batches(labels))
+    last = outcomes.metric_of((1,))
+    for tolerance in (0.0, 0.05, 0.1):
+        found = calibrate(cascade, outcomes, COSTS[:2], tolerance=tolerance)
+        own = calibrate(cascade, outcomes, COSTS[:2], last - tolerance)
+        assert found == own and found.value >= last - tolerance - 1e-9
+    assert found.expected_cost < calibrate(cascade, outcomes, COSTS[:2]).expected_cost
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_by_loss_none_leaves_whose_cross_entropy_tells_that_the_last_member_is_better(seed):
     models, labels = members(2, samples=25, seed=seed)
@@ -213,6 +227,9 @@ BAD = [
     (lambda c, o: calibrate(c, o, [1]), r"costs \[1\] for 2 members"),
     (lambda c, o: calibrate(c, o, [1, 0]), "above 0"),
     (lambda c, o: calibrate(c, o, [1, 2], "best"), "unknown target 'best'"),
+    (lambda c, o: calibrate(c, o, [1, 2], tolerance=-0.1), "tolerance -0.1 of target 'last'"),
+    (lambda c, o: calibrate(c, o, [1, 2], tolerance=1), "from 0 to 1"),
+    (lambda c, o: calibrate(c, o, [1, 2], 0.5, tolerance=0.1), "none with another"),
     (lambda c, o: calibrate(c, dataclasses.replace(o, losses=None), [1, 2], by_loss=True), "no cross-entropy"),
     (lambda c, o: calibrate(Cascade([c, c], [1], ensemble=True), o, [1, 2]), r"members \(0, 1\) were not validated"),
     (lambda c, o: ask_all(c, []), "no batches"),

@@ -23,17 +23,27 @@ def test_segmentation(tool, tmp_path, capsys):
     write_config(tmp_path)
     cascade = write_cascade(tmp_path, "cascade")
     path = tmp_path / "raw.json"
-    assert tool.main(["segmentation", str(cascade), "--repeats", "2", "--json", str(path)]) == 0
-    own, mean = json.loads(path.read_text())["results"]
-    assert (own["ensemble"], mean["ensemble"]) == (False, True) and own["samples"] == 6
-    for record in (own, mean):
+    options = ["--checkpoints", *(str(tmp_path / f"{name}.pth") for name in ("first", "second"))]
+    options += ["--tolerances", "0", "0.9"]
+    assert tool.main(["segmentation", str(cascade), "--repeats", "1", "--json", str(path), *options]) == 0
+    records = json.loads(path.read_text())["results"]
+    assert [(r["ensemble"], r["tolerance"]) for r in records[:4]] == [(False, 0), (False, 0.9), (True, 0), (True, 0.9)]
+    assert len(records) == 8 and records[0]["samples"] == 6
+    for own, mean in zip(records[:2] + records[4:6], records[2:4] + records[6:], strict=True):
+        assert own["groups"]["1 + 2"] == mean["groups"]["1 + 2"] == mean["members"][1]
+    for exact, within in zip(records[::2], records[1::2], strict=True):
+        assert within["shares"][0] >= exact["shares"][0]
+    assert any(r["shares"][0] > 0.5 for r in records if r["tolerance"])
+    for record in records:
         assert sum(record["shares"]) == pytest.approx(1) and len(record["thresholds"]) == 2
         went_on = record["shares"][1]  # the first costs a part of the second, who pays it, too
         expected = record["costs"][0] / record["costs"][1] + went_on
         assert record["flops_share"] == pytest.approx(expected, rel=1e-6)
-        assert record["groups"]["1 + 2"] == mean["members"][1]
         assert record["batch 1"]["whole"]["median"] > 0 and record["batch 16"]["backbone"]["median"] > 0
-    assert "first > second" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("first > second") == 4
+    own = {r["value"] for r in records if (r["ensemble"], r["tolerance"]) == (False, 0)}
+    row = tool.table_segmentation(records)[1]
+    assert float(row[4]) == pytest.approx(100 * np.mean(list(own)), abs=0.06) and "±" in row[5]
 
 
 def test_series(tool, tmp_path, capsys, monkeypatch):
@@ -65,7 +75,12 @@ def test_routing(tool, capsys):
 
 @pytest.mark.parametrize(
     ("words", "told"),
-    [(["segmentation", "none.py"], "no config at none.py"), (["routing", "--repeats", "0"], "at least 1")],
+    [
+        (["segmentation", "none.py"], "no config at none.py"),
+        (["segmentation", __file__, "--checkpoints", "none.pth"], "no checkpoint at none.pth"),
+        (["segmentation", __file__, "--tolerances", "-1"], "at least 0"),
+        (["routing", "--repeats", "0"], "at least 1"),
+    ],
 )
 def test_bad_input(tool, capsys, words, told):
     try:

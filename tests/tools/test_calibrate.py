@@ -87,11 +87,13 @@ def test_infer_takes_a_cascade(folder, calibrated, tmp_path):
     assert (tmp_path / f"{image.stem}_labels.png").is_file()
 
 
-@pytest.mark.parametrize("options", [["--temperature"], ["--unit", "ms"]])
+@pytest.mark.parametrize("options", [["--temperature"], ["--unit", "ms"], ["--tolerance", "0.9"]])
 def test_ways_to_calibrate(folder, calibrate, options):
     found = calibrate([str(folder / "cascade.py"), "--work-dir", str(folder / "other"), "--pictures", "0", *options])
     assert (found.temperatures != [1.0, 1.0]) == ("--temperature" in options)
     assert found.unit == ("ms" if "ms" in options else "FLOPs") and min(found.costs) > 0
+    if "--tolerance" in options:
+        assert found.shares == [1.0, 0.0] and found.target == pytest.approx(found.member_values[1] - 0.9)
 
 
 def test_windows_go_on_one_by_one(folder, calibrate):
@@ -106,6 +108,9 @@ BAD = {
     "target": (["cascade.py"], ["--target", "0.999"], "the best is"),
     "number": (["cascade.py"], ["--target", "38"], "between 0 and 1"),
     "word": (["cascade.py"], ["--target", "best"], "neither 'last' nor a number"),
+    "points": (["cascade.py"], ["--tolerance", "1"], "half a point is 0.005"),
+    "no points": (["cascade.py"], ["--tolerance", "little"], "'little' is no number"),
+    "tolerance of a number": (["cascade.py"], ["--target", "0.3", "--tolerance", "0.01"], "lower --target 0.3 itself"),
 }
 
 

@@ -93,6 +93,23 @@ def test_members_of_two_checkpoints_window_by_window(folder):
     torch.testing.assert_close(found, slide_inference(answer, x, 3, crop, stride, 8), atol=1e-5, rtol=1e-5)
 
 
+def test_members_of_one_checkpoint_with_other_windows(folder):
+    x, slide = images(2, 3, 48, 64), dict(mode="slide", crop_size=(32, 32), stride=(32, 32))
+    coarse = member(folder, budget=CHEAP, test_cfg=slide)
+    cascade = make(folder, coarse, member(folder), thresholds=[0.0])
+    assert cascade.cascade.names[0].endswith("stride (32, 32)") and cascade.test_cfg.mode == "whole"
+    first, second = cascade.cascade.models
+    assert first.segmentor is second.segmentor
+    with torch.inference_mode():
+        found = cascade.inference(x, metas(x))
+        cascade.cascade.thresholds = [float("inf")]
+        torch.testing.assert_close(cascade.inference(x, metas(x)), alone(folder, x))
+    windows = [alone(folder, x[:, :, y : y + 32, z : z + 32], budget=CHEAP) for y in (0, 16) for z in (0, 32)]
+    expected = torch.cat([torch.cat(windows[:2], dim=3), torch.cat(windows[2:], dim=3)[:, :, 16:]], dim=2)
+    torch.testing.assert_close(found[:, :, :16], expected[:, :, :16])
+    torch.testing.assert_close(found[:, :, 32:], expected[:, :, 32:])
+
+
 def test_a_segmentor_of_mmsegmentation_is_a_member_too(folder):
     stock = folder / "stock.py"
     stock.write_text(f"_base_ = {str(folder / 'tiny.py')!r}\nmodel = dict(type='EncoderDecoder')\n")
@@ -170,6 +187,7 @@ BAD = {
     "thresholds": (lambda f: make(f, member(f), thresholds=[0.5]), ValueError, "1 thresholds for 1 members"),
     "decide": (lambda f: make(f, member(f), decide="pixel"), ValueError, "image, window"),
     "budget": (lambda f: make(f, member(f, budget=dict(keep_rate=2))), ValueError, "keep_rate 2"),
+    "windows": (lambda f: make(f, member(f, test_cfg=dict(stride=8)), decide="window"), ValueError, "decide='image'"),
     "classes": (lambda f: make(f, member(f), member(f, "four")), ValueError, "3 maps of scores, .* 4"),
     "names": (lambda f: make(f, member(f), member(f, "named")), ValueError, "name other classes"),
     "mean": (lambda f: make(f, member(f), member(f, "dark", "tiny")), ValueError, "with mean=.*prepared once"),
