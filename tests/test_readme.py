@@ -318,6 +318,14 @@ def test_what_elastic_training_costs_is_the_raw_file():
         return mean(mious[1][seed] - mious[0][seed] for seed in seeds)
 
     text = " ".join(README.split())
+    ahead = []
+    for tested in (dict(keep_rate=k, resolution=r) for k in (1.0, 0.7, 0.5) for r in (None, 5 / 7)):
+        of = [m for m in metrics if m["tested"] == tested and m["run"]["iterations"] == 1250]
+        kinds = (dict(kind="elastic", trained=None), dict(kind="alone", trained=tested))
+        mious = [[m["metric"] for m in of if m["run"].items() >= kind.items()] for kind in kinds]
+        assert [len(m) for m in mious] == [3, 3]
+        ahead.append(mean(mious[0]) - mean(mious[1]))
+    assert f"{min(ahead):+.1f} to {max(ahead):+.1f} points in the mean" in text
     twins = behind("elastic, twins teach at a quarter of the weight", "alone", 1250)
     assert f"it was {twins:.1f} points behind" in text
     assert f"run afterwards, has {-behind('elastic', 'alone', 1250, seeds=[2]):+.1f} at" in text
