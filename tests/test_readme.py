@@ -302,7 +302,8 @@ def test_tables_of_budgets_are_the_raw_files(kind):
 
 
 def test_what_elastic_training_costs_is_the_raw_file():
-    metrics = json.loads((BENCHMARKS / "cpu_budgets_segmentation.json").read_text())["results"]["metrics"]
+    results = json.loads((BENCHMARKS / "cpu_budgets_segmentation.json").read_text())["results"]
+    metrics, times = results["metrics"], results["times"]
     full = {"keep_rate": 1.0, "resolution": None}
 
     def behind(elastic, alone, iterations, seeds=(0, 1, 2)):
@@ -326,6 +327,14 @@ def test_what_elastic_training_costs_is_the_raw_file():
         assert [len(m) for m in mious] == [3, 3]
         ahead.append(mean(mious[0]) - mean(mious[1]))
     assert f"{min(ahead):+.1f} to {max(ahead):+.1f} points in the mean" in text
+    reduced, smaller = both = [dict(keep_rate=k, resolution=r) for k, r in ((0.5, None), (1.0, 5 / 7))]
+    ms = [t["seconds"]["median"] for b in both for t in times if (t["part"], t["tested"]) == ("backbone", b)]
+    own = [m for m in metrics if m["run"].items() >= dict(kind="elastic", iterations=1250).items()]
+    gain = mean(m["metric"] for m in own if m["tested"] == reduced) - mean(
+        m["metric"] for m in own if m["tested"] == smaller
+    )
+    assert f"takes {ms[0] / ms[1]:.1f} times the backbone's time of 0.714" in text
+    assert f"is {gain:.1f} points better" in text
     twins = behind("elastic, twins teach at a quarter of the weight", "alone", 1250)
     assert f"it was {twins:.1f} points behind" in text
     assert f"run afterwards, has {-behind('elastic', 'alone', 1250, seeds=[2]):+.1f} at" in text
