@@ -1,4 +1,4 @@
-# One elastic model as a cascade: frames are read at keep rate 0.5 in half as many windows first, in full where that is
+# One elastic model as a cascade: frames are read at keep rate 0.5 in two windows of five first, in full where that is
 # unsure. Train jumbo_upernet_camvid_elastic.py; then tools/calibrate.py, and tools/test.py with the calibration.json
 # that it leaves.
 _base_ = "jumbo_upernet_camvid.py"
@@ -10,7 +10,7 @@ model = dict(
     _delete_=True,
     type="CascadeSegmentor",
     members=[
-        dict(budget=dict(keep_rate=0.5), test_cfg=dict(stride=(48, 48)), name="keep 0.5, stride 48", **trained),
+        dict(budget=dict(keep_rate=0.5), test_cfg=dict(stride=(64, 64)), name="keep 0.5, stride 64", **trained),
         dict(budget=dict(), **trained),
     ],
 )
