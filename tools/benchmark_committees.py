@@ -15,6 +15,7 @@ keeps what it has, and what it lacks is measured.
 
 import argparse
 import copy
+import functools
 import itertools
 import json
 import sys
@@ -107,9 +108,9 @@ def cascades(cfg, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     init_default_scope("mmseg")
     model = MODELS.build(cfg.model).eval()
     cascade = model.cascade
-    images = [piece.inputs for piece in pieces(cfg, model, "cpu")]
+    images = [(piece.inputs, piece.valid) for piece in pieces(cfg, model, "cpu")]
     outcomes = ask(cfg, model, "cpu", ensembles=True)
-    costs = member_costs(cascade, images[0])
+    costs = member_costs(cascade, images[0][0])
     half = len(images) // 2
     parts = [torch.arange(half), torch.arange(half, len(images))]
     for ensemble, tolerance in itertools.product((False, True), args.tolerances):
@@ -141,21 +142,27 @@ def cascades(cfg, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 
 def time_cascade(model, images: list, parts: list, chosen: list, size: int, args: argparse.Namespace) -> dict:
-    """Last member's time over the cascade's, the whole and in backbones alone: quartiles over the rounds."""
+    """Last member's time over the cascade's, the whole and in backbones alone: quartiles over the rounds. And how many
+    images left at each stage."""
     cascade, backbones = model.cascade, list({m.segmentor.backbone: 0 for m in model.cascade.models})
     last = len(cascade.members) - 1
     batches = [
-        (torch.cat([images[i] for i in rows.tolist()]), thresholds)
+        (*stacked([images[i] for i in rows.tolist()]), thresholds)
         for part, thresholds in zip(parts, chosen, strict=True)
         for rows in part.split(size)
     ]
     whole, inner = [], []
+    left = torch.zeros(last + 1, dtype=torch.long)
     with torch.inference_mode(), clocked(backbones) as seconds:
+        for batch, valid, thresholds in batches:  # warms up, too
+            cascade.thresholds = thresholds
+            left += torch.bincount(cascade.route(batch, valid=valid).stage, minlength=last + 1)
         for _ in tqdm(range(args.repeats), desc=f"batch {size}", leave=False, disable=None):
             taken = {"cascade": [0.0, 0.0], "last": [0.0, 0.0]}
-            for batch, thresholds in batches:
+            for batch, valid, thresholds in batches:
                 cascade.thresholds = thresholds
-                for name, call in (("cascade", lambda x: cascade(x)), ("last", lambda x: cascade.ask(last, x))):
+                route = functools.partial(cascade.route, valid=valid)
+                for name, call in (("cascade", route), ("last", functools.partial(cascade.ask, last))):
                     seconds.clear()
                     start = time.perf_counter()
                     call(batch)
@@ -163,7 +170,13 @@ def time_cascade(model, images: list, parts: list, chosen: list, size: int, args
                     taken[name][1] += sum(seconds)
             whole.append(taken["last"][0] / taken["cascade"][0])
             inner.append(taken["last"][1] / taken["cascade"][1])
-    return dict(whole=quartiles(whole), backbone=quartiles(inner))
+    return dict(whole=quartiles(whole), backbone=quartiles(inner), left=left.tolist())
+
+
+def stacked(images: list[tuple[torch.Tensor, torch.Tensor | None]]) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Pixels, and which of them count, of several images in a batch."""
+    inputs, valid = zip(*images, strict=True)
+    return torch.cat(inputs), None if valid[0] is None else torch.cat(valid)
 
 
 def table_segmentation(records: list[dict]) -> list[list[str]]:

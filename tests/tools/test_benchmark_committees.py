@@ -19,7 +19,7 @@ def tool():
 
 def test_segmentation(tool, tmp_path, capsys):
     pytest.importorskip("mmseg")
-    write_pairs(tmp_path, 6)
+    write_pairs(tmp_path, 6, size=(34, 52))  # padded, which does not count
     write_config(tmp_path)
     cascade = write_cascade(tmp_path, "cascade")
     path = tmp_path / "raw.json"
@@ -39,6 +39,9 @@ def test_segmentation(tool, tmp_path, capsys):
         went_on = record["shares"][1]  # the first costs a part of the second, who pays it, too
         expected = record["costs"][0] / record["costs"][1] + went_on
         assert record["flops_share"] == pytest.approx(expected, rel=1e-6)
+        assert [n / 6 for n in record["batch 1"]["left"]] == pytest.approx(
+            record["shares"]
+        )  # what is timed is what is told
         assert record["batch 1"]["whole"]["median"] > 0 and record["batch 16"]["backbone"]["median"] > 0
     assert capsys.readouterr().out.count("first > second") == 4
     own = {r["value"] for r in records if (r["ensemble"], r["tolerance"]) == (False, 0)}
