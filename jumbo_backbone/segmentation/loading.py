@@ -4,8 +4,14 @@ import os
 import textwrap
 from pathlib import Path
 
+import numpy as np
+import torch
 from mmengine.runner.checkpoint import _load_checkpoint
 from torch import nn
+
+# In the message hub of every checkpoint there are metrics of this type, which mmengine's own list of what may be
+# unpickled lacks: it would warn, and load the file unsafely.
+torch.serialization.add_safe_globals([np.dtypes.Float32DType])
 
 
 def load_strictly(model: nn.Module, path: str | os.PathLike) -> dict:

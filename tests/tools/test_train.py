@@ -208,6 +208,10 @@ def test_the_real_pair_of_ade20k(run, tmp_path):
     assert re.search(r"\|\s+wall\s+\|", output) and re.search(r"\|\s+flag\s+\|", output)  # first and last of 150
 
 
+def test_what_training_left_is_loaded_safely(run, trained, data, tmp_path):
+    assert "safely load" not in run("test.py", data[1], trained[0] / "iter_8.pth", cwd=tmp_path)
+
+
 # ---- wrong inputs
 
 
