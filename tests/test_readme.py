@@ -358,6 +358,16 @@ def test_tables_of_committees_are_the_raw_files(kind):
         assert f"difference {unseen:+.1f}, that of the twelve {first:+.1f})" in README
 
 
+def test_committees_of_networks_alone_are_the_raw_file():
+    results = json.loads((BENCHMARKS / "cpu_committees_networks.json").read_text())["results"]
+    with imported_tool("benchmark_committees") as tool:
+        for row in tool.table_series(results)[-4:]:
+            assert "| " + " | ".join(row) + " |" in README
+    doubled = [r["accuracy"] for r in results if r["committee"] == "doubled"]
+    ahead = [100 * (a["two"] - a["wide"]) for a in doubled]
+    assert f"are {mean(ahead):.1f} ± {stdev(ahead) / len(ahead) ** 0.5:.1f} points better" in " ".join(README.split())
+
+
 def test_price_of_routing_is_the_raw_file():
     (record,) = json.loads((BENCHMARKS / "cpu_committees_routing.json").read_text())["results"]
     assert f"takes {record['share_of_member']['median']:.1%} of the time of a pico model" in README
