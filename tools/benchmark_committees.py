@@ -173,10 +173,10 @@ def time_cascade(model, images: list, parts: list, chosen: list, size: int, args
     return dict(whole=quartiles(whole), backbone=quartiles(inner), left=left.tolist())
 
 
-def stacked(images: list[tuple[torch.Tensor, torch.Tensor | None]]) -> tuple[torch.Tensor, torch.Tensor | None]:
+def stacked(images: list[tuple[torch.Tensor, torch.Tensor | None]]) -> tuple[torch.Tensor, torch.Tensor]:
     """Pixels, and which of them count, of several images in a batch."""
-    inputs, valid = zip(*images, strict=True)
-    return torch.cat(inputs), None if valid[0] is None else torch.cat(valid)
+    valid = [torch.ones_like(x[:, 0], dtype=torch.bool) if v is None else v for x, v in images]
+    return torch.cat([x for x, _ in images]), torch.cat(valid)
 
 
 def table_segmentation(records: list[dict]) -> list[list[str]]:
