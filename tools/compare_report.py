@@ -10,14 +10,8 @@ import numpy as np
 import pandas as pd
 from benchmark import replacing
 from compare_experiments import Experiment
-from compare_stats import (
-    critical_difference,
-    growth_exponent,
-    mean_ranks,
-    paired,
-    plot_critical_difference,
-    trend,
-)
+from compare_plots import growth_of_seconds, medians, norms_of_patches, ranks_on_a_line
+from compare_stats import critical_difference, growth_exponent, mean_ranks, paired, trend
 from matplotlib.figure import Figure
 
 INTRODUCTION = """\
@@ -239,9 +233,8 @@ def compared(experiment: Experiment, name: str, wide: pd.DataFrame, ours: str, o
     listed = ", ".join(f"{model} {rank:.2f}" for model, rank in zip(wide.columns, ranks, strict=True))
     yield f"Mean ranks on {len(complete)} problems{where}: {listed}.\n"
     if not name:
-        figure = Figure(figsize=(7, 2.2))
         difference = critical_difference(len(ranks), len(complete))
-        plot_critical_difference(figure.add_subplot(), list(map(str, wide.columns)), ranks, difference)
+        figure = ranks_on_a_line(list(map(str, wide.columns)), ranks, difference)
         yield picture(figure, out / f"{experiment.name}_ranks.png", "mean ranks and critical difference")
 
 
@@ -275,18 +268,7 @@ def norms(frame: pd.DataFrame, path: Path) -> Iterator[str]:
         rows.append([str(model), *(f"{v:.2f}" for v in (q[:, 7:] / q[:, 4:5]).mean(axis=0))])
     yield "Lengths of the patch tokens after the last block; artefacts would be several times as long as the median:\n"
     yield table(rows)
-    first = frame.drop_duplicates("model")
-    figure = Figure(figsize=(2.2 * len(first), 4.2))
-    for i, (_, run) in enumerate(first.iterrows()):
-        counts = np.array(run.norm_histogram) / np.sum(run.norm_histogram)
-        ax = figure.add_subplot(2, len(first), i + 1)
-        ax.set_title(run.model, fontsize=9)
-        ax.bar(np.linspace(0, 6, len(counts), endpoint=False), counts, width=6 / len(counts), align="edge")
-        ax.set(yscale="log", ylim=(1e-5, 1), xlabel="length / median")
-        ax = figure.add_subplot(2, len(first), len(first) + i + 1)
-        ax.imshow(np.array(run.norm_maps[0]) / run.norm_quantiles[4], vmin=0, vmax=2)
-        ax.axis("off")
-    figure.tight_layout()
+    figure = norms_of_patches(frame.drop_duplicates("model").set_index("model").to_dict("index").items())
     what = "distribution of the lengths of patch tokens, and a map of one image"
     yield picture(figure, path, what)
 
@@ -302,25 +284,36 @@ def growth(experiment: Experiment, records: list[dict], out: Path) -> Iterator[s
     rows = [[f"{n:,}", f"{row.fit_seconds:.2f}", f"{row.predict_seconds:.3f}"] for n, row in means.iterrows()]
     yield table([[size, "fit s", "predict s"], *rows])
     if len(means) >= 3:
-        texts = []
-        for what in means:
-            slope, error = growth_exponent(means.index.to_numpy(), means[what].to_numpy())
-            texts.append(f"{what.removesuffix('_seconds')} grows as {size} to the power of {slope:.2f} ± {error:.2f}")
+        sizes = means.index.to_numpy()
+        timed = {name.removesuffix("_seconds"): column.to_numpy() for name, column in means.items()}
+        fitted = {what: growth_exponent(sizes, seconds) for what, seconds in timed.items()}
+        texts = [f"{what} grows as {size} to the power of {n:.2f} ± {error:.2f}" for what, (n, error) in fitted.items()]
         yield f"Over the whole range, {', '.join(texts)}.\n"
+        figure = growth_of_seconds(sizes, timed, {what: n for what, (n, _) in fitted.items()}, size)
+        yield picture(figure, out / f"{experiment.name}.png", f"seconds over {size}")
 
 
 def program(experiment: Experiment, records: list[dict], out: Path) -> Iterator[str]:
     """What the program measured, by the columns that the experiment names: each the key of a figure, or that and the
-    unit to show it in."""
+    unit to show it in; and a picture, if it names what lines, x and y are to be."""
     columns: dict[str, str | dict] = experiment.report["columns"]
     rows = [[*(f for f in experiment.factors if f != "seed"), *columns, *["machine"] * several(records)]]
-    for record in sorted(records, key=lambda r: places(experiment, list(r["cell"]))(r["cell"].values())):
+    records = sorted(records, key=lambda r: places(experiment, list(r["cell"]))(r["cell"].values()))
+    for record in records:
         for result in record["figures"]["results"]:
             levels = [str(v) for f, v in record["cell"].items() if f != "seed"]
             told = [c if isinstance(c, dict) else dict(key=c) for c in columns.values()]
             cells = [shown(result.get(c["key"]), c.get("unit", 1)) for c in told]
             rows.append([*levels, *cells, *[str(record["machine"])] * several(records)])
     yield table(rows)
+    if plot := experiment.report.get("plot"):
+        lines: dict[str, list] = {}
+        for record in records:
+            for result in record["figures"]["results"]:
+                told = result | record["cell"]
+                lines.setdefault(told[plot["lines"]], []).append((told[plot["x"]], result[plot["y"]]))
+        figure = medians(lines, plot["x"].replace("_", " "), plot["label"])
+        yield picture(figure, out / f"{experiment.name}.png", plot["label"])
 
 
 def shown(value: Any, unit: float = 1) -> str:

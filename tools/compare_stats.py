@@ -4,7 +4,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.axes import Axes
 from scipy import stats
 
 _LEAST_PAIRS = 6  # below, no order of signs is rarer than 5 % by Wilcoxon's test
@@ -100,30 +99,3 @@ def growth_exponent(sizes: np.ndarray, seconds: np.ndarray) -> tuple[float, floa
         raise ValueError(f"{len(set(sizes))} sizes: give at least 3")
     line = stats.linregress(np.log(sizes), np.log(seconds))
     return float(line.slope), float(line.stderr)
-
-
-def plot_critical_difference(ax: Axes, names: list[str], ranks: np.ndarray, difference: float) -> None:
-    """Mean ranks on a line, 1 on the right; bars join models that are not told apart (Demšar, 2006, figure 1)."""
-    order = np.argsort(ranks)
-    k = len(names)
-    ax.set_xlim(k + 0.5, 0.5)
-    ax.hlines(0, 1, k, color="black")
-    for rank in range(1, k + 1):
-        ax.vlines(rank, 0, 0.12, color="black")
-        ax.text(rank, 0.2, str(rank), ha="center", va="bottom")
-    groups = [(i, max(j for j in range(i, k) if ranks[order[j]] - ranks[order[i]] < difference)) for i in range(k)]
-    groups = [(i, j) for i, j in groups if j > i and not any(a <= i and j <= b and (a, b) != (i, j) for a, b in groups)]
-    for level, (i, j) in enumerate(groups):
-        ax.hlines(-0.25 - 0.2 * level, ranks[order[i]] - 0.03, ranks[order[j]] + 0.03, color="black", linewidth=4)
-    below = -0.25 - 0.2 * len(groups)
-    for place, model in enumerate(order):
-        better = place < (k + 1) // 2
-        depth = below - 0.35 * (place if better else k - 1 - place) - 0.2
-        edge = 0.55 if better else k + 0.45
-        ax.plot([ranks[model], ranks[model], edge], [0, depth, depth], color="0.4", linewidth=1)
-        text = f"{names[model]} {ranks[model]:.2f}"
-        ax.text(edge, depth + 0.03, text, ha="right" if better else "left", va="bottom")
-    ax.hlines(0.75, k, k - difference, color="tab:red", linewidth=2)
-    ax.text(k, 0.82, f"critical difference {difference:.2f}", color="tab:red", va="bottom", ha="left")
-    ax.set_ylim(below - 0.35 * ((k + 1) // 2) - 0.2, 1.3)
-    ax.axis("off")

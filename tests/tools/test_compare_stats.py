@@ -75,15 +75,3 @@ def test_a_trend_is_a_rank_correlation(stats):
 def test_too_little_is_refused(stats, call):
     with pytest.raises(ValueError, match="give"):
         call(stats)
-
-
-def test_bars_join_only_what_is_not_told_apart(stats):
-    from matplotlib.figure import Figure
-
-    ax = Figure().add_subplot()
-    stats.plot_critical_difference(ax, ["a", "b", "c"], np.array([1.1, 1.4, 2.9]), 0.5)
-    bars = [c for c in ax.collections if c.get_linewidth()[0] == 4]
-    assert len(bars) == 1
-    (segment,) = bars[0].get_segments()
-    assert segment[:, 0].min() < 1.1 < 1.4 < segment[:, 0].max() < 2.9
-    assert [t.get_text() for t in ax.texts if "a " in t.get_text()] == ["a 1.10"]
