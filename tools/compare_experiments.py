@@ -37,6 +37,7 @@ class Experiment:
         factors: Levels by factor: a table of settings by name, or a list of values of the setting of that name.
         quick: Settings of the reduced report, and under "only" the levels that it takes.
         report: What to make of the figures (see compare_report.py).
+        note: What its readers have to know of how it is answered.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Experiment:
     factors: dict[str, dict[str, Any] | list[Any]]
     quick: dict[str, Any]
     report: dict[str, Any]
+    note: str = ""
 
     @classmethod
     def load(cls, path: Path) -> "Experiment":

@@ -2,6 +2,7 @@
 
 import json
 import math
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ def section(experiment: Experiment, machines: list[dict], records: list[dict], o
     """Paragraphs of one experiment."""
     runs = experiment.runs(quick)
     yield f"## {experiment.question}\n"
+    if experiment.note:
+        yield f"{textwrap.fill(' '.join(experiment.note.split()), 120)}\n"
     yield f"`{experiment.name}`, {len(records)} of {len(runs)} runs.\n"
     if records:
         numbers = {i: n for n, i in enumerate(sorted({r["machine"] for r in records}), start=1)}

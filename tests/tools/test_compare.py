@@ -34,8 +34,11 @@ def call(compare, folder):
     return run
 
 
-EXPERIMENT = """
+EXPERIMENT = '''
 question = "Which answers?"
+note = """
+By the tests
+alone."""
 kind = "classification"
 [settings]
 params = {{ num_kernels = 84, max_epochs = 1, embed_dim = 8, num_heads = 2, depth = 1, pretrain_epochs = 1 }}
@@ -56,7 +59,7 @@ scale = 100
 rows = "problem"
 columns = "model"
 pairs = ["seed"]
-"""
+'''
 
 
 @pytest.fixture
@@ -106,6 +109,7 @@ def test_a_run_that_breaks_leaves_the_others_and_what_is_there_is_not_run_again(
     page = (folder / "out.md").read_text()
     figure = 100 * results["results"][0]["figures"]["accuracy"]
     assert f"| UnitTest | {figure:.2f} |" in page
+    assert "## Which answers?\n\nBy the tests alone.\n\n" in page
     assert "Not run: seed 1; model broken" in page
     assert "| class token | 1 |" in page
 
