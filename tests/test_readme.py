@@ -45,6 +45,23 @@ def test_figures_in_the_text_are_the_raw_files():
     assert f"small ran at {rates[0] / rates[1]:.3f} of its float32 speed" in text
 
 
+def test_speed_in_bfloat16_and_compiled_is_the_raw_file():
+    text = " ".join(README.split())
+    records = json.loads((ROOT / "docs" / "results" / "speed.json").read_text())["results"]
+    sentences = dict(
+        bfloat16="run at {} to {} and base at {}", compiled="run at {} to {} of their compiled twins and base at {}"
+    )
+    for mode, told in sentences.items():
+        ratios = {
+            r["cell"]["preset"]: r["figures"]["results"][1]["ratio"]["median"]
+            for r in records
+            if r["cell"]["setting"] == f"224 px, batch 16, {mode}"
+        }
+        base = ratios.pop("base")
+        assert len(ratios) == 4
+        assert told.format(*(f"{r:.3f}" for r in (min(ratios.values()), max(ratios.values()), base))) in text
+
+
 def test_figures_of_segmentation_are_the_raw_files():
     text = " ".join(README.split())
     ours = {}
