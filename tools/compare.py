@@ -46,10 +46,10 @@ def missing(experiment: Experiment, args: argparse.Namespace, results: dict[str,
 
 def run(args: argparse.Namespace) -> int:
     """Run what is missing; the number of runs that broke."""
-    from compare_kinds import lacks  # takes seconds, which a list or a report need not wait for
+    from compare_kinds import TIMED, device_of, lacks  # takes seconds, which a list or a report need not wait for
 
     args.out.mkdir(parents=True, exist_ok=True)
-    machine = machine_facts(args) | dict(sktime=sktime.__version__, numpy=np.__version__)
+    versions = dict(sktime=sktime.__version__, numpy=np.__version__)
     deadline = time.monotonic() + 3600 * args.hours
     broken = 0
     for experiment in args.experiments:
@@ -62,11 +62,11 @@ def run(args: argparse.Namespace) -> int:
             todo += [] if lack else [each]
         for lack, count in lacking.items():
             print(f"{experiment.name}: {count} runs left out, {lack}", file=sys.stderr)
-        # what is timed has the machine to itself
-        jobs = 1 if experiment.kind in ("growth", "program") else args.jobs
-        facts = machine | dict(jobs=jobs)
-        if facts not in results["machines"]:
-            results["machines"].append(facts)
+        jobs = 1 if experiment.kind in TIMED else args.jobs
+        machines = {
+            device: machine_facts(argparse.Namespace(device=device, threads=args.threads)) | versions | dict(jobs=jobs)
+            for device in {device_of(experiment.kind, r.settings) for r in todo}
+        }
         for each, figures, seconds in tqdm(
             measured(experiment, todo, jobs, deadline, args), experiment.name, len(todo), leave=False, disable=None
         ):
@@ -75,6 +75,9 @@ def run(args: argparse.Namespace) -> int:
                 traceback.print_exception(figures)
                 print(f"{experiment.name}: {each} broke", file=sys.stderr)
                 continue
+            facts = machines[device_of(experiment.kind, each.settings)]
+            if facts not in results["machines"]:
+                results["machines"].append(facts)
             record = dict(cell=each.cell, settings=each.settings, figures=figures, seconds=round(seconds, 1))
             results["results"].append(record | dict(machine=results["machines"].index(facts)))
             keep(path, results)
@@ -147,10 +150,8 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
             add("--page", type=Path, metavar="FILE.md", help="(DIR.md beside the results)")
     args = parser.parse_args(argv)
     args.experiments = experiments(args.names, args.experiments)
-    if args.part == "run":
-        args.device = "cpu"
-        if args.data and not args.data.is_dir():
-            raise BadInputError(f"no folder of data at {args.data}")
+    if args.part == "run" and args.data and not args.data.is_dir():
+        raise BadInputError(f"no folder of data at {args.data}")
     return args
 
 

@@ -37,7 +37,16 @@ def lacks(settings: Settings, data: Path | None) -> str | None:
             return f"no {name} within {data}" if data else f"needs {name}: give --data FOLDER"
     if settings.get("peer") == "minirocket" and not importlib.util.find_spec("numba"):
         return "needs numba: pip install '.[benchmark]'"
+    if settings.get("device") == "cuda" and not torch.cuda.is_available():
+        return "needs a GPU"
     return None
+
+
+def device_of(kind: str, settings: Settings) -> str:
+    """Where a run takes place: what is timed where its settings say, anything else where it is fastest."""
+    if kind in TIMED:
+        return settings.get("device", "cpu")
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def is_bundled(problem: str) -> bool:
@@ -242,13 +251,15 @@ def windows(values: np.ndarray, context: int, horizon: int) -> tuple[np.ndarray,
 def growth(settings: Settings, seed: int, data: Path | None) -> Figures:
     """Seconds of fitting a forecaster and of forecasting, on random walks.
 
-    Settings: ``series``, how many; ``steps`` of each; ``params`` of ``JumboForecaster``; ``horizon``.
+    Settings: ``series``, how many; ``steps`` of each; ``params`` of ``JumboForecaster``; ``horizon``; ``device``,
+    "cpu" or "cuda".
     """
     count, steps = settings["series"], settings["steps"]
     values = np.random.default_rng(seed).normal(size=(count, steps)).cumsum(axis=1)
     index = pd.MultiIndex.from_product([range(count), range(steps)], names=["series", "step"])
     y = pd.DataFrame({"y": values.ravel()}, index=index)
-    forecaster = JumboForecaster(**settings.get("params", {}), random_state=seed)
+    device = device_of("growth", settings)
+    forecaster = JumboForecaster(**settings.get("params", {}), device=device, random_state=seed)
     begin = perf_counter()
     forecaster.fit(y if count > 1 else y.droplevel(0)["y"], fh=range(1, settings["horizon"] + 1))
     fitted = perf_counter()
@@ -260,12 +271,13 @@ def growth(settings: Settings, seed: int, data: Path | None) -> Figures:
 
 
 def program(settings: Settings, seed: int, data: Path | None) -> Figures:
-    """What another program of this folder measures. Settings: its ``name``, ``models`` and
-    ``arguments``."""
+    """What another program of this folder measures. Settings: its ``name``, ``models``, ``arguments``, and ``device``,
+    "cpu" or "cuda"."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "results.json")
         module = importlib.import_module(settings["name"])
-        words = [*settings["models"], *map(str, settings["arguments"]), "--threads", str(torch.get_num_threads())]
+        where = ["--device", device_of("program", settings), "--threads", str(torch.get_num_threads())]
+        words = [*settings["models"], *map(str, settings["arguments"]), *where]
         code = module.main([*words, "--json", str(path)])
         if code or not path.exists():
             raise RuntimeError(f"{settings['name']} {' '.join(words)} ended with exit code {code}")
@@ -279,6 +291,7 @@ KINDS: dict[str, Callable[[Settings, int, Path | None], Figures]] = dict(
     growth=growth,
     program=program,
 )
+TIMED = ("growth", "program")  # what is timed has the machine to itself
 
 
 def measure(kind: str, settings: Settings, seed: int, data: Path | None, threads: int) -> Figures:

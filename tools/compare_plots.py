@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 
@@ -59,14 +60,15 @@ def norms_of_patches(runs: Iterable[tuple[str, dict[str, Any]]]) -> Figure:
     return figure
 
 
-def growth_of_seconds(sizes: np.ndarray, seconds: dict[str, np.ndarray], fitted: dict[str, float], over: str) -> Figure:
-    """Seconds (n,) of each thing timed over sizes (n,), and the power of the size that was fitted to them."""
+def growth_of_seconds(seconds: dict[str, pd.Series], fitted: dict[str, float], over: str) -> Figure:
+    """Seconds by size of each thing timed, and the power of the size that was fitted to them."""
     figure = Figure(figsize=(5.5, 3.4))
     ax = figure.add_subplot()
-    for what, values in seconds.items():
-        (points,) = ax.loglog(sizes, values, "o", label=f"{what}, {over} to the power of {fitted[what]:.2f}")
-        middle = np.exp(np.log(sizes).mean()), np.exp(np.log(values).mean())
-        ax.loglog(sizes, middle[1] * (sizes / middle[0]) ** fitted[what], color=points.get_color(), linewidth=1)
+    for what, series in seconds.items():
+        sizes, power = series.index.to_numpy(float), fitted[what]
+        (points,) = ax.loglog(sizes, series, "o", label=f"{what}, {over} to the power of {power:.2f}")
+        middle, height = np.exp(np.log(sizes).mean()), np.exp(np.log(series).mean())
+        ax.loglog(sizes, height * (sizes / middle) ** power, color=points.get_color(), linewidth=1)
     ax.set(xlabel=over, ylabel="seconds")
     ax.legend(fontsize=8)
     return figure

@@ -63,7 +63,8 @@ def section(experiment: Experiment, machines: list[dict], records: list[dict], o
 def machine(facts: dict[str, Any]) -> str:
     threads = f"{facts['threads']} thread{'s' * (facts['threads'] > 1)}"
     beside = f", {facts['jobs']} runs beside each other" if facts["jobs"] > 1 else ""
-    return f"{facts['cpu']}, {threads} of {facts['cores']} cores{beside}; torch {facts['torch']}, commit {facts['git']}"
+    where = f"{facts['gpu']} beside {facts['cpu']}" if facts["gpu"] else facts["cpu"]
+    return f"{where}, {threads} of {facts['cores']} cores{beside}; torch {facts['torch']}, commit {facts['git']}"
 
 
 def not_run(experiment: Experiment, records: list[dict], quick: bool) -> str:
@@ -280,43 +281,77 @@ def norms(frame: pd.DataFrame, path: Path) -> Iterator[str]:
 
 
 def growth(experiment: Experiment, records: list[dict], out: Path) -> Iterator[str]:
-    """Seconds over size, and the exponent of their growth."""
+    """Seconds over size, and the exponent of their growth; several devices have their own columns."""
     size = experiment.report["over"]
+    several_devices = devices_of(experiment, records)
     frame = pd.DataFrame([{**r["cell"], **r["figures"]} for r in records])
-    means = frame.groupby(size)[["fit_seconds", "predict_seconds"]].mean()
-    rows = [[f"{n:,}", f"{row.fit_seconds:.2f}", f"{row.predict_seconds:.3f}"] for n, row in means.iterrows()]
-    yield table([[size, "fit s", "predict s"], *rows])
-    if len(means) >= 3:
-        sizes = means.index.to_numpy()
-        timed = {name.removesuffix("_seconds"): column.to_numpy() for name, column in means.items()}
-        fitted = {what: growth_exponent(sizes, seconds) for what, seconds in timed.items()}
+    timed = {}
+    for name, digits in (("fit_seconds", 2), ("predict_seconds", 3)):
+        for device in several_devices:
+            some = frame[frame.device == device] if device else frame
+            what = labelled(name.removesuffix("_seconds"), device, several_devices)
+            timed[what] = some.groupby(size)[name].mean(), digits
+    sizes = sorted(set(frame[size]))
+    cells = [[f"{s[n]:.{digits}f}" if n in s else "-" for s, digits in timed.values()] for n in sizes]
+    yield table(
+        [[size, *(f"{what} s" for what in timed)], *([f"{n:,}", *row] for n, row in zip(sizes, cells, strict=True))]
+    )
+    lines = {what: seconds for what, (seconds, _) in timed.items() if len(seconds) >= 3}
+    if lines:
+        fitted = {what: growth_exponent(s.index.to_numpy(), s.to_numpy()) for what, s in lines.items()}
         texts = [f"{what} grows as {size} to the power of {n:.2f} ± {error:.2f}" for what, (n, error) in fitted.items()]
         yield f"Over the whole range, {', '.join(texts)}.\n"
-        figure = growth_of_seconds(sizes, timed, {what: n for what, (n, _) in fitted.items()}, size)
+        figure = growth_of_seconds(lines, {what: n for what, (n, _) in fitted.items()}, size)
         yield picture(figure, out / f"{experiment.name}.png", f"seconds over {size}")
 
 
 def program(experiment: Experiment, records: list[dict], out: Path) -> Iterator[str]:
     """What the program measured, by the columns that the experiment names: each the key of a figure, or that and the
-    unit to show it in; and a picture, if it names what lines, x and y are to be."""
-    columns: dict[str, str | dict] = experiment.report["columns"]
-    rows = [[*(f for f in experiment.factors if f != "seed"), *columns, *["machine"] * several(records)]]
-    records = sorted(records, key=lambda r: places(experiment, list(r["cell"]))(r["cell"].values()))
-    for record in records:
-        for result in record["figures"]["results"]:
-            levels = [str(v) for f, v in record["cell"].items() if f != "seed"]
-            told = [c if isinstance(c, dict) else dict(key=c) for c in columns.values()]
-            cells = [shown(result.get(c["key"]), c.get("unit", 1)) for c in told]
-            rows.append([*levels, *cells, *[str(record["machine"])] * several(records)])
-    yield table(rows)
-    if plot := experiment.report.get("plot"):
-        lines: dict[str, list] = {}
-        for record in records:
-            for result in record["figures"]["results"]:
-                told = result | record["cell"]
-                lines.setdefault(told[plot["lines"]], []).append((told[plot["x"]], result[plot["y"]]))
+    unit to show it in, for each of several devices if it is named in by_device. And a picture, if the experiment says
+    what lines, x and y are to be."""
+    told = experiment.report
+    devices = devices_of(experiment, records)
+    columns = []  # heading, key and unit, device
+    for name, column in told["columns"].items():
+        each = name in told.get("by_device", ())
+        spec = column if isinstance(column, dict) else dict(key=column)
+        columns += [
+            (labelled(name, device, devices if each else []), spec, device) for device in (devices if each else [None])
+        ]
+    rows: dict[tuple, dict] = {}  # by levels and place among what the program told, what it told on each device
+    lines: dict[str, list] = {}
+    for record in sorted(records, key=lambda r: places(experiment, list(r["cell"]))(r["cell"].values())):
+        levels = [str(v) for f, v in record["cell"].items() if f not in ("seed", "device")]
+        device = record["cell"].get("device")
+        for i, result in enumerate(record["figures"]["results"]):
+            rows.setdefault((*levels, i), {})[device] = result | dict(machine=record["machine"])
+            if plot := told.get("plot"):
+                known = result | record["cell"]
+                line = labelled(known[plot["lines"]], device, devices)
+                lines.setdefault(line, []).append((known[plot["x"]], result[plot["y"]]))
+    factors = [f for f in experiment.factors if f not in ("seed", "device")]
+    body = []
+    for (*levels, _), by_device in rows.items():
+        first = next(iter(by_device.values()))
+        cells = [(by_device.get(d, {}) if d else first, c) for _, c, d in columns]
+        machines = sorted({result["machine"] for result in by_device.values()})
+        last = [", ".join(map(str, machines))] * several(records)
+        body.append([*levels, *(shown(result.get(c["key"]), c.get("unit", 1)) for result, c in cells), *last])
+    yield table([[*factors, *(name for name, _, _ in columns), *["machine"] * several(records)], *body])
+    if lines:
         figure = medians(lines, plot["x"].replace("_", " "), plot["label"])
         yield picture(figure, out / f"{experiment.name}.png", plot["label"])
+
+
+def devices_of(experiment: Experiment, records: list[dict]) -> list[str | None]:
+    """On which devices there are records, in the order of the experiment's file; [None] if it does not tell."""
+    there = {r["cell"].get("device") for r in records}
+    return [d for d in experiment.factors.get("device", [None]) if d in there]
+
+
+def labelled(what: str, device: str | None, devices: list) -> str:
+    """A heading that names its device if there are several."""
+    return f"{what}, {device}" if len(devices) > 1 else what
 
 
 def shown(value: Any, unit: float = 1) -> str:

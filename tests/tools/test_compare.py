@@ -237,3 +237,52 @@ def test_times_tell_their_machine_if_there_are_several(parts, tmp_path):
     ]
     (text,) = report.program(experiment, records[:1], tmp_path)
     assert "machine" not in text
+
+
+DEVICES = dict(cpu={}, cuda=dict(device="cuda"))
+
+
+def test_several_devices_have_their_own_columns(parts, tmp_path):
+    import compare_report as report
+
+    about = dict(
+        columns=dict(model="model", speed="speed", size="size"), by_device=["speed"],
+        plot=dict(x="setting", lines="model", y="speed", label="faster"),
+    )  # fmt: skip
+    factors = dict(setting=["small", "large"], device=DEVICES)
+    experiment = parts.Experiment("speed", "", "program", {}, factors, {}, about)
+
+    def record(setting, device, speed):
+        result = dict(model="a", size=7, speed=dict(q1=speed - 1, median=speed, q3=speed + 1))
+        machine = list(DEVICES).index(device) + 1
+        return dict(cell=dict(setting=setting, device=device), figures=dict(results=[result]), machine=machine)
+
+    records = [record("small", "cpu", 3), record("small", "cuda", 30), record("large", "cpu", 2)]
+    text, drawn = report.program(experiment, records, tmp_path)
+    assert text.splitlines()[0] == "| setting | model | speed, cpu | speed, cuda | size | machine |"
+    assert text.splitlines()[2:] == [
+        "| small | a | 3 [2, 4] | 30 [29, 31] | 7 | 1, 2 |",
+        "| large | a | 2 [1, 3] | - | 7 | 1 |",
+    ]
+    assert "speed.png" in drawn
+    text, _ = report.program(experiment, [records[0], records[2]], tmp_path)
+    assert text.splitlines()[0] == "| setting | model | speed | size |"
+
+
+def test_growth_on_several_devices_is_told_apart(parts, tmp_path):
+    import compare_report as report
+
+    experiment = parts.Experiment(
+        "growth", "", "growth", {}, dict(steps=[1, 10, 100], device=DEVICES), {}, dict(over="steps")
+    )
+    records = [
+        dict(cell=dict(steps=n, device=d), figures=dict(fit_seconds=n**power, predict_seconds=1.0))
+        for d, power in (("cpu", 1.0), ("cuda", 0.5))
+        for n in (1, 10, 100)
+        if (d, n) != ("cuda", 10)
+    ]
+    text, grows, _ = report.growth(experiment, records, tmp_path)
+    assert text.splitlines()[0] == "| steps | fit, cpu s | fit, cuda s | predict, cpu s | predict, cuda s |"
+    assert text.splitlines()[3] == "| 10 | 10.00 | - | 1.000 | - |"
+    assert "fit, cpu grows as steps to the power of 1.00" in grows
+    assert "cuda" not in grows  # of two sizes no power is told

@@ -101,6 +101,16 @@ def test_what_is_lacking_is_said(kinds, data):
     assert kinds.lacks(dict(problem="Libras"), None) == "needs Libras: give --data FOLDER"
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_what_is_timed_runs_where_it_says_and_else_where_it_is_fastest(kinds, monkeypatch, there):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    for kind in kinds.TIMED:
+        assert kinds.device_of(kind, {}) == "cpu"
+        assert kinds.device_of(kind, dict(device="cuda")) == "cuda"
+    assert kinds.device_of("forecasting", {}) == ("cuda" if there else "cpu")
+    assert kinds.lacks(dict(device="cuda"), None) == (None if there else "needs a GPU")
+
+
 def test_seconds_of_growth_are_measured(kinds):
     for series in (1, 3):
         settings = dict(series=series, steps=60, horizon=4, params=dict(SMALL, context_length=16))

@@ -1,6 +1,7 @@
 """Pictures of comparisons show the figures that they are given."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.conftest import imported_tool
@@ -23,7 +24,7 @@ def test_bars_join_only_what_is_not_told_apart(plots):
 
 def test_growth_is_a_line_of_the_power_through_the_points(plots):
     sizes = np.array([10.0, 100.0, 1000.0])
-    (ax,) = plots.growth_of_seconds(sizes, dict(fit=2 * sizes**0.5), dict(fit=0.5), "steps").axes
+    (ax,) = plots.growth_of_seconds(dict(fit=pd.Series(2 * sizes**0.5, sizes)), dict(fit=0.5), "steps").axes
     points, line = ax.lines
     assert np.allclose(points.get_ydata(), line.get_ydata())
     assert points.get_label() == "fit, steps to the power of 0.50"
