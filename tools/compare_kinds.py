@@ -109,7 +109,7 @@ def patch_norms(model: nn.Module, loader) -> Figures:
     if vit is None:  # not one of those that are compared in this
         return {}
     tokens: list[torch.Tensor] = []
-    handle = vit.blocks[-1].register_forward_hook(lambda _, __, output: tokens.append(output))
+    handle = vit.blocks[-1].register_forward_hook(lambda _, __, output: tokens.append(output.cpu()))
     for batch in loader:
         x = model.data_preprocessor(batch)["inputs"]
         height, width = (min(pair) for pair in zip(vit.patch_embed.img_size, x.shape[2:], strict=True))
