@@ -398,3 +398,25 @@ def test_speed_of_keep_rates_is_the_raw_files():
         ratios += [r["ratio"]["median"] for r in reduced]
     text = "of its speed with keep rate 0.7 and at {:.3f} with 0.5 on a Xeon, at {:.3f} and {:.3f} on an EPYC"
     assert "runs at {:.3f} ".format(*ratios) + text.format(*ratios[1:]) in " ".join(README.split())
+
+
+def test_what_the_results_say_is_said_of_them():
+    text = " ".join(README.split())
+    page = (ROOT / "docs" / "results.md").read_text()
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in page.splitlines()]
+    verdicts = {(row[0], row[2]): row[-1] for row in rows if len(row) == 9}
+    assert verdicts["peers_forecasting", "NLinear, least squares"] == "better"
+    assert verdicts["peers_series", "InceptionTime"] == "better"
+    assert verdicts["peers_series", "MiniRocket"] == "not told apart"
+    others = {who: told for who, told in verdicts.items() if who[0].startswith("architecture")}
+    assert len(others) >= 9 and set(others.values()) <= {"not told apart", "too few pairs to tell"}
+
+    records = json.loads((ROOT / "docs" / "results" / "architecture_segmentation.json").read_text())["results"]
+    found = {(r["cell"]["width"], r["cell"]["seed"], r["cell"]["model"]): r["figures"]["mIoU"] for r in records}
+    gains = {key[:2]: v - found[*key[:2], "registers"] for key, v in found.items() if key[2] == "jumbo"}
+    narrow, wide = ([g for (width, _), g in gains.items() if (width == "pico") == is_pico] for is_pico in (True, False))
+    assert min(narrow) > 0 > max(wide) and len(narrow) == len(wide) == 3
+    assert f"ahead of registers by {mean(narrow):.1f} ± {stdev(narrow) / 3**0.5:.1f} points at each of three" in text
+    assert f"behind by {-mean(wide):.1f} ± {stdev(wide) / 3**0.5:.1f} at each of three runs" in text
+    (claim,) = [row for row in rows if row[0] == "narrower patches gain more"]
+    assert f"(rank correlation {claim[3]}, p = {claim[4]})" in text and claim[-1] == "not told"
