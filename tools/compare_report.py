@@ -283,13 +283,13 @@ def norms(frame: pd.DataFrame, path: Path) -> Iterator[str]:
 def growth(experiment: Experiment, records: list[dict], out: Path) -> Iterator[str]:
     """Seconds over size, and the exponent of their growth; several devices have their own columns."""
     size = experiment.report["over"]
-    several_devices = devices_of(experiment, records)
+    devices = devices_of(experiment, records)
     frame = pd.DataFrame([{**r["cell"], **r["figures"]} for r in records])
     timed = {}
     for name, digits in (("fit_seconds", 2), ("predict_seconds", 3)):
-        for device in several_devices:
+        for device in devices:
             some = frame[frame.device == device] if device else frame
-            what = labelled(name.removesuffix("_seconds"), device, several_devices)
+            what = labelled(name.removesuffix("_seconds"), device, devices)
             timed[what] = some.groupby(size)[name].mean(), digits
     sizes = sorted(set(frame[size]))
     cells = [[f"{s[n]:.{digits}f}" if n in s else "-" for s, digits in timed.values()] for n in sizes]
@@ -309,38 +309,41 @@ def program(experiment: Experiment, records: list[dict], out: Path) -> Iterator[
     """What the program measured, by the columns that the experiment names: each the key of a figure, or that and the
     unit to show it in, for each of several devices if it is named in by_device. And a picture, if the experiment says
     what lines, x and y are to be."""
-    told = experiment.report
-    devices = devices_of(experiment, records)
-    columns = []  # heading, key and unit, device
-    for name, column in told["columns"].items():
-        each = name in told.get("by_device", ())
-        spec = column if isinstance(column, dict) else dict(key=column)
-        columns += [
-            (labelled(name, device, devices if each else []), spec, device) for device in (devices if each else [None])
-        ]
-    rows: dict[tuple, dict] = {}  # by levels and place among what the program told, what it told on each device
-    lines: dict[str, list] = {}
-    for record in sorted(records, key=lambda r: places(experiment, list(r["cell"]))(r["cell"].values())):
-        levels = [str(v) for f, v in record["cell"].items() if f not in ("seed", "device")]
-        device = record["cell"].get("device")
-        for i, result in enumerate(record["figures"]["results"]):
-            rows.setdefault((*levels, i), {})[device] = result | dict(machine=record["machine"])
-            if plot := told.get("plot"):
-                known = result | record["cell"]
-                line = labelled(known[plot["lines"]], device, devices)
-                lines.setdefault(line, []).append((known[plot["x"]], result[plot["y"]]))
+    told, devices = experiment.report, devices_of(experiment, records)
+    records = sorted(records, key=lambda r: places(experiment, list(r["cell"]))(r["cell"].values()))
     factors = [f for f in experiment.factors if f not in ("seed", "device")]
+    rows: dict[tuple, dict] = {}  # by levels and place among what the program told: what it told on each device
+    for record in records:
+        for i, result in enumerate(record["figures"]["results"]):
+            here = rows.setdefault((*(str(record["cell"][f]) for f in factors), i), {})
+            here[record["cell"].get("device")] = result | dict(machine=record["machine"])
+    columns = []  # heading; key and unit; device, or None if all agree
+    for name, column in told["columns"].items():
+        spec = column if isinstance(column, dict) else dict(key=column)
+        of = devices if name in told.get("by_device", ()) else [None]
+        columns += [(labelled(name, device, of), spec, device) for device in of]
     body = []
-    for (*levels, _), by_device in rows.items():
-        first = next(iter(by_device.values()))
-        cells = [(by_device.get(d, {}) if d else first, c) for _, c, d in columns]
-        machines = sorted({result["machine"] for result in by_device.values()})
-        last = [", ".join(map(str, machines))] * several(records)
-        body.append([*levels, *(shown(result.get(c["key"]), c.get("unit", 1)) for result, c in cells), *last])
+    for (*levels, _), here in rows.items():
+        first = next(iter(here.values()))
+        results = [(first if device is None else here.get(device, {}), spec) for _, spec, device in columns]
+        machines = ", ".join(str(n) for n in sorted({result["machine"] for result in here.values()}))
+        cells = [shown(result.get(spec["key"]), spec.get("unit", 1)) for result, spec in results]
+        body.append([*levels, *cells, *[machines] * several(records)])
     yield table([[*factors, *(name for name, _, _ in columns), *["machine"] * several(records)], *body])
-    if lines:
-        figure = medians(lines, plot["x"].replace("_", " "), plot["label"])
+    if plot := told.get("plot"):
+        figure = medians(lines_of(records, plot, devices), plot["x"].replace("_", " "), plot["label"])
         yield picture(figure, out / f"{experiment.name}.png", plot["label"])
+
+
+def lines_of(records: list[dict], plot: dict[str, str], devices: list) -> dict[str, list]:
+    """Points (x, y) by line, of the factors and figures that a plot names."""
+    lines: dict[str, list] = {}
+    for record in records:
+        for result in record["figures"]["results"]:
+            known = result | record["cell"]
+            name = labelled(known[plot["lines"]], record["cell"].get("device"), devices)
+            lines.setdefault(name, []).append((known[plot["x"]], result[plot["y"]]))
+    return lines
 
 
 def devices_of(experiment: Experiment, records: list[dict]) -> list[str | None]:
