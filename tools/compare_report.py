@@ -15,9 +15,11 @@ from compare_plots import growth_of_seconds, medians, norms_of_patches, ranks_on
 from compare_stats import critical_difference, growth_exponent, mean_ranks, paired, trend
 from matplotlib.figure import Figure
 
+HEADING = "# Results\n"
+REDUCED = """\
+**Reduced**: of each experiment a few runs, trained for a moment. They show that all of it works, not how well it does.
+"""
 INTRODUCTION = """\
-# Results
-
 Every table and picture below is made by `python tools/compare.py report` of the raw results in {folder}, one JSON file
 an experiment, with every run's settings, machine, versions and commit. `python tools/compare.py run` makes what has not
 been run yet. Means are over seeds, with their standard deviation where there are several.
@@ -38,7 +40,13 @@ def write_report(experiments: list[Experiment], out: Path, page: Path, quick: bo
         if records and SECTIONS[experiment.kind] is scores:
             wide = by_model(experiment, chosen(experiment, records))
             glance += [[experiment.name, experiment.report["metric"], *row] for row in verdicts(experiment, wide)]
-    parts = [INTRODUCTION.format(folder=f"[{out.name}/]({out.name}/)"), table(glance), *parts]
+    parts = [
+        HEADING,
+        *[REDUCED] * quick,
+        INTRODUCTION.format(folder=f"[{out.name}/]({out.name}/)"),
+        table(glance),
+        *parts,
+    ]
     page.parent.mkdir(parents=True, exist_ok=True)
     with replacing(page) as temporary:
         temporary.write_text("\n".join(parts).rstrip() + "\n")

@@ -112,6 +112,9 @@ def test_a_run_that_breaks_leaves_the_others_and_what_is_there_is_not_run_again(
     assert "## Which answers?\n\nBy the tests alone.\n\n" in page
     assert "Not run: seed 1; model broken" in page
     assert "| class token | 1 |" in page
+    assert "**Reduced**" not in page
+    assert call("report", "--quick") == 0
+    assert "**Reduced**" in (folder / "out.md").read_text()
 
 
 def test_settings_that_change_are_run_anew(parts, folder):
