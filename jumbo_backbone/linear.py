@@ -2,7 +2,6 @@
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import register_flop_formula
 
 # oneDNN's product, which torch's compiler uses too; absent from builds without oneDNN
 _onednn_linear = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
@@ -38,10 +37,3 @@ class Linear(nn.Linear):
             and x.numel() * self.out_features >= _WORTHWHILE
             and not torch.is_autocast_enabled("cpu")
         )
-
-
-if _onednn_linear is not None:
-
-    @register_flop_formula(_onednn_linear)
-    def _flops(x_shape: torch.Size, weight_shape: torch.Size, *_, **__) -> int:
-        return 2 * x_shape.numel() * weight_shape[0]

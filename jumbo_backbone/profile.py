@@ -12,10 +12,10 @@ from weakref import WeakSet
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
 
 from .budget import ComputeBudget
 from .files import write_atomically
+from .flops import count_flops
 
 
 @dataclass(frozen=True)
@@ -143,9 +143,7 @@ def measure_calls(
     cuda = device.type == "cuda"
     flops, seconds = [], [[] for _ in calls]
     for call in calls:
-        with FlopCounterMode(display=False) as counter:
-            call()
-        flops.append(counter.get_total_flops())
+        flops.append(count_flops(call))
         for _ in range(warmup):
             call()
     for _ in range(repeats):

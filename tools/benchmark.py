@@ -44,10 +44,10 @@ import torch
 from timm.layers import PatchEmbed
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from jumbo_backbone import BudgetTable, ComputeBudget, load_checkpoint, profile_budgets  # registers Jumbo with timm
+from jumbo_backbone.flops import count_flops
 from jumbo_backbone.presets import PRESETS
 
 REGISTERS = {f"registers_{preset}": preset for preset in PRESETS}
@@ -176,9 +176,7 @@ def count(case: Case) -> dict[str, int]:
         model = build(case)
         step = make_step(replace(case, batch_size=1, dtype="float32", compile=False), model)
         model.eval()  # as many FLOPs, and batch norm refuses to train on one value per channel
-        with FlopCounterMode(display=False) as counter:
-            step()
-    return {"params": sum(p.numel() for p in model.parameters()), "flops": counter.get_total_flops()}
+        return {"params": sum(p.numel() for p in model.parameters()), "flops": count_flops(step)}
 
 
 def timed(step: Callable[[], Any], calls: int, device: str) -> float:

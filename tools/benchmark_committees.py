@@ -305,8 +305,8 @@ def some_of(X, size: int, series: int) -> list:
 def doubled(problem: str, kind: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
     """Accuracy and FLOPs of the mean of two networks, of one, and of one of about twice the FLOPs."""
     from benchmark_classification import load
-    from torch.utils.flop_counter import FlopCounterMode
 
+    from jumbo_backbone.flops import count_flops
     from timeseries import JumboClassifier
 
     train, (X, y) = load(problem)
@@ -315,9 +315,7 @@ def doubled(problem: str, kind: str, seed: int, args: argparse.Namespace) -> dic
     for name, params in sizes.items():
         classifier = JumboClassifier(random_state=seed, num_kernels=0, **params).fit(*train)
         record["accuracy"][name] = float((classifier.predict(X) == y).mean())
-        with FlopCounterMode(display=False) as counter:
-            classifier.predict_proba(some_of(X, 1, 1)[0])
-        record["flops"][name] = counter.get_total_flops()
+        record["flops"][name] = count_flops(classifier.predict_proba, some_of(X, 1, 1)[0])
     return record
 
 

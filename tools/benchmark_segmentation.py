@@ -58,7 +58,6 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
-from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 # mmcv warns and mmseg prints of optional parts that are not there and that nothing here needs
@@ -69,6 +68,7 @@ with warnings.catch_warnings(), contextlib.redirect_stdout(None):
     from mmseg.registry import MODELS
     from mmseg.structures import SegDataSample
 
+    from jumbo_backbone.flops import count_flops
     from jumbo_backbone.segmentation.cli import add_config_arguments, read_config
 
 VOID = 0.05  # share of the pixels without a label
@@ -204,9 +204,7 @@ def time_in_turn(cases: list[Case], repeats: int) -> tuple[list[list[float]], li
         with blamed_on(case):
             model = build(cfg, case.device)
             steps.append(make_step(case, cfg, model))
-            with FlopCounterMode(display=False) as counter:
-                steps[-1]()
-        flops = counter.get_total_flops() // case.batch_size
+            flops = count_flops(steps[-1]) // case.batch_size
         counts.append(dict(params=sum(p.numel() for p in model.parameters()), flops=flops))
     return take_turns(steps, [1] * len(steps), repeats, cases[0].device, cases[0].setting), counts
 
