@@ -21,6 +21,27 @@ from jumbo_backbone import JumboViT  # noqa: E402
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
+
+def pytest_addoption(parser):
+    parser.addoption("--device", default="cpu", help="where the tests that ask for a device run: cpu (default) or cuda")
+
+
+def pytest_collection_modifyitems(items):
+    """What asks for ``device`` is marked so; what is marked ``cuda`` needs it and is skipped where there is none."""
+    for item in items:
+        if "device" in item.fixturenames:
+            item.add_marker(pytest.mark.device)
+        if "cuda" in item.keywords and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+@pytest.fixture(scope="session")
+def device(request) -> torch.device:
+    """Of ``--device``; products there are as exact as on CPU."""
+    torch.backends.cudnn.allow_tf32 = False
+    return torch.device(request.config.getoption("device"))
+
+
 TINY = dict(img_size=64, patch_size=16, num_classes=10, embed_dim=48, depth=3, num_heads=3, jumbo_multiplier=4)
 
 

@@ -1,5 +1,7 @@
 """The project as a package: what a wheel holds, what importing costs, what the make targets promise."""
 
+import configparser
+import re
 import subprocess
 import sys
 import zipfile
@@ -63,3 +65,33 @@ def test_nothing_names_this_machine(folder):
     for path in (ROOT / folder).rglob("*"):
         if path.suffix in (".py", ".md", ".json", ".cfg"):
             assert str(ROOT) + "/" not in path.read_text(), path
+
+
+def test_the_oldest_versions_tested_are_those_that_setup_allows():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    extras = setup["options.extras_require"]
+    listed = [setup["options"]["install_requires"], *(extras[name] for name in ("seg", "timeseries", "onnx"))]
+    allowed = dict(re.findall(r"^([\w-]+)>=([\d.]+)$", "\n".join(listed), re.MULTILINE))
+    lines = (ROOT / "tests" / "constraints" / "oldest.txt").read_text().splitlines()
+    pinned = dict(line.split("==") for line in lines if not line.startswith("#"))
+
+    def number(version: str) -> tuple[int, ...]:
+        return tuple(int(part) for part in re.sub(r"(\.0)+$", "", version).split("."))
+
+    assert allowed and not [n for n, v in allowed.items() if number(v) != number(pinned[n])]
+
+
+def test_make_lists_what_there_is():
+    told = subprocess.run(["make", "-C", ROOT], check=True, capture_output=True, text=True).stdout
+    assert "6 GB" in told
+    for target in ("demo", "test", "test-slow", "test-oldest", "gpu-report", "results"):
+        assert re.search(rf"^  {target} +\w", told, re.MULTILINE), target
+
+
+def test_make_says_when_nothing_is_to_be_installed(tmp_path):
+    """And nothing is installed: this environment would not find pip."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / ".ready").touch()
+    command = ["make", "-C", ROOT, "venv", f"VENV={tmp_path}"]
+    assert "Nothing to install" in subprocess.run(command, check=True, capture_output=True, text=True).stdout

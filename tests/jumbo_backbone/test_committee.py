@@ -163,7 +163,7 @@ def test_members_may_be_of_another_type(model):
         torch.testing.assert_close(out.softmax(dim=1), model(x).softmax(dim=1), atol=0.05, rtol=0)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_members_may_be_on_another_device(model):
     x = torch.randn(2, 3, 64, 64)
     out = Cascade([model, copy.deepcopy(model).cuda()], [math.inf])(x)

@@ -131,11 +131,11 @@ def test_masked_tokens_get_no_score():
 
 
 @pytest.mark.parametrize("kind", JUMBO_FFN_KINDS)
-def test_gradient_checkpointing_changes_no_gradient(kind):
-    plain = encoder(jumbo_ffn=kind).train()
+def test_gradient_checkpointing_changes_no_gradient(kind, device):
+    plain = encoder(jumbo_ffn=kind).train().to(device)
     checkpointed = copy.deepcopy(plain)
     checkpointed.set_grad_checkpointing()
-    x = images(2, 7, 32)
+    x = images(2, 7, 32).to(device)
     for model in (plain, checkpointed):
         model(x).square().mean().backward()
     for (name, a), b in zip(plain.named_parameters(), checkpointed.parameters(), strict=True):
@@ -143,9 +143,10 @@ def test_gradient_checkpointing_changes_no_gradient(kind):
 
 
 @pytest.mark.parametrize("kind", JUMBO_FFN_KINDS)
-def test_every_parameter_learns(kind):
-    model = encoder(jumbo_ffn=kind, jumbo_lora_rank=2 if kind == "shared" else 0).train()
-    model(images(2, 7, 32)).square().mul(images(2, 10, 32, seed=3)).sum().backward()
+def test_every_parameter_learns(kind, device):
+    model = encoder(jumbo_ffn=kind, jumbo_lora_rank=2 if kind == "shared" else 0).train().to(device)
+    weights = images(2, 10, 32, seed=3).to(device)
+    model(images(2, 7, 32).to(device)).square().mul(weights).sum().backward()
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in model.parameters())
 
 

@@ -20,21 +20,21 @@ def fresh_compiler():
 
 
 @pytest.mark.parametrize("kind", ["shared", "per_layer", "none", "patch"])
-def test_compiled_whole_graph(kind):
-    model = tiny_model(depth=2, jumbo_ffn=kind)
+def test_compiled_whole_graph(kind, device):
+    model = tiny_model(depth=2, jumbo_ffn=kind).to(device)
     counter = torch._dynamo.testing.CompileCounterWithBackend("aot_eager")
     compiled = torch.compile(model, fullgraph=True, backend=counter)
     with torch.no_grad():
         # a second image size costs one more compilation, and that one serves all others
         for i, size in enumerate([(64, 64), (96, 80), (64, 64), (128, 64), (64, 128), (48, 112), (160, 160)]):
-            x = images(2, 3, *size)
+            x = images(2, 3, *size).to(device)
             torch.testing.assert_close(compiled(x), model(x), atol=1e-5, rtol=1e-5)
             assert counter.frame_count == min(i + 1, 2)
 
 
-def test_compiled_by_inductor_forward_and_backward(model):
-    compiled = torch.compile(model, fullgraph=True)
-    x = images(2, 3, 64, 64)
+def test_compiled_by_inductor_forward_and_backward(model, device):
+    compiled = torch.compile(model.to(device), fullgraph=True)
+    x = images(2, 3, 64, 64).to(device)
     with torch.no_grad():
         torch.testing.assert_close(compiled(x), model(x), atol=1e-4, rtol=1e-4)
     grads = []
@@ -48,13 +48,16 @@ def test_compiled_by_inductor_forward_and_backward(model):
 
 @pytest.mark.parametrize("size", [(64, 64), (96, 80)])
 @pytest.mark.parametrize("grad", [True, False])
-def test_exported(model, size, grad):
+def test_exported(model, size, grad, device):
+    model.to(device)
     with torch.set_grad_enabled(grad):
         program = torch.export.export(
-            model, (images(2, 3, *size),), dynamic_shapes={"x": {0: torch.export.Dim("batch", min=1, max=64)}}
+            model,
+            (images(2, 3, *size).to(device),),
+            dynamic_shapes={"x": {0: torch.export.Dim("batch", min=1, max=64)}},
         )
     for batch in (1, 2, 5):
-        x = images(batch, 3, *size, seed=batch)
+        x = images(batch, 3, *size, seed=batch).to(device)
         torch.testing.assert_close(program.module()(x), model(x), atol=1e-5, rtol=1e-5)
 
 

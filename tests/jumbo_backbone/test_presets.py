@@ -71,10 +71,10 @@ def test_cost_on_cpu(preset):
 
 
 @pytest.mark.parametrize("name", SMALL_NAMES)
-def test_forward_and_backward(name):
-    model = timm.create_model(name, num_classes=7, img_size=64)
+def test_forward_and_backward(name, device):
+    model = timm.create_model(name, num_classes=7, img_size=64).to(device)
     torch.nn.init.normal_(model.head.weight, std=0.02)  # a head of zeros passes no gradient on
-    y = model(images(2, 3, 64, 64))
+    y = model(images(2, 3, 64, 64).to(device))
     assert y.shape == (2, 7)
     y.square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())

@@ -248,8 +248,8 @@ def test_depths_of_patches_are_those_of_the_reductions():
 
 
 @pytest.mark.parametrize("keep_rate", [1.0, 0.7, 0.5])
-def test_compiles_to_one_graph(keep_rate):
-    model, x, budget = tiny_model(), images(2, 3, 64, 64), ComputeBudget(keep_rate)
+def test_compiles_to_one_graph(keep_rate, device):
+    model, x, budget = tiny_model().to(device), images(2, 3, 64, 64).to(device), ComputeBudget(keep_rate)
     torch.compiler.reset()
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
     with torch.no_grad():

@@ -234,10 +234,10 @@ def test_drop_rates_act_in_training_only():
         assert not torch.allclose(model(x), model(x)), rate
 
 
-def test_a_step_of_training_lowers_the_loss():
-    model = tiny_model().train()
+def test_a_step_of_training_lowers_the_loss(device):
+    model = tiny_model().train().to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    x, y = images(16, 3, 64, 64), torch.arange(16) % 10
+    x, y = images(16, 3, 64, 64).to(device), torch.arange(16, device=device) % 10
     losses = []
     for _ in range(12):
         loss = F.cross_entropy(model(x), y)

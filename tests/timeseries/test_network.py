@@ -111,9 +111,9 @@ def test_fewer_patches_cost_less_and_padding_still_changes_little():
     assert operations[1] < 0.75 * operations[0]
 
 
-def test_every_parameter_learns():
-    network, x = forecaster(covariates=(True,), affine=True, median_is_center=False).train(), torch.randn(4, 2, 26)
-    observed = torch.rand(4, 2, 26) > 0.2
+def test_every_parameter_learns(device):
+    network = forecaster(covariates=(True,), affine=True, median_is_center=False).train().to(device)
+    x, observed = torch.randn(4, 2, 26, device=device), torch.rand(4, 2, 26, device=device) > 0.2
     center, offsets = network(x, observed)
     (center.square().sum() + offsets.square().sum()).backward()
     assert [n for n, p in network.named_parameters() if p.grad is None] == []

@@ -28,7 +28,7 @@ def encoder(seed=0, channels=1, **arguments):
         return SeriesEncoder(channels, **{**dict(length=48, patch_length=6, patch_stride=6), **SIZES, **arguments})
 
 
-def pretrained(seed=0, epochs=15, **arguments):
+def pretrained(seed=0, epochs=15, device=CPU, **arguments):
     network, x = encoder(**arguments), torch.tensor(sines(), dtype=torch.float32)
 
     def batches(generator, steps):
@@ -36,15 +36,15 @@ def pretrained(seed=0, epochs=15, **arguments):
             yield Batch(x[torch.randint(len(x), (16,), generator=generator)], None)
 
     return network, pretrain_encoder(
-        network, batches, Schedule(epochs, steps=20, learning_rate=3e-3), seed=seed, device=CPU
+        network, batches, Schedule(epochs, steps=20, learning_rate=3e-3), seed=seed, device=device
     )
 
 
 # ---- the task
 
 
-def test_the_loss_falls_on_sines():
-    _, history = pretrained()
+def test_the_loss_falls_on_sines(device):
+    _, history = pretrained(device=device)
     assert history.epochs[0].loss > 0.8 and history.epochs[-1].loss < 0.4
 
 

@@ -128,14 +128,14 @@ def test_distance_of_forecasts():
 
 
 @pytest.mark.parametrize("training", [dict(elastic=dict(keep_rates=(0.3,), resolutions=(0.5,))), dict(keep_rate=0.4)])
-def test_estimators_learn_at_such_budgets(training):
+def test_estimators_learn_at_such_budgets(training, device):
     X, y = waves()
-    fitted = classifier(max_epochs=8, patience=99, **training).fit(X, y)
+    fitted = classifier(max_epochs=8, patience=99, device=str(device), **training).fit(X, y)
     if "elastic" in training:
         fitted.set_budget(keep_rate=0.3, resolution=0.5)
     test_X, test_y = waves(seed=1)
     assert fitted.score(test_X, test_y) > 0.8
-    assert forecaster(**training).fit(series(), fh=[1, 2, 3]).predict().notna().all()
+    assert forecaster(device=str(device), **training).fit(series(), fh=[1, 2, 3]).predict().notna().all()
 
 
 def test_token_dropping_is_of_training_alone():

@@ -102,12 +102,12 @@ def test_training_begins_with_the_patches_as_they_are():
 @pytest.mark.parametrize("jumbo_readout", ["ignore", "add"])
 @pytest.mark.parametrize("jumbo_ffn", ["shared", "per_layer", "none", "patch"])
 @pytest.mark.parametrize("out_indices", [(0, 1, 2), (0,)])
-def test_what_asks_for_a_gradient_gets_one(jumbo_ffn, jumbo_readout, final_norm, out_indices, with_cp):
+def test_what_asks_for_a_gradient_gets_one(jumbo_ffn, jumbo_readout, final_norm, out_indices, with_cp, device):
     """DistributedDataParallel waits for the gradient of every parameter that takes one."""
     arch = dict(SIZES, jumbo_ffn=jumbo_ffn)
     options = dict(final_norm=final_norm, out_indices=out_indices, with_cp=with_cp)
-    backbone = build(arch=arch, jumbo_readout=jumbo_readout, **options)
-    sum(m.square().sum() for m in backbone(images(1, 3, 32, 32))).backward()
+    backbone = build(arch=arch, jumbo_readout=jumbo_readout, **options).to(device)
+    sum(m.square().sum() for m in backbone(images(1, 3, 32, 32).to(device))).backward()
     wrong = [name for name, p in backbone.named_parameters() if p.requires_grad != (p.grad is not None)]
     assert not wrong
 

@@ -99,12 +99,13 @@ def levels(size=(24, 40)):
 
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize("training", [True, False])
-def test_the_same_function_as_the_stock_head(training, align_corners):
+def test_the_same_function_as_the_stock_head(training, align_corners, device):
     ours, stock = (uper(kind, align_corners=align_corners) for kind in (MODELS.get("LatticeUPerHead"), UPerHead))
     ours.load_state_dict(stock.state_dict())
     results = []
     for module in (ours.train(training), stock.train(training)):
-        inputs = levels()
+        inputs = [x.detach().to(device).requires_grad_() for x in levels()]
+        module.to(device)
         out = module(inputs)
         out.square().mean().backward()
         gradients = [x.grad for x in inputs] + [p.grad for p in module.parameters()]
