@@ -5,7 +5,6 @@ import math
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,8 @@ from benchmark import replacing
 from compare_experiments import Experiment
 from compare_plots import growth_of_seconds, medians, norms_of_patches, ranks_on_a_line
 from compare_stats import critical_difference, growth_exponent, mean_ranks, paired, trend
-from matplotlib.figure import Figure
+from compare_text import machine, picture, shown, table
+from gpu_page import gpu_section
 
 HEADING = "# Results\n"
 REDUCED = """\
@@ -46,6 +46,7 @@ def write_report(experiments: list[Experiment], out: Path, page: Path, quick: bo
         INTRODUCTION.format(folder=f"[{out.name}/]({out.name}/)"),
         table(glance),
         *parts,
+        *([] if quick else gpu_section(out / "gpu.json")),
     ]
     page.parent.mkdir(parents=True, exist_ok=True)
     with replacing(page) as temporary:
@@ -68,13 +69,6 @@ def section(experiment: Experiment, machines: list[dict], records: list[dict], o
         yield f"Not run: {not_run(experiment, records, quick)}.\n"
 
 
-def machine(facts: dict[str, Any]) -> str:
-    threads = f"{facts['threads']} thread{'s' * (facts['threads'] > 1)}"
-    beside = f", {facts['jobs']} runs beside each other" if facts["jobs"] > 1 else ""
-    where = f"{facts['gpu']} beside {facts['cpu']}" if facts["gpu"] else facts["cpu"]
-    return f"{where}, {threads} of {facts['cores']} cores{beside}; torch {facts['torch']}, commit {facts['git']}"
-
-
 def not_run(experiment: Experiment, records: list[dict], quick: bool) -> str:
     """What is missing, whole levels first."""
     if not records:
@@ -89,17 +83,6 @@ def not_run(experiment: Experiment, records: list[dict], quick: bool) -> str:
     if missing:
         texts.append(f"{len(missing)} other combinations")
     return "; ".join(texts)
-
-
-def table(rows: list[list[str]]) -> str:
-    head, *body = (f"| {' | '.join(row)} |" for row in rows)
-    return "\n".join([head, "|" + "---|" * len(rows[0]), *body]) + "\n"
-
-
-def picture(figure: Figure, path: Path, what: str) -> str:
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110, bbox_inches="tight", metadata={"Software": None})
-    return f"![{what}]({path.parent.name}/{path.name})\n"
 
 
 # ---- scores of models
@@ -363,15 +346,6 @@ def devices_of(experiment: Experiment, records: list[dict]) -> list[str | None]:
 def labelled(what: str, device: str | None, devices: list) -> str:
     """A heading that names its device if there are several."""
     return f"{what}, {device}" if len(devices) > 1 else what
-
-
-def shown(value: Any, unit: float = 1) -> str:
-    """A number in a unit; of a spread the median and the quartiles."""
-    if isinstance(value, dict):
-        return "{} [{}, {}]".format(*(shown(value[q], unit) for q in ("median", "q1", "q3")))
-    if isinstance(value, int | float):
-        return f"{value / unit:.4g}" if abs(value / unit) < 1e4 else f"{value / unit:,.0f}"
-    return "-" if value is None else str(value)
 
 
 SECTIONS: dict[str, Callable[[Experiment, list[dict], Path], Iterator[str]]] = dict(
