@@ -82,7 +82,7 @@ class Block(nn.Module):
                 of ``s``.
         """
         J = self.jumbo_multiplier
-        s, scores = self._attend(s, key_mask, score_rows=J if on_attention else 0)
+        s, scores = self._attend(s, key_mask, score_rows=0 if on_attention is None else J)
 
         if on_attention is not None:  # the place of token reduction: after attention, before the FFNs
             s = on_attention(s, scores)

@@ -11,7 +11,8 @@ _CACHED_GRIDS = 8  # multi-scale inference asks for a handful of grids in turn
 
 def resample_pos_embed(pos_embed: torch.Tensor, old_grid: Grid, new_grid: Grid) -> torch.Tensor:
     """Resample (1, H*W, D) positions to another grid, bicubic with antialias; equal grids return the input."""
-    if tuple(old_grid) == tuple(new_grid):
+    # one condition on both sides: of two, a compiler guards each, and compiles once more for a side that is unchanged
+    if abs(new_grid[0] - old_grid[0]) + abs(new_grid[1] - old_grid[1]) == 0:
         return pos_embed
     return resample_abs_pos_embed(pos_embed, list(new_grid), list(old_grid), num_prefix_tokens=0)
 
