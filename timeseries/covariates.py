@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from .frames import Instance, Rows, check_shared, rows_of
-from .timeline import Timeline, kind_of
+from .timeline import Timeline, in_words
 
 
 class Covariates(NamedTuple):
@@ -75,7 +75,7 @@ class Covariates(NamedTuple):
                 any value at those steps.
         """
         values = [i.values for i in instances]
-        rows = self._ahead(X, timeline)
+        rows = self._ahead(X, timeline, min(i.start for i in instances), int(wanted.max()))
         ends = np.array([i.end for i in instances])
         more = np.maximum(wanted.max() + 1 - ends, 0)  # (n,)
         if not any(self.known_ahead) or not more.any():
@@ -101,8 +101,10 @@ class Covariates(NamedTuple):
             tables.append(table)
         return tables
 
-    def _ahead(self, X: pd.DataFrame | None, timeline: Timeline) -> Rows | None:
+    def _ahead(self, X: pd.DataFrame | None, timeline: Timeline, first: int, last: int) -> Rows | None:
         """Rows of X for steps to come; columns that are not known ahead need not be there."""
+        if X is not None and not self.columns:
+            raise ValueError(f"fitted without X, to predict there are {columns_of(X)}: fit with X, or leave it out")
         needed = {c for c, ahead in zip(self.columns, self.known_ahead, strict=True) if ahead}
         there = set(columns_of(X))
         if needed - there or there - set(self.columns):
@@ -114,11 +116,10 @@ class Covariates(NamedTuple):
         if X is None:
             return None
         rows = rows_of(X.reindex(columns=self.columns), timeline, "X", strict=False)
-        if not len(rows.steps):
-            times = timeline.times(np.arange(2))
+        if not ((rows.steps >= first) & (rows.steps <= last)).any():
             raise ValueError(
-                f"X has no row at a time of the series: it has {_span(_times(X))}, the series go on as {times[0]}, "
-                f"{times[1]}. Give X at the times to forecast"
+                f"X has no row at any time of y or of the horizon: X has {_span(_times(X))}, they are "
+                f"{_span(timeline.times(np.array([first, last])))}. Give X at the times to forecast"
             )
         return rows
 
@@ -162,4 +163,4 @@ def _ends(steps: np.ndarray) -> np.ndarray:
 
 def _span(times: pd.Index) -> str:
     """What times there are, in words."""
-    return f"{kind_of(times)} from {times.min()} to {times.max()}"
+    return f"{in_words(times)} from {times.min()} to {times.max()}"

@@ -314,7 +314,7 @@ def _check_one_frequency(table: pd.DataFrame, timeline: Timeline) -> None:
             raise ValueError(
                 f"the panel mixes frequencies: most of its times are {timeline.frequency}, but the series {key!r} goes "
                 f"on as {', '.join(map(str, own))}. Forecast it by itself; or, if rows are missing, say so with "
-                f"freq={timeline.frequency!r}"
+                f"freq={timeline.step if timeline.offset is None else timeline.frequency!r}"
             )
 
 

@@ -11,7 +11,7 @@ _MONTHLY = (  # a flag of dates and the offset that goes from one such date to t
     (lambda d: pd.offsets.BMonthEnd().rollforward(d) == d, pd.offsets.BMonthEnd),
 )
 _MANY_WEEKENDS = 4  # without a date tell business days from days
-_MANY_WEEKS = 6  # without, say, a Friday tell that Fridays are no business days
+_MANY = 6  # weeks without, say, a Friday tell that Fridays do not count, as do days without a row at some hour
 
 
 class Uneven(ValueError):
@@ -36,8 +36,8 @@ def frequency_of(dates: pd.DatetimeIndex) -> pd.offsets.BaseOffset:
     """
     if len(dates) < 3:
         raise Uneven(
-            f"{len(dates)} date{'s' * (len(dates) > 1)} ({', '.join(map(str, dates))}) without a frequency do not tell "
-            "it: give freq, such as freq='D', or a PeriodIndex",
+            f"{' and '.join(map(str, dates))} are too few dates to tell their frequency: give freq, such as freq='D', or "
+            "use a PeriodIndex",
             dates[0],
         )
     if (found := pd.infer_freq(dates)) is not None:
@@ -52,7 +52,16 @@ def frequency_of(dates: pd.DatetimeIndex) -> pd.offsets.BaseOffset:
     step = common_step(times)
     if step is None:
         raise uneven(dates, times)
-    return to_offset(pd.Timedelta(step, unit=dates.unit))
+    length = pd.Timedelta(step, unit=dates.unit)
+    day = pd.Timedelta(days=1)
+    if day % length == pd.Timedelta(0) and (never := _never(times, step, day // length)) is not None:
+        first = dates[0] + never * length
+        raise Uneven(
+            f"there is never a row at {first.time()}, the first on {first.date()}: give freq={to_offset(length).freqstr!r} "
+            "if they are missing, or the freq of the hours that count, such as 'bh'",
+            first,
+        )
+    return to_offset(length)
 
 
 def common_step(numbers: np.ndarray) -> int | None:
@@ -117,16 +126,24 @@ def _daily(days: pd.DatetimeIndex) -> pd.offsets.BaseOffset | None:
     """Days or every so many days, unless what is missing is the same days of each week."""
     dates = days.to_numpy().astype("datetime64[D]").astype(np.int64)
     step = common_step(dates)
-    if step == 1 and dates[-1] - dates[0] >= 7 * _MANY_WEEKS:
-        week = np.arange(dates[0], dates[-1] + 1)
-        missing = np.setdiff1d(week, dates)
-        never = np.setdiff1d(np.arange(7), dates % 7)
-        always = np.isin(missing % 7, never)
-        if len(never) and 2 * always.sum() >= len(missing):
-            first = pd.Timestamp(int(missing[always][0]), unit="D")
-            raise Uneven(
-                f"there is never a {first.day_name()}, the first on {first.date()}: give freq='D' if they are missing, "
-                "or freq=pd.offsets.CustomBusinessDay(weekmask=...) if they do not count",
-                first,
-            )
+    if step == 1 and (never := _never(dates, 1, 7)) is not None:
+        first = days[0] + pd.Timedelta(days=never)
+        raise Uneven(
+            f"there is never a {first.day_name()}, the first on {first.date()}: give freq='D' if they are missing, or "
+            "freq=pd.offsets.CustomBusinessDay(weekmask=...) if they do not count",
+            first,
+        )
     return None if step is None else pd.offsets.Day(step)
+
+
+def _never(numbers: np.ndarray, step: int, cycle: int) -> int | None:
+    """Of rising integers, the first place in a cycle of so many steps, counted from the first, where there is never
+    one, if that is why most of those that are missing are missing; else None."""
+    places = (numbers - numbers[0]) // step
+    cycles = (places[-1] + 1) // cycle
+    if cycles < _MANY:
+        return None
+    seen = np.bincount(places % cycle, minlength=cycle)
+    never = np.flatnonzero(seen == 0)
+    missing = places[-1] + 1 - len(places)
+    return int(never[0]) if len(never) and 2 * len(never) * cycles >= missing else None

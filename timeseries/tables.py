@@ -79,12 +79,21 @@ def _numeric(table: pd.DataFrame, what: str) -> pd.DataFrame:
     others = [c for c in others if not isinstance(table.dtypes.iloc[c], pd.CategoricalDtype) or what != "X"]
     if not others:
         return table
+    held = next((v for v in table.iloc[:, others[0]] if not isinstance(v, (int, float, np.number))), None)
+    message = f"column {table.columns[others[0]]!r} of {what} holds {type(held).__name__}, such as {str(held)[:40]!r}, "
+    if len(table.columns) == 1:
+        raise TypeError(message + "no numbers: give numbers, NaN where nothing was observed")
     dates = [c for c in others if isinstance(table.iloc[0, c], (pd.Timestamp, pd.Period)) or kinds.get(c) == "date"]
     names = [table.columns[c] for c in others if c not in dates]
+    there = isinstance(table.index, (pd.DatetimeIndex, pd.PeriodIndex)) and not dates
+    how = (
+        f"reset_index().set_index({[*names, table.index.name or 'index']})"
+        if there
+        else f"set_index({[*names, *(table.columns[c] for c in dates)]})"
+    )
     raise TypeError(
-        f"column {table.columns[others[0]]!r} of {what} holds {type(table.iloc[0, others[0]]).__name__}, such as "
-        f"{str(table.iloc[0, others[0]])[:40]!r}, no numbers. If this is a long table, put the names of the series and "
-        f"then the times into its index: {what}.set_index({[*names, *(table.columns[c] for c in dates)]})"
+        f"{message}no numbers. If this is a long table, put the names of the series and then the times into its index: "
+        f"{what}.{how}"
     )
 
 

@@ -60,7 +60,7 @@ class Timeline(ABC):
     def check_kind(self, index: pd.Index, what: str) -> None:
         """Raises TypeError for times of another kind: integers, periods, dates with or without a zone, durations."""
         if kind_of(index) != kind_of(self.like):
-            raise TypeError(f"{what} has {kind_of(index)}, the series have {kind_of(self.like)}: give the same")
+            raise TypeError(f"{what} has {in_words(index)}, the series have {in_words(self.like)}: give the same")
 
     def steps_ahead(self, fh: ForecastingHorizon, end: int) -> np.ndarray:
         """Of a horizon, how many steps after the ``end`` (n,): int64, 0 and less in the past."""
@@ -223,6 +223,12 @@ def kind_of(index: pd.Index) -> str:
     raise TypeError(
         f"an index of times holds {held}: make it dates with pd.to_datetime(...), or use periods, durations or integers"
     )
+
+
+def in_words(index: pd.Index) -> str:
+    """What the times of an index are, with their zone."""
+    zone = getattr(index, "tz", None)
+    return kind_of(index) if zone is None else f"{kind_of(index)}, {zone}"
 
 
 def integers_of(index: pd.Index, unit: str | None) -> tuple[np.ndarray, np.ndarray]:
