@@ -573,7 +573,8 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
         if self._covariates.columns or panel or table.shape[1] != M:
             raise ValueError(
                 f"forecast_at takes one series of the {M} columns fitted, without X; got "
-                f"{'a panel' if panel else 'one'} of {table.shape[1]} columns, fitted with the columns {self._covariates.columns} of X"
+                f"{'a panel' if panel else 'one'} of {table.shape[1]} columns, fitted with the columns "
+                f"{self._covariates.columns} of X"
             )
         if cuts.min() < 1 or cuts.max() > len(y):
             raise ValueError(f"cuts from {cuts.min()} to {cuts.max()} leave the series: give 1 to {len(y)}")

@@ -242,9 +242,13 @@ def forecast_from(
             f"step {furthest} is beyond the horizon of {H} steps trained, from the last that is known: fit with that "
             "fh, or use roll_on=True"
         )
-    pairs, number = np.unique(np.stack([np.repeat(series, M), cuts.ravel()]), axis=1, return_inverse=True)
+    if (ahead == np.arange(1, ahead.shape[1] + 1)[:, None]).all():  # nothing is missing
+        places = (torch.as_tensor(series), torch.as_tensor(cuts[:, 0]))
+        return forecast(networks, design, panel, *places, ahead.shape[1], device)
+    reach = int(cuts.max()) + 1
+    pairs, number = np.unique(series[:, None] * reach + cuts, return_inverse=True)  # of series and cut
     number = number.reshape(-1, M)
-    furthest = np.zeros(pairs.shape[1], dtype=np.int64)
+    furthest = np.zeros(len(pairs), dtype=np.int64)
     np.maximum.at(furthest, number, ahead.max(axis=1))
     blocks = -(-furthest // H)
     center = np.empty(ahead.shape)
@@ -253,9 +257,8 @@ def forecast_from(
         here = np.flatnonzero(blocks == some)
         place = np.full(len(blocks), -1)
         place[here] = np.arange(len(here))
-        c, q = forecast(
-            networks, design, panel, *map(torch.as_tensor, pairs[:, here]), int(furthest[here].max()), device
-        )
+        places = (torch.as_tensor(part) for part in np.divmod(pairs[here], reach))
+        c, q = forecast(networks, design, panel, *places, int(furthest[here].max()), device)
         row, channel = np.nonzero(place[number] >= 0)
         at = (place[number[row, channel], None], ahead[row, :, channel] - 1, channel[:, None])
         center[row, :, channel], quantiles[row, :, channel] = c[at], q[at]

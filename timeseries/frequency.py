@@ -36,8 +36,8 @@ def frequency_of(dates: pd.DatetimeIndex) -> pd.offsets.BaseOffset:
     """
     if len(dates) < 3:
         raise Uneven(
-            f"{' and '.join(map(str, dates))} are too few dates to tell their frequency: give freq, such as freq='D', or "
-            "use a PeriodIndex",
+            f"{' and '.join(map(str, dates))} are too few dates to tell their frequency: give freq, such as "
+            "freq='D', or use a PeriodIndex",
             dates[0],
         )
     if (found := pd.infer_freq(dates)) is not None:
@@ -57,8 +57,8 @@ def frequency_of(dates: pd.DatetimeIndex) -> pd.offsets.BaseOffset:
     if day % length == pd.Timedelta(0) and (never := _never(times, step, day // length)) is not None:
         first = dates[0] + never * length
         raise Uneven(
-            f"there is never a row at {first.time()}, the first on {first.date()}: give freq={to_offset(length).freqstr!r} "
-            "if they are missing, or the freq of the hours that count, such as 'bh'",
+            f"there is never a row at {first.time()}, the first on {first.date()}: give "
+            f"freq={to_offset(length).freqstr!r} if they are missing, or the freq of hours that count, such as 'bh'",
             first,
         )
     return to_offset(length)
@@ -113,7 +113,7 @@ def _business(days: pd.DatetimeIndex) -> pd.offsets.BaseOffset | None:
     if not weekends:
         return None
     if weekends < _MANY_WEEKENDS:
-        gap = int(np.diff(dates).argmax())
+        gap = int((np.diff(dates).astype(np.int64) > 1).argmax())
         raise Uneven(
             f"dates are missing, the first after {days[gap]}, and none falls on a weekend: they may be days or "
             "business days. Give freq='D' or freq='B'",

@@ -82,7 +82,7 @@ def _numeric(table: pd.DataFrame, what: str) -> pd.DataFrame:
     held = next((v for v in table.iloc[:, others[0]] if not isinstance(v, (int, float, np.number))), None)
     message = f"column {table.columns[others[0]]!r} of {what} holds {type(held).__name__}, such as {str(held)[:40]!r}, "
     if len(table.columns) == 1:
-        raise TypeError(message + "no numbers: give numbers, NaN where nothing was observed")
+        raise TypeError(message + "categorical values: give numbers, NaN where nothing was observed")
     dates = [c for c in others if isinstance(table.iloc[0, c], (pd.Timestamp, pd.Period)) or kinds.get(c) == "date"]
     names = [table.columns[c] for c in others if c not in dates]
     there = isinstance(table.index, (pd.DatetimeIndex, pd.PeriodIndex)) and not dates
@@ -92,8 +92,8 @@ def _numeric(table: pd.DataFrame, what: str) -> pd.DataFrame:
         else f"set_index({[*names, *(table.columns[c] for c in dates)]})"
     )
     raise TypeError(
-        f"{message}no numbers. If this is a long table, put the names of the series and then the times into its index: "
-        f"{what}.{how}"
+        f"{message}categorical values or dates in place of numbers. If this is a long table, put the names of the "
+        f"series and then the times into its index: {what}.{how}"
     )
 
 
@@ -121,9 +121,10 @@ def _check_levels(index: pd.MultiIndex, what: str) -> None:
                 f"{what}.reorder_levels({order}).sort_index()"
             )
         kind_of(index.levels[-1])
-    for n, codes in enumerate(index.codes):
-        if (codes < 0).any():
-            row = int((codes < 0).argmax())
+    for n, (level, codes) in enumerate(zip(index.levels, index.codes, strict=True)):
+        absent = (codes < 0) | np.append(level.isna(), False)[codes]
+        if absent.any():
+            row = int(absent.argmax())
             held = "time" if n == index.nlevels - 1 else "name of a series"
             raise ValueError(
                 f"row {row} of {what} has no {held}, level {n} of its index is NaN: leave the row out, or name it"
