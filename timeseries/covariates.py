@@ -5,10 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sktime.forecasting.base import ForecastingHorizon
 
-from .frames import Instance, instances_of
-from .timeline import Timeline
+from .frames import Instance, Rows, check_shared, rows_of
+from .timeline import Timeline, in_words
 
 
 class Covariates(NamedTuple):
@@ -36,45 +35,116 @@ class Covariates(NamedTuple):
             raise ValueError(f"past_covariates {unknown} are not among the columns of X, {columns}")
         return cls(columns, [c not in (past or []) for c in columns])
 
-    def with_future(
-        self, instance: Instance, ahead: np.ndarray, X: pd.DataFrame | None, timeline: Timeline
-    ) -> np.ndarray:
-        """Values (T, M+K) of a series, and after them those of its covariates in the steps to come (T+steps, M+K).
+    def beside(self, y: Rows, X: pd.DataFrame | None, timeline: Timeline, doing: str) -> Rows | None:
+        """Rows of X, its columns in the order fitted, that lie at times of the timeline.
 
         Args:
-            instance: The series, its M own columns first.
-            ahead: Steps wanted after its own end (n,); of these, X has to tell what is known ahead.
+            y: Rows of the series.
+            X: Their covariates.
+            timeline: Of the series.
+            doing: What for, in messages.
+
+        Raises:
+            TypeError: If the times of X are of another kind than those of y.
+            ValueError: If X has other columns, or no row at any time of a series.
+        """
+        if set(columns_of(X)) != set(self.columns):
+            raise ValueError(
+                f"fitted with the columns {self.columns} of X: give the same ones to {doing}, there are {columns_of(X)}"
+            )
+        if X is None:
+            return None
+        rows = rows_of(X[self.columns], timeline, "X", strict=False)
+        check_shared(y, rows, f"X has {_span(_times(X))}, y {_span(timeline.times(_ends(y.steps)))}")
+        return rows
+
+    def with_future(
+        self, instances: list[Instance], wanted: np.ndarray, X: pd.DataFrame | None, timeline: Timeline
+    ) -> list[np.ndarray]:
+        """Values (T, M+K) of series, and after them those of their covariates in the steps to come (T+steps, M+K).
+
+        Args:
+            instances: The series, their M own columns first.
+            wanted: Steps wanted (S,); of these, X has to tell what is known ahead.
             X: Covariates of the steps to come.
             timeline: Of all series.
 
         Raises:
-            ValueError: If X has other columns, or no row for a step wanted.
+            TypeError: If the times of X are of another kind than those of the series.
+            ValueError: If X has other columns, no time of the timeline, no row for a step wanted, or a column without
+                any value at those steps.
         """
-        K, steps = len(self.columns), int(ahead.max())
-        if not K or steps < 1:
-            return instance.values
-        width = instance.values.shape[1]
-        future = np.full((steps, width), np.nan)
-        if any(self.known_ahead):
-            if X is None or columns_of(X) != self.columns:
-                given = None if X is None else columns_of(X)
+        values = [i.values for i in instances]
+        rows = self._ahead(X, timeline, min(i.start for i in instances), int(wanted.max()))
+        ends = np.array([i.end for i in instances])
+        more = np.maximum(wanted.max() + 1 - ends, 0)  # (n,)
+        if not any(self.known_ahead) or not more.any():
+            return values
+        known = np.flatnonzero(self.known_ahead)
+        future = np.full((int(more.sum()), len(known)), np.nan)
+        given = np.zeros(len(future), dtype=bool)
+        begins = np.cumsum(more) - more
+        number = {i.key: n for n, i in enumerate(instances)}
+        series = np.array([number.get(key, -1) for key in rows.keys], dtype=np.int64)[rows.series]
+        ahead = rows.steps - ends[series]
+        use = (series >= 0) & (ahead >= 0) & (ahead < more[series])
+        at = begins[series[use]] + ahead[use]
+        given[at] = True
+        future[at] = rows.values[np.ix_(use, known)]
+        self._check_future(instances, wanted, begins, future, given, timeline)
+        K = len(self.columns)
+        tables = []
+        for n, i in enumerate(instances):
+            table = np.full((len(i.values) + more[n], i.values.shape[1]), np.nan)
+            table[: len(i.values)] = i.values
+            table[len(i.values) :, table.shape[1] - K + known] = future[begins[n] : begins[n] + more[n]]
+            tables.append(table)
+        return tables
+
+    def _ahead(self, X: pd.DataFrame | None, timeline: Timeline, first: int, last: int) -> Rows | None:
+        """Rows of X for steps to come; columns that are not known ahead need not be there."""
+        if X is not None and not self.columns:
+            raise ValueError(f"fitted without X, to predict there are {columns_of(X)}: fit with X, or leave it out")
+        needed = {c for c, ahead in zip(self.columns, self.known_ahead, strict=True) if ahead}
+        there = set(columns_of(X))
+        if needed - there or there - set(self.columns):
+            given = None if X is None else columns_of(X)
+            raise ValueError(
+                f"fitted with the columns {self.columns} of X, to predict there are {given}: give the "
+                "same ones for the steps to come, or name those that are not known ahead in past_covariates"
+            )
+        if X is None:
+            return None
+        rows = rows_of(X.reindex(columns=self.columns), timeline, "X", strict=False)
+        if not ((rows.steps >= first) & (rows.steps <= last)).any():
+            raise ValueError(
+                f"X has no row at any time of y or of the horizon: X has {_span(_times(X))}, they are "
+                f"{_span(timeline.times(np.array([first, last])))}. Give X at the times to forecast"
+            )
+        return rows
+
+    def _check_future(self, instances, wanted, begins, future, given, timeline) -> None:
+        """That covariates known ahead are there: a row for every step wanted, and some value in every column."""
+        K, known = len(self.columns), np.flatnonzero(self.known_ahead)
+        for n, i in enumerate(instances):
+            after = np.sort(wanted[wanted >= i.end])
+            if not len(after):
+                continue
+            at = begins[n] + after - i.end
+            if not given[at].all():
+                time = timeline.times(after[~given[at]][:1])[0]
                 raise ValueError(
-                    f"fitted with the columns {self.columns} of X, to predict there are {given}: give the "
-                    "same ones for the steps to come, or name those that are not known ahead in past_covariates"
+                    f"X does not cover the horizon: there is no row at {time}"
+                    + (f" of {i.key}" if i.key is not None else "")
                 )
-            behind = timeline.behind(instance.index)
-            times = timeline.times(ForecastingHorizon(np.arange(1 - behind, steps + 1 - behind)))
-            rows = {i.key: i for i in instances_of(X)}.get(instance.key)
-            found = np.full(steps, -1) if rows is None else rows.index.get_indexer(times)
-            wanted = ahead[ahead > 0]
-            if (absent := wanted[found[wanted - 1] < 0]).size:
+            unknown = np.isnan(future[at]).all(axis=0)
+            if unknown.any() and (~np.isnan(i.values[:, i.values.shape[1] - K + known[unknown]])).any():
+                names = [self.columns[k] for k in known[unknown]]
                 raise ValueError(
-                    f"X does not cover the horizon: there is no row at {times[absent[0] - 1]}"
-                    + (f" of {instance.key}" if instance.key is not None else "")
+                    f"X tells nothing of {names} at the steps to forecast"
+                    + (f" of {i.key}" if i.key is not None else "")
+                    + ": all are NaN. Give their values, or fit with past_covariates if they are not known ahead"
                 )
-            known = np.flatnonzero(self.known_ahead)
-            future[np.ix_(found >= 0, width - K + known)] = rows.values[np.ix_(found[found >= 0], known)]
-        return np.concatenate([instance.values, future])
 
 
 def columns_of(X: pd.DataFrame | None) -> list[Hashable]:
@@ -82,18 +152,15 @@ def columns_of(X: pd.DataFrame | None) -> list[Hashable]:
     return [] if X is None else list(X.columns)
 
 
-def beside(instances: list[Instance], X: pd.DataFrame | None) -> list[Instance]:
-    """Series (T, M) with their rows of X in columns after their own (T, M+K), NaN where it has none."""
-    if X is None:
-        return instances
-    others = {i.key: i for i in instances_of(X)}
-    return [i._replace(values=np.hstack([i.values, _rows(others.get(i.key), i.index, X)])) for i in instances]
+def _times(X: pd.DataFrame) -> pd.Index:
+    index = X.index
+    return index.levels[-1][np.unique(index.codes[-1])] if isinstance(index, pd.MultiIndex) else index
 
 
-def _rows(found: Instance | None, index: pd.Index, X: pd.DataFrame) -> np.ndarray:
-    """Covariates at some times."""
-    values = np.full((len(index), X.shape[1]), np.nan)
-    if found is not None:
-        at = found.index.get_indexer(index)
-        values[at >= 0] = found.values[at[at >= 0]]
-    return values
+def _ends(steps: np.ndarray) -> np.ndarray:
+    return np.array([steps.min(), steps.max()])
+
+
+def _span(times: pd.Index) -> str:
+    """What times there are, in words."""
+    return f"{in_words(times)} from {times.min()} to {times.max()}"

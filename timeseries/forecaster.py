@@ -10,22 +10,35 @@ import numpy as np
 import pandas as pd
 import torch
 from sktime.datatypes import convert_to
-from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
+from sktime.forecasting.base import BaseForecaster
+from sktime.utils.validation.forecasting import check_fh
 
 from jumbo_backbone import ComputeBudget
 
 from .budgets import BudgetAtHand, training_plan
 from .checks import check_choice, check_count, check_share
-from .covariates import Covariates, beside, columns_of
+from .covariates import Covariates, columns_of
 from .design import Design, context_and_patch, default_horizon
-from .forecasting import LOSSES, Windows, fit_network, forecast, quantile_at
-from .frames import Instance, distinct_indices, ends_of, extended, instances_of, table_of
+from .forecasting import LOSSES, Windows, fit_network, forecast_from, quantile_at
+from .frames import (
+    Instance,
+    Rows,
+    ends_of,
+    instances_of,
+    known_span,
+    last_step,
+    merged,
+    rows_of,
+    table_of,
+    timeline_for,
+)
 from .network import ForecastNet
 from .patching import NORMALISATIONS
 from .plotting import plot_forecast
 from .pretraining import pretrain_encoder
-from .saving import SafeSaving, index_from_json, index_to_json, load_networks, network_tensors
-from .timeline import Timeline, frequency_of
+from .saving import SafeSaving, load_networks, network_tensors, timeline_from_json, timeline_to_json
+from .tables import in_order
+from .timeline import check_freq
 from .training import History, Schedule, draw_seeds, pick_device
 from .windows import Batch, Cuts, Panel, training_cuts
 
@@ -121,6 +134,10 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
         1 shows a progress bar.
     callbacks : list of callable, optional
         Each is called after every epoch with an ``Epoch``; training ends if one returns True.
+    freq : str, pd.DateOffset or int, optional
+        Time from one step to the next: what pandas takes as one, such as "D", "BME" or
+        ``pd.offsets.CustomBusinessDay(...)``; the step of an index of integers. Default: the ``freq`` of the index, or
+        it is found in the times. Rows that are missing are NaN.
 
     Attributes
     ----------
@@ -137,8 +154,9 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
     ------
     ValueError, TypeError
         In the constructor, for parameters out of range; in ``fit``, for infinite values, values that are not positive
-        with ``log``, and X whose columns differ; in ``predict``, for X that does not cover the steps asked for, and for
-        steps beyond the horizon with ``roll_on=False``.
+        with ``log``, times that occur twice or have no common frequency, X that shares no time with a series, and X
+        whose columns differ; in ``predict``, for X that does not cover the steps asked for, and for steps beyond the
+        horizon with ``roll_on=False``.
 
     Examples
     --------
@@ -209,6 +227,7 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
         random_state=None,
         verbose=0,
         callbacks=None,
+        freq=None,
     ):
         self.context_length = context_length
         self.horizon = horizon
@@ -245,6 +264,7 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
         self.random_state = random_state
         self.verbose = verbose
         self.callbacks = callbacks
+        self.freq = freq
         with warnings.catch_warnings():  # of a default that this estimator does not depend on
             warnings.filterwarnings("ignore", message=".*remember_data.*", category=FutureWarning)
             super().__init__()
@@ -265,6 +285,7 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
         levels = list(self.quantiles)
         if levels != sorted(set(levels)) or 0.5 not in levels or not 0 < levels[0] <= levels[-1] < 1:
             raise ValueError(f"quantiles {self.quantiles!r}: give rising numbers between 0 and 1, 0.5 among them")
+        check_freq(self.freq)
         ComputeBudget(self.keep_rate)  # checks it
         training_plan(self.keep_rate, self.elastic, self.token_dropping)  # checks them
         for name in ("dropout", "head_dropout", "drop_path_rate"):
@@ -283,6 +304,7 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
         return self
 
     def _pretrain(self, y, X=None, fh=None):
+        self._timeline = timeline_for(y, self.freq)
         self._learn(y, X, fh, self.pretraining, self.pretrain_epochs or self.max_epochs)
         self.pretrained_ = Pretrained(self.design_, self.networks_, self._covariates.columns, self.pretraining)
         return self
@@ -293,17 +315,19 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
         """From tables to networks trained for a task, and remembered contexts."""
         device = pick_device(self.device)
         self._covariates = Covariates.of(X, self.past_covariates)
-        self._index_names = list(y.index.names)
-        instances = self._instances(y, X)
-        self._freq = frequency_of(instances)
-        lengths = np.array([len(i.index) for i in instances])
+        self._index_names, self._columns = list(y.index.names), list(y.columns)
+        rows, beside = self._rows(y, X, "fit")
+        instances = instances_of(rows, beside)
+        spans = [known_span(i.values[:, : y.shape[1]]) for i in instances]  # where there is something to learn
+        panel = Panel([i.values[span] for i, span in zip(instances, spans, strict=True)])
+        lengths = np.array([span.stop - span.start for span in spans])
+        furthest = None if fh is None else int(self._timeline.steps_ahead(fh, int(rows.steps.max())).max())
         start = getattr(self, "pretrained_", None)
         if start is None:
-            self.design_ = self._design(lengths, fh, y.shape[1])
+            self.design_ = self._design(lengths, furthest, y.shape[1])
         else:
             self._check_pretrained(start, X)
             self.design_ = replace(start.design, targets=y.shape[1])  # each is read by itself
-        panel = Panel([i.values for i in instances])
         held_out = 0 if task == "masked" else self.validation
         training, validation = training_cuts(lengths, self.design_.context, self.design_.horizon, held_out)
         fresh = start is None or start.task == "masked"  # of forecasting, it knows nothing
@@ -369,32 +393,34 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
         title = "training" if self.n_members == 1 else f"member {number + 1} of {self.n_members}"
         return dict(verbose=self.verbose, callbacks=self.callbacks or (), title=title)
 
-    def _instances(self, y: pd.DataFrame, X: pd.DataFrame | None) -> list[Instance]:
-        """The series of y with their covariates beside them, in the units that the network forecasts."""
-        instances = sorted(instances_of(y), key=lambda i: (i.key is not None, i.key))
+    def _rows(self, y: pd.DataFrame, X: pd.DataFrame | None, doing: str) -> tuple[Rows, Rows | None]:
+        """The rows of y, in the units that the network forecasts, and of X."""
+        rows = self._logarithm(rows_of(y, self._timeline, "y"))
+        return rows, self._covariates.beside(rows, X, self._timeline, doing)
+
+    def _logarithm(self, rows: Rows) -> Rows:
         if self.log:
-            for i in instances:
-                if np.nanmin(i.values, initial=np.inf) <= 0:
-                    raise ValueError(
-                        f"log=True needs positive values, the smallest here is {np.nanmin(i.values)}: add a constant, "
-                        "or use log=False"
-                    )
-            instances = [i._replace(values=np.log(i.values)) for i in instances]
-        return beside(instances, X)
+            smallest = np.nanmin(rows.values, initial=np.inf)
+            if smallest <= 0:
+                raise ValueError(
+                    f"log=True needs positive values, the smallest here is {smallest}: add a constant, or use log=False"
+                )
+            rows = rows._replace(values=np.log(rows.values))
+        return rows
 
     def _check_pretrained(self, start: Pretrained, X: pd.DataFrame | None) -> None:
-        if columns_of(X) != start.covariates:
+        if set(columns_of(X)) != set(start.covariates):
             raise ValueError(
                 f"pretrained with the columns {start.covariates} of X, now they are {columns_of(X)}: give the same ones"
             )
         if list(start.design.covariates) != self._covariates.known_ahead:
             raise ValueError("past_covariates are others than in pretraining: give the same ones, or pretrain anew")
 
-    def _design(self, lengths: np.ndarray, fh: ForecastingHorizon | None, targets: int) -> Design:
+    def _design(self, lengths: np.ndarray, furthest: int | None, targets: int) -> Design:
         longest = int(lengths.max())
         H = self.horizon
         if H is None:
-            H = default_horizon(longest) if fh is None else max(1, int(self._timeline.steps(fh).max()))
+            H = default_horizon(longest) if furthest is None else max(1, furthest)
         L, P = context_and_patch(longest, H, self.context_length, self.patch_length, stacklevel=5)
         network = dict(
             patch_length=P,
@@ -414,26 +440,81 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
 
     # ---- what is remembered
 
+    def _check_X_y(self, X=None, y=None, **options):
+        """As sktime's, of series in the order of time; arrays, which have no times, go on where the series end."""
+        ahead = self.is_fitted
+        X_inner, y_inner = super()._check_X_y(
+            X=None if X is None else in_order(X, "X"), y=None if y is None else in_order(y, "y"), **options
+        )
+        if ahead:
+            given = ((X, X_inner), (y, y_inner))
+            X_inner, y_inner = (self._going_on(t) if isinstance(raw, np.ndarray) else t for raw, t in given)
+        return X_inner, y_inner
+
+    def _going_on(self, table: pd.DataFrame) -> pd.DataFrame:
+        """A table of numbered steps at the times that follow what was seen."""
+        panel = isinstance(table.index, pd.MultiIndex)
+        numbers = table.index.get_level_values(-1).to_numpy(dtype=np.int64)
+        times = self._timeline.times(numbers + self._end + 1)
+        names = [table.index.get_level_values(n) for n in range(table.index.nlevels - 1)]
+        return table.set_axis(pd.MultiIndex.from_arrays([*names, times], names=table.index.names) if panel else times)
+
+    def _set_cutoff_from_y(self, y):
+        """The latest time of all series that were seen."""
+        if not self.is_fitted:
+            self._timeline = timeline_for(y, self.freq)
+        end = last_step(y, self._timeline)
+        if self.is_fitted:
+            end = max(end, self._end)
+        self._set_cutoff(self._timeline.times(np.array([end])))
+
+    @property
+    def _end(self) -> int:
+        """The last step of all series, after which "ahead" begins."""
+        return int(self._timeline.steps(self.cutoff, "the cutoff")[0])
+
+    def _check_fh(self, fh, pred_int=False):
+        """As sktime's, which counts in periods, that not every frequency has."""
+        if fh is None and self._fh is None:
+            return super()._check_fh(fh, pred_int)
+        fh = check_fh(self._fh if fh is None else fh)
+        steps = self._timeline.steps_ahead(fh, self._end)
+        if not self.insample and steps.min() < 1:
+            raise NotImplementedError(
+                f"{type(self).__name__} can not perform in-sample prediction of {fh}: use insample=True"
+            )
+        self._fh = fh
+        return fh
+
     def _remember(self, instances: list[Instance]) -> None:
         """Keep of each series what forecasts and updates need: its end, or all of it."""
         keep = self.design_.context + self.design_.horizon
-        self._tails = {i.key: i for i in (instances if self.insample else ends_of(instances, keep))}
+        self._tails = {
+            i.key: i for i in (instances if self.insample else ends_of(instances, keep, self.design_.targets))
+        }
 
     def _update(self, y, X=None, update_params=True):
-        """Append what is new; with ``update_params`` also go on training, on windows that end in what is new."""
+        """Put in what is new; with ``update_params`` also go on training, on windows that end in what is new."""
         if y.shape[1] != self.design_.targets:
             raise ValueError(f"fitted on series of {self.design_.targets} columns, to update there are {y.shape[1]}")
-        if columns_of(X) != self._covariates.columns:
-            raise ValueError(f"fitted with the columns {self._covariates.columns} of X: give the same ones to update")
-        merged, fresh = extended(self._tails, {i.key: i for i in self._instances(y, X)})
+        instances, fresh = merged(self._tails, *self._rows(self._in_columns(y), X, "update"))
         if update_params:
-            self._go_on_training(merged, torch.tensor(fresh))
-        self._remember(merged)
+            self._go_on_training(instances, torch.tensor(fresh))
+        self._remember(instances)
         return self
+
+    def _in_columns(self, y: pd.DataFrame) -> pd.DataFrame:
+        """With its columns in the order fitted; the name of a single one does not matter."""
+        columns = self._columns
+        if len(columns) == 1 or list(y.columns) == columns:
+            return y
+        if set(y.columns) != set(columns):
+            raise ValueError(f"fitted on series of the columns {columns}, there are {list(y.columns)}: give the same")
+        return y[columns]
 
     def _go_on_training(self, instances: list[Instance], fresh: torch.Tensor) -> None:
         H = self.design_.horizon
-        T = torch.tensor([len(i.index) for i in instances])
+        T = torch.tensor([len(i.values) for i in instances])
         first = (T - fresh - H + 1).clamp(min=1)
         last = torch.where(fresh > 0, torch.where(T - H >= first, T - H, T - 1), first - 1)
         cuts = Cuts(first, last)
@@ -483,76 +564,75 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
         Raises
         ------
         ValueError
-            If the columns differ from those fitted, a cut lies outside the series, or X was fitted.
+            If the columns differ from those fitted, a cut lies outside the series, or X was fitted; and for rows as in
+            ``fit``.
         """
         self.check_is_fitted()
-        instances = self._instances(pd.DataFrame(y), None)
-        M, cuts = self.design_.targets, np.asarray(cuts)
-        if self._covariates.columns or len(instances) > 1 or instances[0].values.shape[1] != M:
+        M, cuts, table = self.design_.targets, np.asarray(cuts), pd.DataFrame(y)
+        panel = isinstance(table.index, pd.MultiIndex)
+        if self._covariates.columns or panel or table.shape[1] != M:
             raise ValueError(
-                f"forecast_at takes one series of the {M} columns fitted, without X; got {len(instances)} series of "
-                f"{instances[0].values.shape[1]} columns, fitted with the columns {self._covariates.columns} of X"
+                f"forecast_at takes one series of the {M} columns fitted, without X; got "
+                f"{'a panel' if panel else 'one'} of {table.shape[1]} columns, fitted with the columns "
+                f"{self._covariates.columns} of X"
             )
         if cuts.min() < 1 or cuts.max() > len(y):
             raise ValueError(f"cuts from {cuts.min()} to {cuts.max()} leave the series: give 1 to {len(y)}")
-        panel = Panel([instances[0].values])
-        center, quantiles = self._from(panel, np.zeros_like(cuts), cuts, steps or self.design_.horizon)
+        table = in_order(self._in_columns(table), "y")
+        timeline = timeline_for(table, self.freq if isinstance(table.index, pd.DatetimeIndex) else None)
+        rows = self._logarithm(rows_of(table, timeline, "y"))
+        (instance,) = instances_of(rows)
+        stands = np.append(rows.steps, rows.steps[-1] + 1)[cuts] - instance.start
+        wanted = stands[:, None] + np.arange(steps or self.design_.horizon)
+        center, quantiles = self._from([instance.values], np.zeros_like(cuts), stands, wanted, roll_on=True)
         levels = np.array(self.design_.quantiles)
         return self._back(center), self._back(np.stack([quantile_at(quantiles, levels, a) for a in alpha], axis=-1))
 
     def _table(self, fh, values: np.ndarray, columns) -> pd.DataFrame:
-        index = self._timeline.times(fh)
-        return table_of(list(self._tails), [index] * len(values), values, self._index_names, columns)
+        return table_of(list(self._tails), [self._times(fh)] * len(values), values, self._index_names, columns)
+
+    def _times(self, fh) -> pd.Index:
+        """Of a horizon, on the index of the series."""
+        return self._timeline.times(self._end + self._timeline.steps_ahead(fh, self._end))
 
     def _at(self, fh, X) -> tuple[np.ndarray, np.ndarray]:
-        """Centres (n, steps, M) and quantiles (n, steps, M, Q) of all series at the steps asked for."""
-        timeline, tails = self._timeline, list(self._tails.values())
-        steps = timeline.steps(fh)
-        behind = {id(index): timeline.behind(index) for index in distinct_indices(tails)}
-        ahead = np.array([steps + behind[id(i.index)] for i in tails])  # (n, steps), of their own end
-        furthest = max(int(ahead.max()), 0)
-        if furthest > self.design_.horizon and not self.roll_on:
+        """Centres (n, S, M) and quantiles (n, S, M, Q) of all series at the steps asked for."""
+        steps = self._end + self._timeline.steps_ahead(fh, self._end)  # (S,)
+        tails = list(self._tails.values())
+        series = self._covariates.with_future(tails, steps, X, self._timeline)
+        starts = np.array([i.start for i in tails])
+        wanted = steps - starts[:, None]  # (n, S), from their first step
+        if wanted.min() < 0:
+            row, column = np.argwhere(wanted < 0)[0]
             raise ValueError(
-                f"step {furthest} is beyond the horizon of {self.design_.horizon} steps trained: fit with that "
-                "fh, or use roll_on=True"
+                f"step {steps[column] - self._end} lies before the first observation"
+                + (f" of {tails[row].key}" if tails[row].key is not None else "")
+                + ": there is nothing there"
             )
-        series = [self._covariates.with_future(i, ahead[n], X, timeline) for n, i in enumerate(tails)]
-        panel = Panel(series)
-        ends = np.array([len(i.index) for i in tails])
-        n, M = len(ends), self.design_.targets
-        center = np.empty((*ahead.shape, M))
-        quantiles = np.empty((*ahead.shape, M, len(self.design_.quantiles)))
-        if furthest:
-            c, q = self._from(panel, np.arange(n), ends, furthest)
-            row, column = np.nonzero(ahead > 0)
-            center[row, column], quantiles[row, column] = (r[row, ahead[row, column] - 1] for r in (c, q))
-        row, column = np.nonzero(ahead <= 0)
-        if len(row):  # steps of the past, each forecast from what came before it
-            cuts = ends[row] - 1 + ahead[row, column]
-            if cuts.min() < 0:
-                raise ValueError(f"step {int(steps.min())} lies before the first observation: there is nothing there")
-            c, q = self._from(panel, row, cuts, 1)
-            center[row, column], quantiles[row, column] = c[:, 0], q[:, 0]
+        n, M = len(tails), self.design_.targets
+        center = np.empty((*wanted.shape, M))
+        quantiles = np.empty((*wanted.shape, M, len(self.design_.quantiles)))
+        future = steps > self._end
+        if future.any():
+            ends = np.minimum([i.end for i in tails], self._end + 1) - starts
+            center[:, future], quantiles[:, future] = self._from(series, np.arange(n), ends, wanted[:, future])
+        if not future.all():  # steps of the past, each forecast from what came before it
+            past = np.flatnonzero(~future)
+            row = np.repeat(np.arange(n), len(past))
+            stands = wanted[:, past].reshape(-1)
+            c, q = self._from(series, row, stands, stands[:, None])
+            center[:, past], quantiles[:, past] = c.reshape(n, -1, M), q.reshape(n, len(past), M, -1)
         return center, quantiles
 
-    def _from(self, panel: Panel, series: np.ndarray, cuts: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
-        return forecast(
-            self.networks_,
-            self.design_,
-            panel,
-            torch.as_tensor(series),
-            torch.as_tensor(cuts),
-            steps,
-            pick_device(self.device),
-        )
+    def _from(self, values, series, stands, wanted, roll_on=None) -> tuple[np.ndarray, np.ndarray]:
+        """See ``forecast_from``."""
+        roll_on = self.roll_on if roll_on is None else roll_on
+        device = pick_device(self.device)
+        return forecast_from(self.networks_, self.design_, Panel(values), series, stands, wanted, device, roll_on)
 
     def _back(self, values: np.ndarray) -> np.ndarray:
         """From the units that the network forecasts to those of the data."""
         return np.exp(values) if self.log else values
-
-    @property
-    def _timeline(self) -> Timeline:
-        return Timeline.after(self.cutoff, self._freq)  # no cutoff while pretraining: sktime sets it in fit
 
     def plot(self, fh=None, X=None, coverage=(0.8, 0.95), history=None, instance=None, column=None, ax=None):
         """Draw the end of a series, its forecast, and intervals.
@@ -586,10 +666,10 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
         instance, column = _choice("instance", instance, keys), _choice("column", column, columns)
         center, quantiles = self._at(fh, self._check_X(X=X))
         n, m = keys.index(instance), columns.index(column)
-        times = self._timeline.times(fh)
+        times = self._times(fh)
         tail = self._tails[instance]
         shown = history or max(3 * len(times), 2)
-        past = pd.Series(tail.values[-shown:, m], index=tail.index[-shown:])
+        past = pd.Series(tail.values[-shown:, m], self._timeline.times(np.arange(tail.start, tail.end)[-shown:]))
         levels = np.array(self.design_.quantiles)
         bounds = [
             (c, *(self._back(quantile_at(quantiles[n, :, m], levels, 0.5 + side * c / 2)) for side in (-1, 1)))
@@ -611,14 +691,14 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
             members=len(self.networks_),
             budget=self._budget_as_json(),
             keys=[i.key for i in tails],
-            indices=[index_to_json(i.index) for i in tails],
+            starts=[i.start for i in tails],
+            timeline=timeline_to_json(self._timeline),
             index_names=self._index_names,
             columns=[name.item() if isinstance(name, np.generic) else name for name in names],
             covariates=list(self._covariates),
             mtype=self._y_metadata["mtype"],
-            cutoff=index_to_json(self.cutoff),
-            freq=self._freq,
-            fh=None if self._fh is None else self._timeline.steps(self._fh).tolist(),
+            end=self._end,
+            fh=None if self._fh is None else self._timeline.steps_ahead(self._fh, self._end).tolist(),
         )
 
     def _restore_state(self, tensors, state):
@@ -628,22 +708,29 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
         load_networks(self.networks_, tensors)
         self._covariates, self._index_names = Covariates(*state["covariates"]), state["index_names"]
         keys = [tuple(k) if isinstance(k, list) else k for k in state["keys"]]
-        indices = [index_from_json(i) for i in state["indices"]]
+        self._timeline = timeline_from_json(state["timeline"])
         self._tails = {
-            k: Instance(k, i, tensors[f"tail.{n}"].numpy()) for n, (k, i) in enumerate(zip(keys, indices, strict=True))
+            k: Instance(k, start, tensors[f"tail.{n}"].numpy())
+            for n, (k, start) in enumerate(zip(keys, state["starts"], strict=True))
         }
         # sktime's own view of the data, from the ends that were kept
         M = self.design_.targets
         tables = [
-            table_of([k], [t.index], t.values[None, :, :M], self._index_names, state["columns"])
+            table_of(
+                [k],
+                [self._timeline.times(np.arange(t.start, t.end))],
+                t.values[None, :, :M],
+                self._index_names,
+                state["columns"],
+            )
             for k, t in self._tails.items()
         ]
         y = convert_to(pd.concat(tables), state["mtype"])
         if isinstance(y, pd.Series):
             y = y.rename(state["columns"][0] if isinstance(state["columns"][0], str) else None)
         _, y = self._check_X_y(y=y)
-        self._set_cutoff(index_from_json(state["cutoff"]))
-        self._freq = state["freq"]
+        self._columns = state["columns"]
+        self._set_cutoff(self._timeline.times(np.array([state["end"]])))
         self._is_vectorized = False
         if state["fh"] is not None:
             self._check_fh(state["fh"])

@@ -207,6 +207,64 @@ def fit_network(
     return history
 
 
+def forecast_from(
+    networks: list[ForecastNet],
+    design: Design,
+    panel: Panel,
+    series: np.ndarray,
+    stands: np.ndarray,
+    wanted: np.ndarray,
+    device: torch.device,
+    roll_on: bool = True,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Forecast steps of series from what is known of each target channel before some stand.
+
+    A channel whose last steps are not observed is forecast from the last one that is, over all steps that follow: in
+    the same way whether it ends there or goes on as missing.
+
+    Args:
+        networks, design, panel, device: See ``forecast``.
+        series, stands: Which series, and before which of its steps (B,).
+        wanted: Steps of the series to forecast, none before the stand (B, S).
+        roll_on: Whether steps beyond the horizon of the networks may be asked for.
+
+    Returns:
+        Centres (B, S, M) and quantiles (B, S, M, Q), float64.
+
+    Raises:
+        ValueError: If a step is beyond the horizon, and it may not be.
+    """
+    H, M = design.horizon, design.targets
+    cuts = panel.last_known(torch.as_tensor(series), torch.as_tensor(stands), M).numpy()  # (B, M)
+    ahead = wanted[..., None] - cuts[:, None] + 1  # (B, S, M), at least 1
+    if not roll_on and (furthest := int(ahead.max())) > H:
+        raise ValueError(
+            f"step {furthest} is beyond the horizon of {H} steps trained, from the last that is known: fit with that "
+            "fh, or use roll_on=True"
+        )
+    if (ahead == np.arange(1, ahead.shape[1] + 1)[:, None]).all():  # nothing is missing
+        places = (torch.as_tensor(series), torch.as_tensor(cuts[:, 0]))
+        return forecast(networks, design, panel, *places, ahead.shape[1], device)
+    reach = int(cuts.max()) + 1
+    pairs, number = np.unique(series[:, None] * reach + cuts, return_inverse=True)  # of series and cut
+    number = number.reshape(-1, M)
+    furthest = np.zeros(len(pairs), dtype=np.int64)
+    np.maximum.at(furthest, number, ahead.max(axis=1))
+    blocks = -(-furthest // H)
+    center = np.empty(ahead.shape)
+    quantiles = np.empty((*ahead.shape, len(design.quantiles)))
+    for some in np.unique(blocks):  # what ended long ago takes many passes, and the others need not wait for it
+        here = np.flatnonzero(blocks == some)
+        place = np.full(len(blocks), -1)
+        place[here] = np.arange(len(here))
+        places = (torch.as_tensor(part) for part in np.divmod(pairs[here], reach))
+        c, q = forecast(networks, design, panel, *places, int(furthest[here].max()), device)
+        row, channel = np.nonzero(place[number] >= 0)
+        at = (place[number[row, channel], None], ahead[row, :, channel] - 1, channel[:, None])
+        center[row, :, channel], quantiles[row, :, channel] = c[at], q[at]
+    return center, quantiles
+
+
 @torch.inference_mode()
 def forecast(
     networks: list[ForecastNet],

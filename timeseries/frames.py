@@ -1,80 +1,358 @@
-"""Between sktime's tables and arrays: one row of values a step, and for panels and hierarchies an instance each."""
+"""Between sktime's tables and arrays: rows at the steps of a timeline, and series without gaps made of them."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from .frequency import Uneven
+from .timeline import Frequency, Timeline, kind_of, timeline_of
+
+_MOST_GAPS = 20  # steps for each row, beyond which times are taken for a mistake
+_SMALL = 1_000_000  # steps that are no burden
+
 
 class Instance(NamedTuple):
-    """One series: its name in the panel (None for a single series), its time index and its values (T, C)."""
+    """One series: its name in the panel (None for a single series), its first step and its values (T, C), NaN where
+    nothing was observed."""
 
     key: Hashable | None
-    index: pd.Index
+    start: int
+    values: np.ndarray
+
+    @property
+    def end(self) -> int:
+        """The step after its last."""
+        return self.start + len(self.values)
+
+
+class Rows(NamedTuple):
+    """Rows of a table, in the order of series and time.
+
+    Attributes:
+        keys: Of the series, sorted.
+        series: Number of the series (N,).
+        steps: On the timeline (N,).
+        values: float64 (N, C).
+    """
+
+    keys: list[Hashable | None]
+    series: np.ndarray
+    steps: np.ndarray
     values: np.ndarray
 
 
-def instances_of(table: pd.DataFrame) -> list[Instance]:
-    """The series of a table in sktime's "pd.DataFrame", "pd-multiindex" or "pd_multiindex_hier" format."""
-    values = table.to_numpy(dtype=np.float64)
-    if not isinstance(table.index, pd.MultiIndex):
-        return [Instance(None, table.index, values)]
-    times = table.index.get_level_values(-1)
-    codes, keys = pd.factorize(table.index.droplevel(-1))
+def values_of(table: pd.DataFrame) -> list[np.ndarray]:
+    """The values (T, C) of the series of a table in sktime's "pd-multiindex" format, one after another."""
+    codes, _ = pd.factorize(table.index.droplevel(-1))
     order = np.argsort(codes, kind="stable")  # an instance's rows need not stand together
     bounds = np.flatnonzero(np.diff(codes[order])) + 1
-    rows = np.split(order, bounds)
-    codes = table.index.codes[-1]
-    shared: dict[bytes, pd.Index] = {}  # most series have the times of others, and taking them is what costs most
-    instances = []
-    for i, r in enumerate(rows):
-        same = codes[r].tobytes()
-        if same not in shared:
-            shared[same] = times[r]
-        instances.append(Instance(keys[i], shared[same], values[r]))
-    return instances
+    return np.split(table.to_numpy(dtype=np.float64)[order], bounds)
 
 
-def ends_of(instances: list[Instance], keep: int) -> list[Instance]:
-    """The last ``keep`` steps of each series, whose values are copied; those that shared their times still do."""
-    ends = {id(index): index[-keep:] for index in distinct_indices(instances)}
-    return [i._replace(index=ends[id(i.index)], values=i.values[-keep:].copy()) for i in instances]
+def timeline_for(table: pd.DataFrame, freq: Frequency) -> Timeline:
+    """The timeline of all series in a table.
+
+    Raises:
+        ValueError, TypeError: See ``timeline_of``; and if one series of a panel has a longer step than others.
+    """
+    index = table.index
+    panel = isinstance(index, pd.MultiIndex)
+    times = index.levels[-1][np.unique(index.codes[-1])] if panel else index
+    kind_of(times)
+    distinct = times if times.is_monotonic_increasing and times.is_unique else times.unique().sort_values()
+    if panel and getattr(index.levels[-1], "freq", None) is not None and index.levels[-1].is_monotonic_increasing:
+        freq_of_all = index.levels[-1].freq
+    else:
+        freq_of_all = None
+    dated = isinstance(times, pd.DatetimeIndex)
+    try:
+        timeline = timeline_of(distinct, freq if freq is not None or not dated else freq_of_all)
+    except Uneven as error:
+        raise ValueError(f"{error}{_whose(index, error.time)}") from None
+    if panel and freq is None:
+        _check_one_frequency(table, timeline)
+    return timeline
 
 
-def distinct_indices(instances: Iterable[Instance]) -> list[pd.Index]:
-    """The time indices of some series, each object once."""
-    return list({id(i.index): i.index for i in instances}.values())
+def last_step(table: pd.DataFrame, timeline: Timeline) -> int:
+    """The last of all its series (see ``rows_of``)."""
+    index = table.index
+    times = index.levels[-1][np.unique(index.codes[-1])] if isinstance(index, pd.MultiIndex) else index
+    timeline.check_kind(times, "y")
+    steps, among = timeline.locate(times)
+    if not among.all():
+        rows_of(table, timeline, "y")  # tells which
+    return int(steps.max())
 
 
-def extended(
-    old: dict[Hashable | None, Instance], new: dict[Hashable | None, Instance]
-) -> tuple[list[Instance], list[int]]:
-    """Series with what is new of them at their ends, in place of rows of the same times; and the number of new rows of
-    each."""
-    merged, fresh = [], []
-    for key in {**old, **new}:
-        before, added = old.get(key), new.get(key)
-        if before is None or added is None:
-            merged.append(added if before is None else before)
-        else:
-            kept = ~before.index.isin(added.index)
-            index = before.index[kept].append(added.index)
-            merged.append(Instance(key, index, np.concatenate([before.values[kept], added.values])))
-        fresh.append(0 if added is None else len(added.index))
-    return merged, fresh
+def rows_of(table: pd.DataFrame, timeline: Timeline, what: str, strict: bool = True) -> Rows:
+    """The rows of a table in sktime's "pd.DataFrame", "pd-multiindex" or "pd_multiindex_hier" format.
+
+    Args:
+        table: The table, in any order.
+        timeline: Where its times are.
+        what: Its name in messages.
+        strict: Refuse rows between the times of the timeline. Else they are left out.
+
+    Raises:
+        TypeError: If its times are of another kind than the timeline's.
+        ValueError: If a time occurs twice in a series, or ``strict`` finds a row; the first one is named.
+    """
+    index, values = table.index, table.to_numpy(dtype=np.float64)
+    keys, series = _series_of(index, what)
+    if isinstance(index, pd.MultiIndex):
+        timeline.check_kind(index.levels[-1], what)
+        steps, among = (part[index.codes[-1]] for part in timeline.locate(index.levels[-1]))
+    else:
+        timeline.check_kind(index, what)
+        steps, among = timeline.locate(index)
+    if not among.all():
+        if strict:
+            off = np.flatnonzero(~among)
+            row = index[off[np.lexsort((steps[off],))[0]]]
+            raise ValueError(
+                f"{_in_words(row)} in {what} is none of the times that the frequency {timeline.frequency} gives, which "
+                f"go through {timeline.times(np.zeros(1, dtype=np.int64))[0]}: give the freq of the times, or reindex "
+                "with y.asfreq(...), which puts NaN where nothing was observed"
+            )
+        series, steps, values, index = series[among], steps[among], values[among], index[among]
+    if not _rising(series, steps).all():
+        order = np.lexsort((steps, series))
+        series, steps, values, index = series[order], steps[order], values[order], index[order]
+        if (twice := np.flatnonzero(~_rising(series, steps))).size:
+            row = index[twice[0]]
+            count = int(((series == series[twice[0]]) & (steps == steps[twice[0]])).sum())
+            raise ValueError(
+                f"{what} has duplicates: {_in_words(row)} occurs {count} times. Keep one row of each time, as "
+                "y[~y.index.duplicated(keep='last')] does, or, if these are several series, name them in a MultiIndex "
+                "of series and time"
+            )
+    return Rows(keys, series, steps, values)
 
 
-def table_of(keys: list[Hashable | None], indices: list[pd.Index], values: np.ndarray, names, columns) -> pd.DataFrame:
+def instances_of(y: Rows, X: Rows | None = None) -> list[Instance]:
+    """The series of some rows, in the order of their keys, NaN at steps without a row.
+
+    Args:
+        y: Rows of the series. Where a step comes twice, the later row holds.
+        X: Rows of covariates, which become columns after those of y: of steps from the first row of a series to the
+            last of all.
+
+    Raises:
+        ValueError: If hardly any steps have a row.
+    """
+    n, M = len(y.keys), y.values.shape[1]
+    first, last = np.full(n, np.iinfo(np.int64).max), np.full(n, np.iinfo(np.int64).min)
+    np.minimum.at(first, y.series, y.steps)
+    np.maximum.at(last, y.series, y.steps)
+    width = M
+    if X is not None:
+        series = _numbers_in(y.keys, X.keys)[X.series]
+        inside = series >= 0
+        inside[inside] = (X.steps[inside] >= first[series[inside]]) & (X.steps[inside] <= last.max())
+        series, steps = series[inside], X.steps[inside]
+        np.maximum.at(last, series, steps)
+        width += X.values.shape[1]
+    lengths = last - first + 1
+    if lengths.sum() > max(_MOST_GAPS * len(y.steps), _SMALL):
+        worst = int(np.argmax(lengths / np.bincount(y.series, minlength=n)))
+        raise ValueError(
+            f"{lengths[worst]} steps lie between the first and the last row{_of(y.keys[worst])}, which has "
+            f"{int((y.series == worst).sum())} rows: give a freq with a longer step, or leave out the odd ones"
+        )
+    starts = np.cumsum(lengths) - lengths
+    values = np.full((int(lengths.sum()), width), np.nan)
+    values[starts[y.series] + y.steps - first[y.series], :M] = y.values
+    if X is not None:
+        values[starts[series] + steps - first[series], M:] = X.values[inside]
+    parts = (values[start : start + length] for start, length in zip(starts, lengths, strict=True))
+    return [Instance(*of) for of in zip(y.keys, first.tolist(), parts, strict=True)]
+
+
+def check_shared(y: Rows, X: Rows, spans: str) -> None:
+    """Raises ValueError if a series has no row of X at any time that it has itself; ``spans`` tells when they are."""
+    series = _numbers_in(y.keys, X.keys)[X.series]
+    known = series >= 0
+    lowest = min(y.steps.min(initial=0), X.steps.min(initial=0))
+    reach = max(y.steps.max(initial=0), X.steps.max(initial=0)) - lowest + 1
+    own = y.series * reach + y.steps - lowest  # rising
+    others = series[known] * reach + X.steps[known] - lowest
+    at = np.minimum(np.searchsorted(own, others), len(own) - 1)
+    shared = np.bincount(series[known][own[at] == others], minlength=len(y.keys))
+    if not shared.all():
+        worst = int(shared.argmin())
+        raise ValueError(
+            f"X has no row at any time of y{_of(y.keys[worst])}: {spans}. Give X at the times of y, and NaN where it "
+            "is not known"
+        )
+
+
+def merged(old: dict[Hashable | None, Instance], y: Rows, X: Rows | None) -> tuple[list[Instance], list[int]]:
+    """Series with new rows in place of what they held at the same times.
+
+    Args:
+        old: Series with columns of y and of X.
+        y, X: New rows.
+
+    Returns:
+        The series in the order of their keys, and how many steps each has after its old end.
+    """
+    M = y.values.shape[1]
+    keys = sorted_keys([*dict.fromkeys([*old, *y.keys])], "y")
+    number = {key: n for n, key in enumerate(keys)}
+    kept = list(old.values())
+    lengths = [len(i.values) for i in kept]
+    series = np.repeat(np.array([number[i.key] for i in kept], dtype=np.int64), lengths)
+    steps = np.concatenate([np.arange(i.start, i.end) for i in kept])
+    values = np.concatenate([i.values for i in kept])
+
+    def joined(new: Rows, columns: slice) -> Rows:
+        numbers = np.array([number.get(key, -1) for key in new.keys], dtype=np.int64)[new.series]
+        there = numbers >= 0
+        parts = ((series, numbers[there]), (steps, new.steps[there]), (values[:, columns], new.values[there]))
+        return Rows(keys, *(np.concatenate(part) for part in parts))
+
+    instances = instances_of(joined(y, slice(M)), None if X is None else joined(X, slice(M, None)))
+    return instances, [i.end - max(old[i.key].end, i.start) if i.key in old else len(i.values) for i in instances]
+
+
+def ends_of(instances: list[Instance], keep: int, targets: int) -> list[Instance]:
+    """Of each series the last steps, copied: ``keep`` up to the last that is known of each of its first channels."""
+    ends = []
+    for i in instances:
+        last = len(i.values)
+        if np.isnan(i.values[-1, :targets]).any():
+            known = ~np.isnan(i.values[:, :targets])
+            known = known[:, known.any(axis=0)]
+            last = int((len(known) - known[::-1].argmax(axis=0)).min()) if known.size else last
+        begin = max(0, last - keep)
+        ends.append(Instance(i.key, i.start + begin, i.values[begin:].copy()))
+    return ends
+
+
+def known_span(values: np.ndarray) -> slice:
+    """From the first row of (T, C) that holds anything to the last; all rows if none does."""
+    if not np.isnan(values[0]).all() and not np.isnan(values[-1]).all():
+        return slice(0, len(values))
+    known = np.flatnonzero(~np.isnan(values).all(axis=1))
+    return slice(int(known[0]), int(known[-1]) + 1) if len(known) else slice(0, len(values))
+
+
+def sorted_keys(keys: list[Hashable | None], what: str) -> list[Hashable | None]:
+    """Names of series in order.
+
+    Raises:
+        TypeError: If they are of kinds that have no order.
+    """
+    if len(keys) == 1:
+        return keys
+    try:
+        return sorted(keys)
+    except TypeError:
+        kinds = sorted({type(part).__name__ for key in keys for part in (key if isinstance(key, tuple) else (key,))})
+        raise TypeError(
+            f"the names of the series in {what} are of several kinds, {', '.join(kinds)}: make them one, as "
+            "index.set_levels(index.levels[0].astype(str), level=0) does"
+        ) from None
+
+
+def table_of(keys: list[Hashable | None], times: list[pd.Index], values: np.ndarray, names, columns) -> pd.DataFrame:
     """The table of some series' values (n, T, C), whose index has these names."""
     flat = values.reshape(-1, values.shape[-1])
     if keys[0] is None:
-        index = indices[0].rename(names[-1])
+        index = times[0].rename(names[-1])
     else:
-        times = indices[0].append(indices[1:])
+        together = times[0].append(times[1:])
         repeat = np.repeat(np.arange(len(keys)), values.shape[1])
         levels = pd.MultiIndex.from_tuples(keys) if isinstance(keys[0], tuple) else pd.Index(keys)
         levels = levels.take(repeat)
         parts = [levels.get_level_values(i) for i in range(levels.nlevels)]
-        index = pd.MultiIndex.from_arrays([*parts, times], names=names)
+        index = pd.MultiIndex.from_arrays([*parts, together], names=names)
     return pd.DataFrame(flat, index=index, columns=columns)
+
+
+def _series_of(index: pd.Index, what: str) -> tuple[list[Hashable | None], np.ndarray]:
+    """Keys of the series, sorted, and the number of each row's (N,)."""
+    if not isinstance(index, pd.MultiIndex):
+        return [None], np.zeros(len(index), dtype=np.int64)
+    if index.nlevels == 2:
+        used, series = np.unique(index.codes[0], return_inverse=True)
+        found = list(index.levels[0][used])
+    else:
+        series, distinct = pd.factorize(index.droplevel(-1))
+        found = list(distinct)
+    keys = sorted_keys(found, what)
+    return keys, _numbers_in(keys, found)[series]
+
+
+def _numbers_in(keys: list[Hashable | None], others: list[Hashable | None]) -> np.ndarray:
+    """Where some keys are in a list, -1 where they are not."""
+    number = {key: n for n, key in enumerate(keys)}
+    return np.array([number.get(key, -1) for key in others], dtype=np.int64)
+
+
+def _rising(series: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Whether each row but the first comes after the one before it (N-1,)."""
+    return (np.diff(series) > 0) | ((np.diff(series) == 0) & (np.diff(steps) > 0))
+
+
+def _check_one_frequency(table: pd.DataFrame, timeline: Timeline) -> None:
+    """Raises ValueError for a series that is itself evenly spaced, at a longer step than the timeline's."""
+    rows = rows_of(table.iloc[:, :0], timeline, "y")
+    inside = np.diff(rows.series) == 0
+    gaps = np.diff(rows.steps)
+    kinds = [(gaps, 2)]
+    if isinstance(timeline.like, pd.DatetimeIndex):
+        kinds.append((_months_apart(timeline, rows.steps), 1))
+    for apart, least in kinds:
+        coarse = _coarse(rows.series[1:][inside], apart[inside], gaps[inside], least, len(rows.keys))
+        if coarse.any():
+            key = rows.keys[int(coarse.argmax())]
+            own = timeline.times(rows.steps[rows.series == int(coarse.argmax())][:3])
+            raise ValueError(
+                f"the panel mixes frequencies: most of its times are {timeline.frequency}, but the series {key!r} goes "
+                f"on as {', '.join(map(str, own))}. Forecast it by itself; or, if rows are missing, say so with "
+                f"freq={timeline.step if timeline.offset is None else timeline.frequency!r}"
+            )
+
+
+def _coarse(series: np.ndarray, apart: np.ndarray, gaps: np.ndarray, least: int, n: int) -> np.ndarray:
+    """Which series never have two rows at neighbouring steps, and most rows equally far apart (n,)."""
+    counts = np.bincount(series, minlength=n)
+    coarse = np.zeros(n, dtype=bool)
+    begins = (np.cumsum(counts) - counts)[counts > 0]
+    if not len(begins):
+        return coarse
+    step = np.gcd.reduceat(apart, begins)
+    enough = (np.minimum.reduceat(gaps, begins) > 1) & (np.minimum.reduceat(apart, begins) >= least)
+    usual = np.add.reduceat(apart == np.repeat(step, counts[counts > 0]), begins)
+    coarse[counts > 0] = enough & (step >= least) & (usual >= 2) & (usual > 2 / 3 * counts[counts > 0] - 1e-9)
+    return coarse
+
+
+def _months_apart(timeline: Timeline, steps: np.ndarray) -> np.ndarray:
+    """Months from each row to the next."""
+    distinct, number = np.unique(steps, return_inverse=True)
+    times = timeline.times(distinct)
+    return np.diff(np.asarray(times.year * 12 + times.month)[number])
+
+
+def _whose(index: pd.Index, time: object) -> str:
+    """The first series of a panel with a time, in words."""
+    if not isinstance(index, pd.MultiIndex):
+        return ""
+    rows = np.flatnonzero(np.asarray(index.get_level_values(-1) == time))
+    return f" (it is in {_in_words(index[rows[0]])})" if len(rows) else ""
+
+
+def _in_words(row: Hashable | tuple) -> str:
+    """A time, and the series it is in."""
+    if not isinstance(row, tuple):
+        return str(row)
+    return f"{row[-1]}{_of(row[0] if len(row) == 2 else row[:-1])}"
+
+
+def _of(key: Hashable | None) -> str:
+    return "" if key is None else f" of series {key!r}"

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from pandas.tseries.frequencies import to_offset
 from safetensors import safe_open
 from safetensors.torch import save_file
 
 from jumbo_backbone.files import replacing
+
+from .timeline import CalendarTimeline, EvenTimeline, Timeline
 
 SUFFIX = ".safetensors"
 _LEFT_OUT = ("callbacks",)  # functions are code
@@ -85,6 +88,33 @@ class SafeSaving:
         return params
 
 
+def offset_to_json(offset: pd.offsets.BaseOffset) -> str | dict[str, Any]:
+    """A frequency of pandas: its name where that tells all of it.
+
+    Raises:
+        TypeError: If it is of a kind that has more to it than JSON holds.
+    """
+    try:
+        if to_offset(offset.freqstr) == offset:
+            return offset.freqstr
+    except ValueError:
+        pass
+    if type(offset) not in (pd.DateOffset, pd.offsets.CustomBusinessDay):
+        raise TypeError(f"the frequency {offset!r} cannot be written as JSON: save by pickle instead")
+    told = {name: value for name, value in offset.kwds.items() if name not in ("calendar", "offset")}
+    if "holidays" in told:
+        told["holidays"] = [str(day) for day in told["holidays"]]
+    return dict(kind=type(offset).__name__, n=offset.n, **told)
+
+
+def offset_from_json(content: str | dict[str, Any]) -> pd.offsets.BaseOffset:
+    """Undo ``offset_to_json``."""
+    if isinstance(content, str):
+        return to_offset(content)
+    told = {name: value for name, value in content.items() if name != "kind"}
+    return {"DateOffset": pd.DateOffset, "CustomBusinessDay": pd.offsets.CustomBusinessDay}[content["kind"]](**told)
+
+
 def network_tensors(networks: list[torch.nn.Module]) -> dict[str, torch.Tensor]:
     """Weights of all members, by "member.name"."""
     return {f"{i}.{k}": t.contiguous() for i, n in enumerate(networks) for k, t in n.state_dict().items()}
@@ -108,6 +138,25 @@ def index_to_json(index: pd.Index) -> dict[str, Any]:
     if isinstance(index, pd.TimedeltaIndex):
         return dict(kind="timedelta", unit=index.unit, values=index.asi8.tolist())
     return dict(kind="number", dtype=str(index.dtype), values=index.tolist())
+
+
+def timeline_to_json(timeline: Timeline) -> dict[str, Any]:
+    """The times of all series."""
+    return dict(
+        like=index_to_json(timeline.like),
+        offset=None if timeline.offset is None else offset_to_json(timeline.offset),
+        origin=timeline.origin if isinstance(timeline, EvenTimeline) else timeline.origin.isoformat(),
+        step=getattr(timeline, "step", None),
+    )
+
+
+def timeline_from_json(content: dict[str, Any]) -> Timeline:
+    """Undo ``timeline_to_json``."""
+    like = index_from_json(content["like"])
+    offset = None if content["offset"] is None else offset_from_json(content["offset"])
+    if content["step"] is None:
+        return CalendarTimeline(like, offset, pd.Timestamp(content["origin"]).as_unit("us"))
+    return EvenTimeline(like, offset, content["origin"], content["step"])
 
 
 def index_from_json(content: dict[str, Any]) -> pd.Index:

@@ -80,6 +80,28 @@ class Panel:
             observed = observed & self.observed[:, at.clamp(first, last)].transpose(0, 1)
         return Batch(values * observed, observed)
 
+    def last_known(self, series: torch.Tensor, stands: torch.Tensor, channels: int) -> torch.Tensor:
+        """Where the knowledge of each of the first channels ends.
+
+        Args:
+            series: Number of the series (B,).
+            stands: Step of the series before which to look (B,).
+            channels: How many.
+
+        Returns:
+            The step after the last observed one before each stand (B, channels); the stand where nothing was observed.
+        """
+        if self.observed is None:
+            return torch.minimum(stands, (self.ends - self.starts)[series])[:, None].expand(-1, channels)
+        steps = torch.arange(self.values.shape[1])
+        known = torch.where(self.observed[:channels], steps, -1).cummax(dim=1).values  # (channels, T_1 + T_2 + …)
+        starts = self.starts[series]
+        before = torch.minimum(starts + stands, self.ends[series]) - 1
+        last = known[:, before.clamp(min=0)].T  # (B, channels)
+        return torch.where(
+            (stands[:, None] > 0) & (last >= starts[:, None]), last - starts[:, None] + 1, stands[:, None]
+        )
+
 
 class Cuts:
     """Where the series of a panel may be cut, without a list of all places.

@@ -207,7 +207,7 @@ def test_update_goes_on_from_the_new_end():
     assert forecaster.predict().index.tolist() == [150, 151]
     assert not torch.equal(forecaster.networks_[0].linear.weight, before)
     kept = forecaster.design_.context + forecaster.design_.horizon
-    assert len(forecaster._tails[None].index) == min(kept, 150)
+    assert len(forecaster._tails[None].values) == min(kept, 150)
     expected = y.to_numpy()[-kept:]
     assert np.array_equal(forecaster._tails[None].values, expected)
 

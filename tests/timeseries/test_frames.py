@@ -5,38 +5,63 @@ import pandas as pd
 import pytest
 
 pytest.importorskip("sktime")
-from timeseries.frames import distinct_indices, ends_of, instances_of
+from timeseries.frames import ends_of, instances_of, known_span, merged, rows_of, timeline_for, values_of
 from timeseries.windows import Panel, mean_and_spread
 
 
 def panel():
     days = pd.date_range("2024", periods=6, freq="D")
-    parts = [("a", days), ("b", days), ("c", days[1:]), ("d", days)]
+    parts = [("a", days), ("b", days), ("c", days[1:]), ("d", days[[0, 1, 4]])]
     index = pd.MultiIndex.from_tuples([(n, t) for n, times in parts for t in times], names=["series", "time"])
     return pd.DataFrame({"x": np.arange(len(index), dtype=float)}, index=index)
 
 
-def test_series_share_equal_times():
+def instances(table):
+    return instances_of(rows_of(table, timeline_for(table, None), "y"))
+
+
+def test_rows_in_any_order_are_series_without_gaps():
     table = panel()
-    shuffled = table.sample(frac=1, random_state=0)
-    shuffled = shuffled.sort_index(level="time", kind="stable", sort_remaining=False)  # series mixed, times in order
-    for given in (table, shuffled):
-        instances = {i.key: i for i in instances_of(given)}
-        for key, i in instances.items():
-            pd.testing.assert_index_equal(i.index, table.loc[key].index, check_names=False)
-            assert (i.values[:, 0] == table.loc[key, "x"]).all()
-        a, b, c, d = (instances[key].index for key in "abcd")
-        assert a is b is d and c is not a
-        assert len(distinct_indices(instances.values())) == 2
+    for given in (table, table.sample(frac=1, random_state=0), table.iloc[::-1]):
+        series = {i.key: i for i in instances(given)}
+        assert [i.start for i in series.values()] == [0, 0, 1, 0]
+        for key, i in series.items():
+            expected = table.loc[key, "x"].asfreq("D").to_numpy()
+            np.testing.assert_array_equal(i.values[:, 0], expected)
+    np.testing.assert_array_equal(series["d"].values[:, 0], [17, 18, np.nan, np.nan, 19])
 
 
-def test_ends_are_copies_that_share_times():
-    instances = instances_of(panel())
-    ends = ends_of(instances, 2)
-    assert [len(i.index) for i in ends] == [2] * 4 and ends[0].index is ends[1].index
+def test_series_of_a_table_stand_alone():
+    table = panel()
+    mixed = table.sort_index(level="time", kind="stable", sort_remaining=False)
+    for key, values in zip("abdc", values_of(mixed), strict=True):  # in the order in which they first occur
+        np.testing.assert_array_equal(values, table.loc[key].to_numpy())
+
+
+def test_ends_are_copies_that_reach_back_to_what_is_known():
+    series = instances(panel())
+    ends = ends_of(series, 2, 1)
+    assert [(i.start, len(i.values)) for i in ends] == [(4, 2), (4, 2), (4, 2), (3, 2)]
     assert all(
-        (e.values == i.values[-2:]).all() and e.values.base is None for e, i in zip(ends, instances, strict=True)
+        (e.values == i.values[-2:])[~np.isnan(e.values)].all() and e.values.base is None
+        for e, i in zip(ends, series, strict=True)
     )
+    (last,) = (i for i in series if i.key == "a")
+    last.values[3:] = np.nan
+    assert [(i.start, len(i.values)) for i in ends_of([last], 2, 1)] == [(1, 5)]
+    assert known_span(last.values) == slice(0, 3)
+
+
+def test_new_rows_hold_and_old_ones_stay():
+    table = panel()
+    timeline = timeline_for(table, None)
+    old = {i.key: i for i in instances_of(rows_of(table, timeline, "y"))}
+    new = pd.DataFrame({"x": [100.0, 101, 102]}, index=table.index[[17, 15, 5]])
+    later = new.rename(index={pd.Timestamp("2024-01-02"): pd.Timestamp("2024-01-09")}, level=1)
+    series, fresh = merged(old, rows_of(later.sort_index(), timeline, "y"), None)
+    assert [i.key for i in series] == list("abcd") and fresh == [0, 0, 0, 0]
+    np.testing.assert_array_equal(series[0].values[:, 0], [0, 1, 2, 3, 4, 102])
+    np.testing.assert_array_equal(series[3].values[:, 0], [100, 18, np.nan, np.nan, 19])
 
 
 @pytest.mark.parametrize("gaps", [False, True])
