@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from skbase.base._clone_plugins import _CloneSkbase
 from sktime.classification.base import BaseClassifier
-from sktime.datatypes import convert_to
+from sktime.datatypes import VectorizedDF, convert_to
 from torch import nn
 
 from jumbo_backbone import Calibration, Cascade, ComputeBudget
@@ -24,7 +24,7 @@ from .network import ClassifierNet, SeriesEncoder
 from .patching import NORMALISATIONS
 from .plotting import plot_attention, plot_kept
 from .pretraining import pretrain_encoder
-from .saving import SafeSaving, load_networks, network_tensors
+from .saving import SafeSaving, plain_metadata, weights_of, with_weights
 from .training import Schedule, draw_seeds, pick_device, seeded, shuffled
 from .windows import Batch, mean_and_spread, pad_together
 
@@ -446,6 +446,10 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
             raise ValueError(f"class_weight has no weight for {absent}: give one for each of {list(self.classes_)}")
         return torch.tensor([float(self.class_weight[c]) for c in self.classes_])
 
+    def _outputs(self) -> list["JumboClassifier"] | None:
+        """Of a table of labels, the classifier of each column; None of one column."""
+        return list(self.classifiers_.iloc[0]) if self._is_vectorized else None
+
     # ---- predicting
 
     def _predict_proba(self, X) -> np.ndarray:
@@ -560,32 +564,61 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
     # ---- saving
 
     def _saved_state(self):
-        tensors = network_tensors(self.networks_)
-        tensors |= dict(location=torch.from_numpy(self.location_), scale=torch.from_numpy(self.scale_))
-        return tensors, dict(
-            members=len(self.networks_),
+        start = getattr(self, "pretrained_", None)
+        state = dict(
+            outputs=None if (parts := self._outputs()) is None else [part._saved_state() for part in parts],
+            classes=self.classes_,
+            y_metadata=plain_metadata(self._y_metadata),
+            y_store=self._converter_store_y,
+            y_inner_mtype=self._y_inner_mtype,
+            pretrained=None if start is None else start._asdict() | dict(encoders=weights_of(start.encoders)),
+            networks=None,
+        )
+        if not hasattr(self, "networks_"):
+            return state
+        return state | dict(
+            networks=weights_of(self.networks_),
             budget=self._budget_as_json(),
             calibration=None if self.committee is None else self.calibration_.to_json(),
+            location=self.location_,
+            scale=self.scale_,
             longest=self.longest_,
-            patch=[self.patch_length_, self.patch_stride_],
-            classes=self.classes_.tolist(),
-            classes_dtype=str(self.classes_.dtype),
+            patch=(self.patch_length_, self.patch_stride_),
         )
 
-    def _restore_state(self, tensors, state):
-        self.location_, self.scale_ = tensors["location"].numpy(), tensors["scale"].numpy()
-        self.channels_ = len(self.location_)
-        self.longest_, (self.patch_length_, self.patch_stride_) = state["longest"], state["patch"]
-        self.classes_ = np.array(state["classes"], dtype=state["classes_dtype"])
+    def _restore_state(self, state):
+        self.classes_ = state["classes"]
         self.n_classes_ = len(self.classes_)
         self._class_dictionary = {c: i for i, c in enumerate(self.classes_)}
-        self.networks_, self.history_ = [self._build() for _ in range(state["members"])], []
-        load_networks(self.networks_, tensors)
-        self._y_metadata = dict(is_univariate=True, mtype="numpy1D")  # what sktime looks at to predict
+        # what sktime looks at to predict
+        self._y_metadata, self._converter_store_y = state["y_metadata"], state["y_store"]
+        self._y_inner_mtype = state["y_inner_mtype"]
         self._is_fitted = True
+        if (start := state["pretrained"]) is not None:
+            channels = len(start["location"])
+            encoders = [with_weights(SeriesEncoder, w, channels, **start["embedding"]) for w in start["encoders"]]
+            self.pretrained_ = Pretrained(**start | dict(encoders=encoders))
+        if state["outputs"] is not None:
+            self._restore_outputs(state["outputs"])
+        if state["networks"] is None:
+            return
+        self.location_, self.scale_ = state["location"], state["scale"]
+        self.channels_ = len(self.location_)
+        self.longest_, (self.patch_length_, self.patch_stride_) = state["longest"], state["patch"]
+        self.networks_, self.history_ = [with_weights(self._build, w) for w in state["networks"]], []
         self.set_budget(**state["budget"])
         if self.committee is not None:
             self.calibration_ = Calibration.from_json(state["calibration"])
+
+    def _restore_outputs(self, states: list[dict]) -> None:
+        """A classifier of each column of labels, where sktime keeps them."""
+        parts = [self.clone() for _ in states]
+        for part, state in zip(parts, states, strict=True):
+            part._restore_state(state)
+        names = self._y_metadata["feature_names"]
+        self._is_vectorized = True
+        self._yvec = VectorizedDF([pd.DataFrame([range(len(names))], columns=names)], iterate_cols=True)
+        self.classifiers_ = pd.DataFrame([parts], columns=self._yvec.get_iter_indices()[1])
 
     @classmethod
     def get_test_params(cls, parameter_set="default"):

@@ -4,12 +4,11 @@ import copy
 import warnings
 from collections.abc import Hashable, Iterator
 from dataclasses import asdict, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from sktime.datatypes import convert_to
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 
 from jumbo_backbone import ComputeBudget
@@ -24,12 +23,15 @@ from .network import ForecastNet
 from .patching import NORMALISATIONS
 from .plotting import plot_forecast
 from .pretraining import pretrain_encoder
-from .saving import SafeSaving, index_from_json, index_to_json, load_networks, network_tensors
+from .saving import SafeSaving, plain_metadata, weights_of, with_weights
 from .timeline import Timeline, frequency_of
 from .training import History, Schedule, draw_seeds, pick_device
-from .windows import Batch, Cuts, Panel, training_cuts
+from .windows import Batch, Panel, training_cuts
 
 _STEPS = (20, 200)  # batches in an epoch, at least and at most
+_GENTLE = 0.3  # share of the learning rate, for a network that knows how to forecast
+_REMEMBERED = 2  # times as many steps as a window has
+_NEW_SHARE = 0.25  # of what is remembered, to learn from it
 _PRETRAININGS = ("forecast", "masked")
 
 
@@ -293,7 +295,7 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
         """From tables to networks trained for a task, and remembered contexts."""
         device = pick_device(self.device)
         self._covariates = Covariates.of(X, self.past_covariates)
-        self._index_names = list(y.index.names)
+        self._index_names, self._columns = list(y.index.names), y.columns
         instances = self._instances(y, X)
         self._freq = frequency_of(instances)
         lengths = np.array([len(i.index) for i in instances])
@@ -319,7 +321,7 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
             if len(training) and task == "masked":
                 self.history_.append(self._reconstruct(network, panel, training, **where))
             elif len(training):
-                options = dict(rate=(1 if fresh else 0.3) * self.learning_rate, fresh=fresh)
+                options = dict(rate=(1 if fresh else _GENTLE) * self.learning_rate, fresh=fresh)
                 if start is not None and fresh:
                     options["frozen"] = list(network.encoder.parameters())
                 self.history_.append(self._train(network, panel, training, validation, **where, **options))
@@ -331,6 +333,7 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
                 UserWarning,
                 stacklevel=4,
             )
+        self._learned = {i.key: i.index[-1] for i in instances}
         self._remember(instances)
 
     def _train(self, network, panel, training, validation, *, seed, device, epochs, number, rate, **options) -> History:
@@ -416,41 +419,49 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
 
     def _remember(self, instances: list[Instance]) -> None:
         """Keep of each series what forecasts and updates need: its end, or all of it."""
-        keep = self.design_.context + self.design_.horizon
+        keep = _REMEMBERED * (self.design_.context + self.design_.horizon)
         self._tails = {i.key: i for i in (instances if self.insample else ends_of(instances, keep))}
 
     def _update(self, y, X=None, update_params=True):
-        """Append what is new; with ``update_params`` also go on training, on windows that end in what is new."""
+        """Append what is new; with ``update_params`` also learn from it, once there is enough (see ``_learn_more``)."""
         if y.shape[1] != self.design_.targets:
             raise ValueError(f"fitted on series of {self.design_.targets} columns, to update there are {y.shape[1]}")
         if columns_of(X) != self._covariates.columns:
             raise ValueError(f"fitted with the columns {self._covariates.columns} of X: give the same ones to update")
-        merged, fresh = extended(self._tails, {i.key: i for i in self._instances(y, X)})
+        merged, _ = extended(self._tails, {i.key: i for i in self._instances(y, X)})
         if update_params:
-            self._go_on_training(merged, torch.tensor(fresh))
+            self._learn_more(merged)
         self._remember(merged)
         return self
 
-    def _go_on_training(self, instances: list[Instance], fresh: torch.Tensor) -> None:
-        H = self.design_.horizon
-        T = torch.tensor([len(i.index) for i in instances])
-        first = (T - fresh - H + 1).clamp(min=1)
-        last = torch.where(fresh > 0, torch.where(T - H >= first, T - H, T - 1), first - 1)
-        cuts = Cuts(first, last)
-        if not len(cuts):
+    def _learn_more(self, instances: list[Instance]) -> None:
+        """Go on training when a quarter of what is remembered has come since training last.
+
+        The older half of what is new is learned from, with what came before it; the newer half is held out, and unless
+        it gains, the network stays as it was.
+        """
+        lengths = np.array([len(i.index) for i in instances])
+        new = np.array([_rows_after(i.index, self._learned.get(i.key)) for i in instances])
+        if new.sum() < _NEW_SHARE * lengths.sum():
             return
+        training, validation = training_cuts(lengths, self.design_.context, self.design_.horizon, new // 2)
+        if validation is None:
+            return  # a horizon has to fit into each half
         panel, device = Panel([i.values for i in instances]), pick_device(self.device)
         for number, seed in enumerate(draw_seeds(self.random_state, self.n_members)):
             network = copy.deepcopy(self.networks_[number])
-            options = dict(seed=seed, device=device, epochs=1, number=number, rate=0.1 * self.learning_rate)
-            self._train(network, panel, cuts, None, fresh=False, hold_out=False, **options)
+            options = dict(
+                seed=seed, device=device, epochs=self.max_epochs, number=number, rate=_GENTLE * self.learning_rate
+            )
+            self._train(network, panel, training, validation, fresh=False, **options)
             self.networks_[number] = network.eval()
+        self._learned = {i.key: i.index[-1] for i in instances}
 
     # ---- forecasting
 
     def _predict(self, fh, X):
         center, _ = self._at(fh, X)
-        return self._table(fh, self._back(center), self._get_columns(method="predict"))
+        return self._table(fh, self._back(center), self._columns)
 
     def _predict_quantiles(self, fh, X, alpha):
         _, quantiles = self._at(fh, X)
@@ -603,50 +614,51 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
 
     def _saved_state(self):
         tails = list(self._tails.values())
-        tensors = network_tensors(self.networks_)
-        tensors |= {f"tail.{n}": torch.from_numpy(np.ascontiguousarray(i.values)) for n, i in enumerate(tails)}
-        names = self._get_varnames()
-        return tensors, dict(
+        indices = distinct_indices(tails)
+        number = {id(index): n for n, index in enumerate(indices)}
+        start = getattr(self, "pretrained_", None)
+        return dict(
             design=asdict(self.design_),
-            members=len(self.networks_),
+            networks=weights_of(self.networks_),
             budget=self._budget_as_json(),
+            pretrained=None if start is None else _told(start),
             keys=[i.key for i in tails],
-            indices=[index_to_json(i.index) for i in tails],
+            indices=indices,
+            index_of=[number[id(i.index)] for i in tails],
+            values=np.concatenate([i.values for i in tails]),
+            learned=[self._learned.get(i.key) for i in tails],
             index_names=self._index_names,
-            columns=[name.item() if isinstance(name, np.generic) else name for name in names],
-            covariates=list(self._covariates),
-            mtype=self._y_metadata["mtype"],
-            cutoff=index_to_json(self.cutoff),
+            columns=self._columns,
+            covariates=tuple(self._covariates),
+            cutoff=self.cutoff,
             freq=self._freq,
-            fh=None if self._fh is None else self._timeline.steps(self._fh).tolist(),
+            fh=None
+            if self._fh is None
+            else dict(values=self._fh.to_pandas(), is_relative=self._fh.is_relative, freq=self._fh.freq),
+            y_metadata=plain_metadata(self._y_metadata),
+            y_store=self._converter_store_y,
         )
 
-    def _restore_state(self, tensors, state):
-        design = {k: tuple(v) if k in ("quantiles", "covariates") else v for k, v in state["design"].items()}
-        self.design_, self.history_ = Design(**design), []
-        self.networks_ = [self.design_.build() for _ in range(state["members"])]
-        load_networks(self.networks_, tensors)
+    def _restore_state(self, state):
+        self.design_, self.history_ = Design(**state["design"]), []
+        self.networks_ = [with_weights(self.design_.build, weights) for weights in state["networks"]]
+        if state["pretrained"] is not None:
+            start = state["pretrained"]
+            design = Design(**start["design"])
+            networks = [with_weights(design.build, weights) for weights in start["networks"]]
+            self.pretrained_ = Pretrained(design, networks, start["covariates"], start["task"])
         self._covariates, self._index_names = Covariates(*state["covariates"]), state["index_names"]
-        keys = [tuple(k) if isinstance(k, list) else k for k in state["keys"]]
-        indices = [index_from_json(i) for i in state["indices"]]
-        self._tails = {
-            k: Instance(k, i, tensors[f"tail.{n}"].numpy()) for n, (k, i) in enumerate(zip(keys, indices, strict=True))
-        }
-        # sktime's own view of the data, from the ends that were kept
-        M = self.design_.targets
-        tables = [
-            table_of([k], [t.index], t.values[None, :, :M], self._index_names, state["columns"])
-            for k, t in self._tails.items()
-        ]
-        y = convert_to(pd.concat(tables), state["mtype"])
-        if isinstance(y, pd.Series):
-            y = y.rename(state["columns"][0] if isinstance(state["columns"][0], str) else None)
-        _, y = self._check_X_y(y=y)
-        self._set_cutoff(index_from_json(state["cutoff"]))
-        self._freq = state["freq"]
+        keys, indices = state["keys"], [state["indices"][n] for n in state["index_of"]]
+        values = np.split(state["values"], np.cumsum([len(i) for i in indices])[:-1])
+        self._tails = {k: Instance(k, i, v) for k, i, v in zip(keys, indices, values, strict=True)}
+        self._learned = dict(zip(keys, state["learned"], strict=True))
+        self._columns, self._freq = state["columns"], state["freq"]
+        # what sktime keeps of its own to predict and update
+        self._y_metadata, self._converter_store_y = state["y_metadata"], state["y_store"]
+        self._y_mtype_last_seen = self._y_metadata["mtype"]
         self._is_vectorized = False
-        if state["fh"] is not None:
-            self._check_fh(state["fh"])
+        self._set_cutoff(state["cutoff"])
+        self._fh = None if state["fh"] is None else ForecastingHorizon(**state["fh"])
         self._state = "fitted"
         self.set_budget(**state["budget"])
 
@@ -658,6 +670,16 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
             context_length=6, patch_length=3, patch_stride=2, normalisation="difference", affine=True, loss="mse"
         )
         return [small, dict(small, **other, insample=True, validation=0, past_covariates="all", keep_rate=0.5)]
+
+
+def _told(start: Pretrained) -> dict[str, Any]:
+    """What was pretrained, as values to save."""
+    return start._asdict() | dict(design=asdict(start.design), networks=weights_of(start.networks))
+
+
+def _rows_after(index: pd.Index, time) -> int:
+    """How many times of an index are later; all, if there is none to compare with."""
+    return len(index) if time is None else int((index > time).sum())
 
 
 def _choice(what: str, wanted, there: list):
