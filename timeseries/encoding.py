@@ -191,7 +191,7 @@ def _index_together(parts: list[Any]) -> pd.Index:
 
 _KINDS = (
     _Kind("tuple", tuple, list, tuple),
-    _Kind("dict", dict, lambda d: [list(item) for item in d.items()], lambda items: {k: v for k, v in items}),
+    _Kind("dict", dict, lambda d: [list(item) for item in d.items()], dict),
     _Kind("set", set, list, set),
     _Kind("frozenset", frozenset, list, frozenset),
     _Kind("float", float, str, float),  # nan and the infinities

@@ -52,6 +52,7 @@ def _classifier(state: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[st
         scale=arrays["scale"],
         longest=state["longest"],
         patch=tuple(state["patch"]),
+        channel_names=None,
         classes=np.array(state["classes"], dtype=state["classes_dtype"]),
         calibration=state["calibration"],
         y_metadata=dict(is_univariate=True, mtype="numpy1D"),

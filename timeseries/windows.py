@@ -151,7 +151,7 @@ def mean_and_spread(s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         count = np.maximum(seen.sum(axis=-2), 1)
         mean = np.where(seen, s, 0).sum(axis=-2) / count
         spread = np.sqrt(np.where(seen, (s - mean[..., None, :]) ** 2, 0).sum(axis=-2) / count)
-    return mean, np.where(spread > 1e-12 * np.maximum(np.abs(mean), 1e-12), spread, 1.0)
+    return mean, np.where(spread > np.maximum(1e-12 * np.abs(mean), 1e-150), spread, 1.0)
 
 
 def _runs_of_one_length(lengths: list[int], most: int = 256) -> Iterator[slice]:
