@@ -620,7 +620,7 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
     def _check_has_network(self) -> None:
         if self._is_vectorized:
             raise ValueError(
-                f"fitted on {len(self._outputs())} columns of labels: ask the classifier of one of them, in classifiers_"
+                f"fitted on {len(self._outputs())} columns of labels: ask the classifier of one, in classifiers_"
             )
         if not hasattr(self, "networks_"):
             raise ValueError(f"fitted on series of one class, {self.classes_[0]!r}: there is no network to ask")

@@ -30,7 +30,7 @@ from .windows import Batch, Panel, training_cuts
 
 _STEPS = (20, 200)  # batches in an epoch, at least and at most
 _GENTLE = 0.3  # share of the learning rate, for a network that knows how to forecast
-_REMEMBERED = 2  # times as many steps as a window has
+_REMEMBERED = 512  # steps of a series at least, if it has them
 _NEW_SHARE = 0.25  # of what is remembered, to learn from it
 _PRETRAININGS = ("forecast", "masked")
 
@@ -419,7 +419,7 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
 
     def _remember(self, instances: list[Instance]) -> None:
         """Keep of each series what forecasts and updates need: its end, or all of it."""
-        keep = _REMEMBERED * (self.design_.context + self.design_.horizon)
+        keep = max(_REMEMBERED, 2 * (self.design_.context + self.design_.horizon))
         self._tails = {i.key: i for i in (instances if self.insample else ends_of(instances, keep))}
 
     def _update(self, y, X=None, update_params=True):

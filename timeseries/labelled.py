@@ -75,9 +75,9 @@ def _checked_table(X: pd.DataFrame) -> pd.DataFrame:
     if (absent := X.index.get_level_values(0).isna()).any():
         raise ValueError(f"row {int(absent.argmax())} of X, counted from 0, does not say of which series it is (NaN)")
     if (twice := X.index.duplicated()).any():
+        name, time = X.index[int(twice.argmax())]
         raise ValueError(
-            f"X has more than one row of series {X.index[int(twice.argmax())][0]} at {X.index[int(twice.argmax())][1]}: "
-            "give each series a name of its own, and each time once"
+            f"X has more than one row of series {name} at {time}: give each series its own name, and each time once"
         )
     return _checked_columns(X)
 
@@ -140,7 +140,7 @@ def checked_labels(y: Any, X: Any) -> Any:
     """
     if y is None or isinstance(y, (list, tuple, dict, set, str, pd.Index, pd.Categorical)):
         raise TypeError(
-            f"y is of type {type(y).__name__}: give one label for each series, in a numpy array, a Series, or a DataFrame"
+            f"y is of type {type(y).__name__}: give one label for each series, in a numpy array, Series or DataFrame"
         )
     if not isinstance(y, (np.ndarray, pd.Series, pd.DataFrame)) or not len(y):
         return y
