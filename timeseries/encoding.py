@@ -65,6 +65,8 @@ def unpack(content: Any, arrays: dict[str, np.ndarray]) -> Any:
     ((kind, inner),) = content.items()
     if kind == "array":
         return arrays[inner]
+    if kind == "dict":
+        return {unpack(key, arrays): unpack(item, arrays) for key, item in inner}
     if kind not in _BY_NAME:
         raise ValueError(f"unknown kind {kind!r}")
     return _BY_NAME[kind].together(unpack(inner, arrays))
@@ -76,11 +78,15 @@ def _pack(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
     if type(value) is list:
         return [_pack(item, f"{name}/{n}", arrays) for n, item in enumerate(value)]
     if type(value) is np.ndarray and value.dtype.kind in _NUMBERS and value.dtype.itemsize <= 8:
+        while name in arrays:
+            name += "'"
         arrays[name] = np.asarray(value, dtype=value.dtype.newbyteorder("="), order="C")
         return {"array": name}
+    if type(value) is dict:
+        return {"dict": [[_pack(k, name, arrays), _pack(v, f"{name}/{k}", arrays)] for k, v in value.items()]}
     for kind in _KINDS:
         if kind.covers(value):
-            return {kind.name: _pack(kind.apart(value), f"{name}/{kind.name}", arrays)}
+            return {kind.name: _pack(kind.apart(value), name, arrays)}
     raise TypeError(f"{value!r} of type {type(value).__name__} is of no kind that can be saved")
 
 
@@ -191,7 +197,6 @@ def _index_together(parts: list[Any]) -> pd.Index:
 
 _KINDS = (
     _Kind("tuple", tuple, list, tuple),
-    _Kind("dict", dict, lambda d: [list(item) for item in d.items()], dict),
     _Kind("set", set, list, set),
     _Kind("frozenset", frozenset, list, frozenset),
     _Kind("float", float, str, float),  # nan and the infinities

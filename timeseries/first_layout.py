@@ -36,7 +36,7 @@ def _forecaster(state: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[st
         values=np.concatenate([arrays[f"tail.{n}"] for n in range(len(indices))]),
         learned=[index[-1] for index in indices],
         index_names=[_label(n) for n in state["index_names"]],
-        columns=pd.DataFrame(columns=columns).columns,
+        columns=pd.Index(columns),
         covariates=([_label(n) for n in names], known_ahead),
         cutoff=_index(state["cutoff"]),
         freq=state["freq"],

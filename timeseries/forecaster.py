@@ -31,7 +31,8 @@ from .windows import Batch, Panel, training_cuts
 _STEPS = (20, 200)  # batches in an epoch, at least and at most
 _GENTLE = 0.3  # share of the learning rate, for a network that knows how to forecast
 _REMEMBERED = 512  # steps of a series at least, if it has them
-_NEW_SHARE = 0.25  # of what is remembered, to learn from it
+_NEW_SHARE = 0.25  # of what is remembered, before an update learns from it
+_JUDGES = 3  # horizons held out to judge what an update learned: windows that overlap say much the same
 _PRETRAININGS = ("forecast", "masked")
 
 
@@ -419,7 +420,8 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
 
     def _remember(self, instances: list[Instance]) -> None:
         """Keep of each series what forecasts and updates need: its end, or all of it."""
-        keep = max(_REMEMBERED, 2 * (self.design_.context + self.design_.horizon))
+        L, H = self.design_.context, self.design_.horizon
+        keep = max(_REMEMBERED, 2 * L + 2 * (_JUDGES + 1) * H)
         self._tails = {i.key: i for i in (instances if self.insample else ends_of(instances, keep))}
 
     def _update(self, y, X=None, update_params=True):
@@ -435,18 +437,20 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
         return self
 
     def _learn_more(self, instances: list[Instance]) -> None:
-        """Go on training when a quarter of what is remembered has come since training last.
+        """Go on training, once a quarter of what is remembered is new since the last time.
 
-        The older half of what is new is learned from, with what came before it; the newer half is held out, and unless
-        it gains, the network stays as it was.
+        Learned from is the older half of what is new, with all that is remembered from before; the newer half is held
+        out, and where it shows no gain the network stays as it was.
         """
         lengths = np.array([len(i.index) for i in instances])
         new = np.array([_rows_after(i.index, self._learned.get(i.key)) for i in instances])
         if new.sum() < _NEW_SHARE * lengths.sum():
             return
-        training, validation = training_cuts(lengths, self.design_.context, self.design_.horizon, new // 2)
+        L, H = self.design_.context, self.design_.horizon
+        held_out = np.where(new // 2 >= _JUDGES * H, new // 2, 0)
+        training, validation = training_cuts(lengths, L, H, held_out)
         if validation is None:
-            return  # a horizon has to fit into each half
+            return
         panel, device = Panel([i.values for i in instances]), pick_device(self.device)
         for number, seed in enumerate(draw_seeds(self.random_state, self.n_members)):
             network = copy.deepcopy(self.networks_[number])
@@ -647,6 +651,7 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
             design = Design(**start["design"])
             networks = [with_weights(design.build, weights) for weights in start["networks"]]
             self.pretrained_ = Pretrained(design, networks, start["covariates"], start["task"])
+            self._pretrained_attrs = list(self.get_tag("pretrain:fitted_params"))  # which sktime keeps in fit and clone
         self._covariates, self._index_names = Covariates(*state["covariates"]), state["index_names"]
         keys, indices = state["keys"], [state["indices"][n] for n in state["index_of"]]
         values = np.split(state["values"], np.cumsum([len(i) for i in indices])[:-1])
