@@ -623,7 +623,7 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
                 f"fitted on {len(self._outputs())} columns of labels: ask the classifier of one, in classifiers_"
             )
         if not hasattr(self, "networks_"):
-            raise ValueError(f"fitted on series of one class, {self.classes_[0]!r}: there is no network to ask")
+            raise ValueError(f"fitted on series of one class, {self.classes_[0]}: there is no network to ask")
 
     def _check_channels(self, array: np.ndarray) -> None:
         if array.shape[1] != self.channels_:

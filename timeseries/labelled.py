@@ -163,13 +163,13 @@ def checked_labels(y: Any, X: Any) -> Any:
 
 
 def _in_order_of(y: pd.Series | pd.DataFrame, X: Any) -> pd.Series | pd.DataFrame:
-    """Rows of y as the series of X come, by their names; as they are, if X has none or others."""
-    if not isinstance(X, pd.DataFrame):
-        return y
-    names = X.index.get_level_values(0).unique() if isinstance(X.index, pd.MultiIndex) else X.index
-    if y.index.equals(names) or y.index.has_duplicates or len(y) != len(names) or not y.index.isin(names).all():
-        return y
-    return y.loc[names]
+    """Rows of y as the series of X come, by their names, if both have the same; numbered, since they stand for
+    series by their place from here on."""
+    if isinstance(X, pd.DataFrame) and y.index.is_unique:
+        names = X.index.get_level_values(0).unique() if isinstance(X.index, pd.MultiIndex) else X.index
+        if len(names) == len(y) and names.isin(y.index).all():
+            y = y.loc[names]
+    return y.reset_index(drop=True)
 
 
 def _holds_objects(y: np.ndarray | pd.Series | pd.DataFrame) -> bool:
