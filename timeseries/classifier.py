@@ -42,7 +42,7 @@ class Pretrained(NamedTuple):
     longest: int
     embedding: dict
     encoders: list[SeriesEncoder]
-    channel_names: list[Hashable] | None
+    channel_names: list[Hashable] | None = None
 
 
 class _PretrainedCloner(_CloneSkbase):
