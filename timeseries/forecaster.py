@@ -53,9 +53,9 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
     a panel or hierarchy is learned by one network too. The network is a linear map of the context (as NLinear, AAAI
     2023) plus what a Jumbo encoder (ICLR 2026) adds to it.
 
-    ``update`` takes in what is new. With ``update_params`` it also learns, whenever a quarter of what is remembered is new:
-    from the older half of that, and it keeps what it learned only where the newer half gains by it. Fewer rows, or no
-    gain, leave the networks as they are.
+    ``update`` takes in what is new. With ``update_params`` it also learns, whenever a quarter of what is remembered is
+    new: from the older half of that, and it keeps what it learned only where the newer half gains by it. Fewer rows, or
+    no gain, leave the networks as they are.
 
     On a single short series (fewer than a hundred or so observations) exponential smoothing or ARIMA forecast as well
     or better and take a second; use those. Here there is nothing to gain but intervals and exogenous variables.
