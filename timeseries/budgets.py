@@ -100,9 +100,15 @@ class BudgetAtHand:
                 "committee=None to set budgets by hand, or with the budgets as the committee"
             )
         budget = series_budget(keep_rate=keep_rate, resolution=resolution)
-        for network in self.networks_:
+        for part in self._outputs() or ():
+            part.set_budget(keep_rate, resolution)
+        for network in getattr(self, "networks_", ()):  # none of one class
             network.encoder.encoder.default_budget = budget
         return self
+
+    def _outputs(self) -> list["BudgetAtHand"] | None:
+        """The estimators that this one is made of, if it is."""
+        return None
 
     def _budget_as_json(self) -> dict[str, Any]:
         budget = self.networks_[0].encoder.encoder.default_budget

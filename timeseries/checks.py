@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+_LARGEST = 1e150  # whose square is a finite number
+
 
 def check_count(name: str, value: Any, unit: str = "", least: int = 1) -> None:
     """Raises TypeError for what is no integer, ValueError below the least, 1 or 0."""
@@ -26,8 +28,11 @@ def check_share(name: str, value: Any) -> None:
 
 
 def check_finite(values: np.ndarray) -> None:
-    """Raises ValueError if some are infinite."""
-    if np.isinf(values).any():
+    """Raises ValueError if some are infinite, or so large that their squares are."""
+    largest = np.nanmax(np.abs(values), initial=0.0)
+    if np.isinf(largest):
         raise ValueError(
             "there are infinite values: replace them with NaN, which stands for a value that was not observed"
         )
+    if largest > _LARGEST:
+        raise ValueError(f"there are values up to {largest:.3g}, the largest may be {_LARGEST:.0e}: use a larger unit")

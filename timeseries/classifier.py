@@ -2,7 +2,8 @@
 
 import copy
 import math
-from collections.abc import Iterator
+import warnings
+from collections.abc import Hashable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 import torch
 from skbase.base._clone_plugins import _CloneSkbase
 from sktime.classification.base import BaseClassifier
-from sktime.datatypes import convert_to
+from sktime.datatypes import VectorizedDF, convert_to
 from torch import nn
 
 from jumbo_backbone import Calibration, Cascade, ComputeBudget
@@ -20,11 +21,12 @@ from .checks import check_choice, check_count, check_finite, check_share
 from .classification import BATCH, fit_network, probabilities, routed, steps_of, stratified
 from .committee import KERNELS, calibrated, cascade_of, check_committee, stages_of
 from .frames import values_of
+from .labelled import checked_labels, checked_panel, in_order, names_of
 from .network import ClassifierNet, SeriesEncoder
 from .patching import NORMALISATIONS
 from .plotting import plot_attention, plot_kept
 from .pretraining import pretrain_encoder
-from .saving import SafeSaving, load_networks, network_tensors
+from .saving import SafeSaving, plain_metadata, weights_of, with_weights
 from .training import Schedule, draw_seeds, pick_device, seeded, shuffled
 from .windows import Batch, mean_and_spread, pad_together
 
@@ -32,13 +34,15 @@ _FREE = ("keep_rate", "proj_drop_rate", "drop_path_rate")  # may change after pr
 
 
 class Pretrained(NamedTuple):
-    """What ``pretrain`` learned: units and length of its series, arguments of the encoders, and these."""
+    """What ``pretrain`` learned: units and length of its series, arguments of the encoders, these, and the names of
+    the channels, if they have any."""
 
     location: np.ndarray
     scale: np.ndarray
     longest: int
     embedding: dict
     encoders: list[SeriesEncoder]
+    channel_names: list[Hashable] | None = None
 
 
 class _PretrainedCloner(_CloneSkbase):
@@ -259,11 +263,61 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
             validation=self.validation,
         )
 
+    # ---- what is given
+
+    def fit(self, X, y):
+        """Fit to labelled series.
+
+        Parameters
+        ----------
+        X : in any format of sktime's panels
+            The series (n of them).
+        y : np.ndarray, pd.Series or pd.DataFrame
+            Their labels (n,), which have an order: of numbers, texts, times, … Those with the names of the series for
+            index are put in their order. Of a table, each column is a classification of its own.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError
+            If X is a single series or holds what are no numbers; if y is no array or table, or of labels of several
+            kinds.
+        ValueError
+            If X is empty, holds a series without any observed value, infinite values, two rows of one time, or series
+            of other channels than the first; if labels are missing.
+        """
+        X = checked_panel(X)
+        return super().fit(X, checked_labels(y, X))
+
+    def _check_convert_X_for_predict(self, X):
+        return super()._check_convert_X_for_predict(checked_panel(X))
+
+    def _arrays_as_fitted(self, X: np.ndarray | pd.DataFrame) -> list[np.ndarray]:
+        """Series (T, C) of a panel, their channels in the order that was fitted."""
+        arrays = _arrays(in_order(X, self.channel_names_))
+        self._check_channels(arrays[0])
+        if unseen := _without_values(arrays):
+            warnings.warn(
+                f"{len(unseen)} series have no observed value, the first is series {unseen[0]}, counted from 0: their "
+                "classes are guesses",
+                UserWarning,
+                stacklevel=4,
+            )
+        return arrays
+
     # ---- fitting
 
     def _fit(self, X, y):
         device = pick_device(self.device)
-        arrays = _arrays(X)
+        arrays = self._arrays_to_learn_from(X)
+        if unseen := _without_values(arrays):
+            raise ValueError(
+                f"{len(unseen)} series have no observed value, the first is series {unseen[0]}, counted from 0: leave "
+                "them out of fit"
+            )
         self._measure(arrays)
         data = self._tensors(arrays)
         labels = torch.as_tensor(np.searchsorted(self.classes_, y))
@@ -308,7 +362,8 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
         """
         self.reset()
         device = pick_device(self.device)
-        arrays = _arrays(convert_to(X, self.get_tag("X_inner_mtype"), as_scitype="Panel"))
+        X = convert_to(checked_panel(X), self.get_tag("X_inner_mtype"), as_scitype="Panel")
+        arrays = self._arrays_to_learn_from(X)
         self._measure(arrays)
         data = self._tensors(arrays)
 
@@ -326,7 +381,9 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
             options = dict(verbose=self.verbose, callbacks=self.callbacks or (), title=title)
             self.history_.append(pretrain_encoder(encoder, batches, schedule, seed=seed, device=device, **options))
             encoders.append(encoder)
-        self.pretrained_ = Pretrained(self.location_, self.scale_, self.longest_, self._embedding(), encoders)
+        self.pretrained_ = Pretrained(
+            self.location_, self.scale_, self.longest_, self._embedding(), encoders, self.channel_names_
+        )
         return self
 
     def reset(self):
@@ -340,6 +397,13 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
     @classmethod
     def _get_clone_plugins(cls):
         return [_PretrainedCloner]
+
+    def _arrays_to_learn_from(self, X: np.ndarray | pd.DataFrame) -> list[np.ndarray]:
+        """Series (T, C) of a panel, whose channels are to be known by name."""
+        start = getattr(self, "pretrained_", None)
+        known = None if start is None else start.channel_names
+        self.channel_names_ = names_of(X) if known is None else known
+        return _arrays(in_order(X, known))
 
     def _measure(self, arrays: list[np.ndarray]) -> None:
         """Units and patches, by the series to learn from, or as they were when pretraining."""
@@ -446,12 +510,15 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
             raise ValueError(f"class_weight has no weight for {absent}: give one for each of {list(self.classes_)}")
         return torch.tensor([float(self.class_weight[c]) for c in self.classes_])
 
+    def _outputs(self) -> list["JumboClassifier"] | None:
+        """Of a table of labels, the classifier of each column; None of one column."""
+        return list(self.classifiers_.iloc[0]) if self._is_vectorized else None
+
     # ---- predicting
 
     def _predict_proba(self, X) -> np.ndarray:
         device = pick_device(self.device)
-        arrays = _arrays(X)
-        self._check_channels(arrays[0])
+        arrays = self._arrays_as_fitted(X)
         data = self._tensors(arrays)
         if self.committee is None:
             return probabilities(self.networks_, data, device).numpy()
@@ -475,11 +542,11 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
             For another number of channels than that fitted, and for infinite values.
         """
         self.check_is_fitted()
-        arrays = _arrays(self._check_convert_X_for_predict(X))
+        X = self._check_convert_X_for_predict(X)
         if self.committee is None or len(self.classes_) == 1:
-            return np.zeros(len(arrays), dtype=np.int64)
-        self._check_channels(arrays[0])
-        return routed(self._cascade(), self._tensors(arrays), pick_device(self.device))[1].numpy()
+            return np.zeros(len(_arrays(X)), dtype=np.int64)
+        self._check_has_network()
+        return routed(self._cascade(), self._tensors(self._arrays_as_fitted(X)), pick_device(self.device))[1].numpy()
 
     def _cascade(self) -> Cascade:
         return self.calibration_.apply(cascade_of(self.networks_, self.committee))
@@ -538,16 +605,25 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
     def _one(self, series) -> tuple[np.ndarray, Batch]:
         """The first series of what was given (T, C), and as the networks read it."""
         self.check_is_fitted()
+        self._check_has_network()
         if isinstance(series, np.ndarray) and series.ndim < 3:
             series = series.reshape(1, -1, series.shape[-1])
-        array = _arrays(convert_to(series, self.get_tag("X_inner_mtype"), as_scitype="Panel"))[0]
-        self._check_channels(array)
+        panel = convert_to(checked_panel(series), self.get_tag("X_inner_mtype"), as_scitype="Panel")
+        array = self._arrays_as_fitted(panel)[0]
         return array, pad_together(self._tensors([array]), torch.device("cpu"))
 
     def _spans(self, length: int, patches: int) -> list[tuple[int, int]]:
         """First step of each patch and the one after its last."""
         starts = np.arange(patches) * self.patch_stride_
         return [(s, min(s + self.patch_length_, length)) for s in starts.tolist()]
+
+    def _check_has_network(self) -> None:
+        if self._is_vectorized:
+            raise ValueError(
+                f"fitted on {len(self._outputs())} columns of labels: ask the classifier of one, in classifiers_"
+            )
+        if not hasattr(self, "networks_"):
+            raise ValueError(f"fitted on series of one class, {self.classes_[0]}: there is no network to ask")
 
     def _check_channels(self, array: np.ndarray) -> None:
         if array.shape[1] != self.channels_:
@@ -560,32 +636,62 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
     # ---- saving
 
     def _saved_state(self):
-        tensors = network_tensors(self.networks_)
-        tensors |= dict(location=torch.from_numpy(self.location_), scale=torch.from_numpy(self.scale_))
-        return tensors, dict(
-            members=len(self.networks_),
+        start = getattr(self, "pretrained_", None)
+        state = dict(
+            outputs=None if (parts := self._outputs()) is None else [part._saved_state() for part in parts],
+            classes=self.classes_,
+            y_metadata=plain_metadata(self._y_metadata),
+            y_store=self._converter_store_y,
+            y_inner_mtype=self._y_inner_mtype,
+            pretrained=None if start is None else start._asdict() | dict(encoders=weights_of(start.encoders)),
+            networks=None,
+        )
+        if not hasattr(self, "networks_"):
+            return state
+        return state | dict(
+            networks=weights_of(self.networks_),
             budget=self._budget_as_json(),
             calibration=None if self.committee is None else self.calibration_.to_json(),
+            location=self.location_,
+            scale=self.scale_,
             longest=self.longest_,
-            patch=[self.patch_length_, self.patch_stride_],
-            classes=self.classes_.tolist(),
-            classes_dtype=str(self.classes_.dtype),
+            patch=(self.patch_length_, self.patch_stride_),
+            channel_names=self.channel_names_,
         )
 
-    def _restore_state(self, tensors, state):
-        self.location_, self.scale_ = tensors["location"].numpy(), tensors["scale"].numpy()
-        self.channels_ = len(self.location_)
-        self.longest_, (self.patch_length_, self.patch_stride_) = state["longest"], state["patch"]
-        self.classes_ = np.array(state["classes"], dtype=state["classes_dtype"])
+    def _restore_state(self, state):
+        self.classes_ = state["classes"]
         self.n_classes_ = len(self.classes_)
         self._class_dictionary = {c: i for i, c in enumerate(self.classes_)}
-        self.networks_, self.history_ = [self._build() for _ in range(state["members"])], []
-        load_networks(self.networks_, tensors)
-        self._y_metadata = dict(is_univariate=True, mtype="numpy1D")  # what sktime looks at to predict
+        # what sktime looks at to predict
+        self._y_metadata, self._converter_store_y = state["y_metadata"], state["y_store"]
+        self._y_inner_mtype = state["y_inner_mtype"]
         self._is_fitted = True
+        if (start := state["pretrained"]) is not None:
+            channels = len(start["location"])
+            encoders = [with_weights(SeriesEncoder, w, channels, **start["embedding"]) for w in start["encoders"]]
+            self.pretrained_ = Pretrained(**start | dict(encoders=encoders))
+        if state["outputs"] is not None:
+            self._restore_outputs(state["outputs"])
+        if state["networks"] is None:
+            return
+        self.location_, self.scale_ = state["location"], state["scale"]
+        self.channels_, self.channel_names_ = len(self.location_), state["channel_names"]
+        self.longest_, (self.patch_length_, self.patch_stride_) = state["longest"], state["patch"]
+        self.networks_, self.history_ = [with_weights(self._build, w) for w in state["networks"]], []
         self.set_budget(**state["budget"])
         if self.committee is not None:
             self.calibration_ = Calibration.from_json(state["calibration"])
+
+    def _restore_outputs(self, states: list[dict]) -> None:
+        """A classifier of each column of labels, where sktime keeps them."""
+        parts = [self.clone() for _ in states]
+        for part, state in zip(parts, states, strict=True):
+            part._restore_state(state)
+        names = self._y_metadata["feature_names"]
+        self._is_vectorized = True
+        self._yvec = VectorizedDF([pd.DataFrame([range(len(names))], columns=names)], iterate_cols=True)
+        self.classifiers_ = pd.DataFrame([parts], columns=self._yvec.get_iter_indices()[1])
 
     @classmethod
     def get_test_params(cls, parameter_set="default"):
@@ -599,6 +705,11 @@ class JumboClassifier(BudgetAtHand, SafeSaving, BaseClassifier):
             dict(small, class_weight="balanced", label_smoothing=0.0, validation=0.0),
             dict(small, committee="kernels"),
         ]
+
+
+def _without_values(arrays: list[np.ndarray]) -> list[int]:
+    """Numbers of the series of which nothing was observed."""
+    return [n for n, array in enumerate(arrays) if np.isnan(array).all()]
 
 
 def _arrays(X: np.ndarray | pd.DataFrame) -> list[np.ndarray]:

@@ -4,13 +4,12 @@ import copy
 import warnings
 from collections.abc import Hashable, Iterator
 from dataclasses import asdict, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from sktime.datatypes import convert_to
-from sktime.forecasting.base import BaseForecaster
+from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 from sktime.utils.validation.forecasting import check_fh
 
 from jumbo_backbone import ComputeBudget
@@ -36,13 +35,17 @@ from .network import ForecastNet
 from .patching import NORMALISATIONS
 from .plotting import plot_forecast
 from .pretraining import pretrain_encoder
-from .saving import SafeSaving, load_networks, network_tensors, timeline_from_json, timeline_to_json
+from .saving import SafeSaving, plain_metadata, weights_of, with_weights
 from .tables import in_order
-from .timeline import check_freq
+from .timeline import check_freq, timeline_from
 from .training import History, Schedule, draw_seeds, pick_device
-from .windows import Batch, Cuts, Panel, training_cuts
+from .windows import Batch, Panel, training_cuts
 
 _STEPS = (20, 200)  # batches in an epoch, at least and at most
+_GENTLE = 0.3  # share of the learning rate, for a network that knows how to forecast
+_REMEMBERED = 512  # steps of a series at least, if it has them
+_NEW_SHARE = 0.25  # of what is remembered, before an update learns from it
+_JUDGES = 3  # horizons held out to judge what an update learned: windows that overlap say much the same
 _PRETRAININGS = ("forecast", "masked")
 
 
@@ -62,6 +65,10 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
     multivariate series is forecast from its own past (channel independence, PatchTST, ICLR 2023) by the same network;
     a panel or hierarchy is learned by one network too. The network is a linear map of the context (as NLinear, AAAI
     2023) plus what a Jumbo encoder (ICLR 2026) adds to it.
+
+    ``update`` takes in what is new. With ``update_params`` it also learns, whenever a quarter of what is remembered is
+    new: from the older half of that, and it keeps what it learned only where the newer half gains by it. Fewer rows, or
+    no gain, leave the networks as they are.
 
     On a single short series (fewer than a hundred or so observations) exponential smoothing or ARIMA forecast as well
     or better and take a second; use those. Here there is nothing to gain but intervals and exogenous variables.
@@ -315,7 +322,7 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
         """From tables to networks trained for a task, and remembered contexts."""
         device = pick_device(self.device)
         self._covariates = Covariates.of(X, self.past_covariates)
-        self._index_names, self._columns = list(y.index.names), list(y.columns)
+        self._index_names, self._columns = list(y.index.names), y.columns
         rows, beside = self._rows(y, X, "fit")
         instances = instances_of(rows, beside)
         spans = [known_span(i.values[:, : y.shape[1]]) for i in instances]  # where there is something to learn
@@ -343,7 +350,7 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
             if len(training) and task == "masked":
                 self.history_.append(self._reconstruct(network, panel, training, **where))
             elif len(training):
-                options = dict(rate=(1 if fresh else 0.3) * self.learning_rate, fresh=fresh)
+                options = dict(rate=(1 if fresh else _GENTLE) * self.learning_rate, fresh=fresh)
                 if start is not None and fresh:
                     options["frozen"] = list(network.encoder.parameters())
                 self.history_.append(self._train(network, panel, training, validation, **where, **options))
@@ -355,6 +362,7 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
                 UserWarning,
                 stacklevel=4,
             )
+        self._learned = {i.key: i.end for i in instances}
         self._remember(instances)
 
     def _train(self, network, panel, training, validation, *, seed, device, epochs, number, rate, **options) -> History:
@@ -488,50 +496,61 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
 
     def _remember(self, instances: list[Instance]) -> None:
         """Keep of each series what forecasts and updates need: its end, or all of it."""
-        keep = self.design_.context + self.design_.horizon
+        L, H = self.design_.context, self.design_.horizon
+        keep = max(_REMEMBERED, 2 * L + 2 * (_JUDGES + 1) * H)
         self._tails = {
             i.key: i for i in (instances if self.insample else ends_of(instances, keep, self.design_.targets))
         }
 
     def _update(self, y, X=None, update_params=True):
-        """Put in what is new; with ``update_params`` also go on training, on windows that end in what is new."""
+        """Put in what is new; with ``update_params`` also learn from it, once there is enough (``_learn_more``)."""
         if y.shape[1] != self.design_.targets:
             raise ValueError(f"fitted on series of {self.design_.targets} columns, to update there are {y.shape[1]}")
-        instances, fresh = merged(self._tails, *self._rows(self._in_columns(y), X, "update"))
+        instances = merged(self._tails, *self._rows(self._in_columns(y), X, "update"))
         if update_params:
-            self._go_on_training(instances, torch.tensor(fresh))
+            self._learn_more(instances)
         self._remember(instances)
         return self
 
     def _in_columns(self, y: pd.DataFrame) -> pd.DataFrame:
         """With its columns in the order fitted; the name of a single one does not matter."""
-        columns = self._columns
+        columns = list(self._columns)
         if len(columns) == 1 or list(y.columns) == columns:
             return y
         if set(y.columns) != set(columns):
             raise ValueError(f"fitted on series of the columns {columns}, there are {list(y.columns)}: give the same")
         return y[columns]
 
-    def _go_on_training(self, instances: list[Instance], fresh: torch.Tensor) -> None:
-        H = self.design_.horizon
-        T = torch.tensor([len(i.values) for i in instances])
-        first = (T - fresh - H + 1).clamp(min=1)
-        last = torch.where(fresh > 0, torch.where(T - H >= first, T - H, T - 1), first - 1)
-        cuts = Cuts(first, last)
-        if not len(cuts):
+    def _learn_more(self, instances: list[Instance]) -> None:
+        """Go on training, once a quarter of what is remembered is new since the last time.
+
+        Learned from is the older half of what is new, with all that is remembered from before; the newer half is held
+        out, and where it shows no gain the network stays as it was.
+        """
+        lengths = np.array([len(i.values) for i in instances])
+        new = np.array([min(len(i.values), max(0, i.end - self._learned.get(i.key, i.start))) for i in instances])
+        if new.sum() < _NEW_SHARE * lengths.sum():
+            return
+        L, H = self.design_.context, self.design_.horizon
+        held_out = np.where(new // 2 >= _JUDGES * H, new // 2, 0)
+        training, validation = training_cuts(lengths, L, H, held_out)
+        if validation is None:
             return
         panel, device = Panel([i.values for i in instances]), pick_device(self.device)
         for number, seed in enumerate(draw_seeds(self.random_state, self.n_members)):
             network = copy.deepcopy(self.networks_[number])
-            options = dict(seed=seed, device=device, epochs=1, number=number, rate=0.1 * self.learning_rate)
-            self._train(network, panel, cuts, None, fresh=False, hold_out=False, **options)
+            options = dict(
+                seed=seed, device=device, epochs=self.max_epochs, number=number, rate=_GENTLE * self.learning_rate
+            )
+            self._train(network, panel, training, validation, fresh=False, **options)
             self.networks_[number] = network.eval()
+        self._learned = {i.key: i.end for i in instances}
 
     # ---- forecasting
 
     def _predict(self, fh, X):
         center, _ = self._at(fh, X)
-        return self._table(fh, self._back(center), self._get_columns(method="predict"))
+        return self._table(fh, self._back(center), self._columns)
 
     def _predict_quantiles(self, fh, X, alpha):
         _, quantiles = self._at(fh, X)
@@ -683,57 +702,51 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
 
     def _saved_state(self):
         tails = list(self._tails.values())
-        tensors = network_tensors(self.networks_)
-        tensors |= {f"tail.{n}": torch.from_numpy(np.ascontiguousarray(i.values)) for n, i in enumerate(tails)}
-        names = self._get_varnames()
-        return tensors, dict(
+        start = getattr(self, "pretrained_", None)
+        return dict(
             design=asdict(self.design_),
-            members=len(self.networks_),
+            networks=weights_of(self.networks_),
             budget=self._budget_as_json(),
+            pretrained=None if start is None else _told(start),
             keys=[i.key for i in tails],
-            starts=[i.start for i in tails],
-            timeline=timeline_to_json(self._timeline),
+            starts=np.array([i.start for i in tails]),
+            lengths=np.array([len(i.values) for i in tails]),
+            values=np.concatenate([i.values for i in tails]),
+            learned=[self._learned.get(i.key) for i in tails],
+            timeline=self._timeline.parts(),
             index_names=self._index_names,
-            columns=[name.item() if isinstance(name, np.generic) else name for name in names],
-            covariates=list(self._covariates),
-            mtype=self._y_metadata["mtype"],
-            end=self._end,
-            fh=None if self._fh is None else self._timeline.steps_ahead(self._fh, self._end).tolist(),
+            columns=self._columns,
+            covariates=tuple(self._covariates),
+            cutoff=self.cutoff,
+            fh=None
+            if self._fh is None
+            else dict(values=self._fh.to_pandas(), is_relative=self._fh.is_relative, freq=self._fh.freq),
+            y_metadata=plain_metadata(self._y_metadata),
+            y_store=self._converter_store_y,
         )
 
-    def _restore_state(self, tensors, state):
-        design = {k: tuple(v) if k in ("quantiles", "covariates") else v for k, v in state["design"].items()}
-        self.design_, self.history_ = Design(**design), []
-        self.networks_ = [self.design_.build() for _ in range(state["members"])]
-        load_networks(self.networks_, tensors)
+    def _restore_state(self, state):
+        self.design_, self.history_ = Design(**state["design"]), []
+        self.networks_ = [with_weights(self.design_.build, weights) for weights in state["networks"]]
+        if state["pretrained"] is not None:
+            start = state["pretrained"]
+            design = Design(**start["design"])
+            networks = [with_weights(design.build, weights) for weights in start["networks"]]
+            self.pretrained_ = Pretrained(design, networks, start["covariates"], start["task"])
+            self._pretrained_attrs = list(self.get_tag("pretrain:fitted_params"))  # which sktime keeps in fit and clone
         self._covariates, self._index_names = Covariates(*state["covariates"]), state["index_names"]
-        keys = [tuple(k) if isinstance(k, list) else k for k in state["keys"]]
-        self._timeline = timeline_from_json(state["timeline"])
-        self._tails = {
-            k: Instance(k, start, tensors[f"tail.{n}"].numpy())
-            for n, (k, start) in enumerate(zip(keys, state["starts"], strict=True))
-        }
-        # sktime's own view of the data, from the ends that were kept
-        M = self.design_.targets
-        tables = [
-            table_of(
-                [k],
-                [self._timeline.times(np.arange(t.start, t.end))],
-                t.values[None, :, :M],
-                self._index_names,
-                state["columns"],
-            )
-            for k, t in self._tails.items()
-        ]
-        y = convert_to(pd.concat(tables), state["mtype"])
-        if isinstance(y, pd.Series):
-            y = y.rename(state["columns"][0] if isinstance(state["columns"][0], str) else None)
-        _, y = self._check_X_y(y=y)
+        self._timeline = timeline_from(state["timeline"])
+        keys, starts = state["keys"], state["starts"].tolist()
+        values = np.split(state["values"], np.cumsum(state["lengths"])[:-1])
+        self._tails = {k: Instance(k, start, v) for k, start, v in zip(keys, starts, values, strict=True)}
+        self._learned = dict(zip(keys, state["learned"], strict=True))
         self._columns = state["columns"]
-        self._set_cutoff(self._timeline.times(np.array([state["end"]])))
+        # what sktime keeps of its own to predict and update
+        self._y_metadata, self._converter_store_y = state["y_metadata"], state["y_store"]
+        self._y_mtype_last_seen = self._y_metadata["mtype"]
         self._is_vectorized = False
-        if state["fh"] is not None:
-            self._check_fh(state["fh"])
+        self._set_cutoff(state["cutoff"])
+        self._fh = None if state["fh"] is None else ForecastingHorizon(**state["fh"])
         self._state = "fitted"
         self.set_budget(**state["budget"])
 
@@ -745,6 +758,11 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
             context_length=6, patch_length=3, patch_stride=2, normalisation="difference", affine=True, loss="mse"
         )
         return [small, dict(small, **other, insample=True, validation=0, past_covariates="all", keep_rate=0.5)]
+
+
+def _told(start: Pretrained) -> dict[str, Any]:
+    """What was pretrained, as values to save."""
+    return start._asdict() | dict(design=asdict(start.design), networks=weights_of(start.networks))
 
 
 def _choice(what: str, wanted, there: list):

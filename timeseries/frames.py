@@ -189,7 +189,7 @@ def check_shared(y: Rows, X: Rows, spans: str) -> None:
         )
 
 
-def merged(old: dict[Hashable | None, Instance], y: Rows, X: Rows | None) -> tuple[list[Instance], list[int]]:
+def merged(old: dict[Hashable | None, Instance], y: Rows, X: Rows | None) -> list[Instance]:
     """Series with new rows in place of what they held at the same times.
 
     Args:
@@ -197,7 +197,7 @@ def merged(old: dict[Hashable | None, Instance], y: Rows, X: Rows | None) -> tup
         y, X: New rows.
 
     Returns:
-        The series in the order of their keys, and how many steps each has after its old end.
+        The series in the order of their keys.
     """
     M = y.values.shape[1]
     keys = sorted_keys([*dict.fromkeys([*old, *y.keys])], "y")
@@ -214,8 +214,7 @@ def merged(old: dict[Hashable | None, Instance], y: Rows, X: Rows | None) -> tup
         parts = ((series, numbers[there]), (steps, new.steps[there]), (values[:, columns], new.values[there]))
         return Rows(keys, *(np.concatenate(part) for part in parts))
 
-    instances = instances_of(joined(y, slice(M)), None if X is None else joined(X, slice(M, None)))
-    return instances, [i.end - max(old[i.key].end, i.start) if i.key in old else len(i.values) for i in instances]
+    return instances_of(joined(y, slice(M)), None if X is None else joined(X, slice(M, None)))
 
 
 def ends_of(instances: list[Instance], keep: int, targets: int) -> list[Instance]:

@@ -1,28 +1,29 @@
-"""Fitted estimators in one safetensors file: tensors, and beside them JSON in its header. No code runs on loading."""
+"""Fitted estimators in one safetensors file: arrays, and beside them JSON in its header. No code runs on loading."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
-from pandas.tseries.frequencies import to_offset
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from jumbo_backbone.files import replacing
 
-from .timeline import CalendarTimeline, EvenTimeline, Timeline
+from .encoding import pack, unpack
+from .first_layout import from_first_layout
 
 SUFFIX = ".safetensors"
+_LAYOUT = 2
 _LEFT_OUT = ("callbacks",)  # functions are code
 
 
 class SafeSaving:
-    """``save`` and ``load`` for an estimator that tells its state as tensors and JSON.
+    """``save`` and ``load`` for an estimator that tells its state as values that ``encoding`` knows.
 
-    Its class has ``_saved_state() -> (dict of tensors, JSON)`` and ``_restore_state(tensors, JSON)``.
+    Its class has ``_saved_state() -> dict`` and ``_restore_state(state)``.
     """
 
     def save(self, path=None, serialization_format="pickle"):
@@ -31,7 +32,7 @@ class SafeSaving:
         Parameters
         ----------
         path : str or Path, optional
-            Ending in ".safetensors": one file of tensors and JSON, for ``load``; it runs no code when loaded. Callbacks
+            Ending in ".safetensors": one file of arrays and JSON, for ``load``; it runs no code when loaded. Callbacks
             are left out. Any other path, or none: as every sktime estimator, by pickle, for ``sktime.base.load``.
         serialization_format : str
             For pickled ones, "pickle" or "cloudpickle".
@@ -39,15 +40,14 @@ class SafeSaving:
         Raises
         ------
         TypeError
-            If a parameter is no number, text, list or dict, so that JSON cannot hold it.
+            If a parameter, or a name in the data, is an object that only code can make: of a class of one's own, say.
         """
         if path is None or Path(path).suffix != SUFFIX:
             return super().save(path, serialization_format)
         self.check_is_fitted()
-        tensors, state = self._saved_state()
-        content = dict(type=type(self).__name__, params=self._json_params(), state=state)
+        content, arrays = self._packed()
         with replacing(path) as temporary:
-            save_file(tensors, temporary, metadata={"jumbo": json.dumps(content, default=_plain)})
+            save_file(arrays, temporary, metadata={"jumbo": json.dumps(content, allow_nan=False)})
         return None
 
     @classmethod
@@ -63,122 +63,83 @@ class SafeSaving:
         FileNotFoundError
             If there is no such file.
         ValueError
-            If it holds no estimator of this class.
+            If it holds no estimator of this class, is damaged, or is of a newer version.
         """
         if not Path(path).is_file():
             raise FileNotFoundError(f"no saved estimator at {path}: give a file that save wrote")
-        with safe_open(path, framework="pt") as file:
-            content = json.loads((file.metadata() or {}).get("jumbo", "{}"))
-            if content.get("type") != cls.__name__:
-                raise ValueError(f"{path} holds {content.get('type', 'other tensors')}, not a {cls.__name__}")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
-        estimator = cls(**_tuples(content["params"]))
-        estimator._restore_state(tensors, content["state"])
+        content, arrays = _read(path, cls.__name__)
+        try:
+            if content.get("layout", 1) == 1:
+                params, state = from_first_layout(content, arrays)
+            else:
+                params = {name: unpack(value, arrays) for name, value in content["params"].items()}
+                state = unpack(content["state"], arrays)
+            estimator = cls(**params)
+            estimator._restore_state(state)
+        except Exception as error:  # whatever is wrong in a file
+            raise ValueError(
+                f"{path} is damaged, or of a version that this one cannot read ({type(error).__name__}: {error}): "
+                "save the estimator again"
+            ) from error
         return estimator
 
-    def _json_params(self) -> dict[str, Any]:
-        params = {name: value for name, value in self.get_params(deep=False).items() if name not in _LEFT_OUT}
-        for name, value in params.items():
+    def _packed(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Header and arrays."""
+        params, arrays = {}, {}
+        for name, value in self.get_params(deep=False).items():
+            if name in _LEFT_OUT:
+                continue
             try:
-                params[name] = json.loads(json.dumps(value, default=_plain))
+                params[name], some = pack(value, f"params/{name}")
             except TypeError as error:
                 raise TypeError(
                     f"parameter {name}={value!r} cannot be written as JSON: save by pickle instead"
                 ) from error
-        return params
+            arrays |= some
+        try:
+            state, some = pack(self._saved_state(), "state")
+        except TypeError as error:
+            raise TypeError(f"{error}: save by pickle instead, or give names of another kind to fit") from error
+        return dict(type=type(self).__name__, layout=_LAYOUT, params=params, state=state), arrays | some
 
 
-def offset_to_json(offset: pd.offsets.BaseOffset) -> str | dict[str, Any]:
-    """A frequency of pandas: its name where that tells all of it.
+def _read(path: str | Path, wanted: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Header and arrays of a file that holds an estimator of this name.
 
     Raises:
-        TypeError: If it is of a kind that has more to it than JSON holds.
+        ValueError: If it holds none.
     """
     try:
-        if to_offset(offset.freqstr) == offset:
-            return offset.freqstr
-    except ValueError:
-        pass
-    if type(offset) not in (pd.DateOffset, pd.offsets.CustomBusinessDay):
-        raise TypeError(f"the frequency {offset!r} cannot be written as JSON: save by pickle instead")
-    told = {name: value for name, value in offset.kwds.items() if name not in ("calendar", "offset")}
-    if "holidays" in told:
-        told["holidays"] = [str(day) for day in told["holidays"]]
-    return dict(kind=type(offset).__name__, n=offset.n, **told)
+        with safe_open(path, framework="np") as file:
+            content = json.loads((file.metadata() or {}).get("jumbo", "{}"))
+            if not isinstance(content, dict) or content.get("type") != wanted:
+                there = content.get("type", "other tensors") if isinstance(content, dict) else "other tensors"
+                raise ValueError(f"{path} holds {there}, not a {wanted}")
+            if content.get("layout", 1) not in (1, _LAYOUT):
+                raise ValueError(
+                    f"{path} has the layout {content['layout']!r}, this version reads up to {_LAYOUT}: load it with "
+                    "the version that saved it, or a later one"
+                )
+            return content, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is no whole safetensors file of an estimator ({error}): save it again") from error
 
 
-def offset_from_json(content: str | dict[str, Any]) -> pd.offsets.BaseOffset:
-    """Undo ``offset_to_json``."""
-    if isinstance(content, str):
-        return to_offset(content)
-    told = {name: value for name, value in content.items() if name != "kind"}
-    return {"DateOffset": pd.DateOffset, "CustomBusinessDay": pd.offsets.CustomBusinessDay}[content["kind"]](**told)
+def weights_of(networks: list[torch.nn.Module]) -> list[dict[str, np.ndarray]]:
+    """Weights of all members, by name."""
+    return [{name: t.detach().cpu().numpy() for name, t in network.state_dict().items()} for network in networks]
 
 
-def network_tensors(networks: list[torch.nn.Module]) -> dict[str, torch.Tensor]:
-    """Weights of all members, by "member.name"."""
-    return {f"{i}.{k}": t.contiguous() for i, n in enumerate(networks) for k, t in n.state_dict().items()}
+def with_weights(
+    build: Callable[..., torch.nn.Module], weights: dict[str, np.ndarray], *arguments: Any, **options: Any
+) -> torch.nn.Module:
+    """A network that is built with some arguments, its weights put back strictly, for prediction."""
+    with torch.random.fork_rng():  # what it begins with is drawn
+        network = build(*arguments, **options)
+    network.load_state_dict({name: torch.from_numpy(np.array(w)) for name, w in weights.items()})
+    return network.eval()
 
 
-def load_networks(networks: list[torch.nn.Module], tensors: dict[str, torch.Tensor]) -> None:
-    """Put weights back, strictly."""
-    for i, network in enumerate(networks):
-        start = f"{i}."
-        network.load_state_dict({k.removeprefix(start): t for k, t in tensors.items() if k.startswith(start)})
-        network.eval()
-
-
-def index_to_json(index: pd.Index) -> dict[str, Any]:
-    """A time index of any kind that sktime allows."""
-    if isinstance(index, pd.PeriodIndex):
-        return dict(kind="period", freq=index.freqstr, values=index.asi8.tolist())
-    if isinstance(index, pd.DatetimeIndex):
-        zone = None if index.tz is None else str(index.tz)
-        return dict(kind="datetime", freq=index.freqstr, unit=index.unit, zone=zone, values=index.asi8.tolist())
-    if isinstance(index, pd.TimedeltaIndex):
-        return dict(kind="timedelta", unit=index.unit, values=index.asi8.tolist())
-    return dict(kind="number", dtype=str(index.dtype), values=index.tolist())
-
-
-def timeline_to_json(timeline: Timeline) -> dict[str, Any]:
-    """The times of all series."""
-    return dict(
-        like=index_to_json(timeline.like),
-        offset=None if timeline.offset is None else offset_to_json(timeline.offset),
-        origin=timeline.origin if isinstance(timeline, EvenTimeline) else timeline.origin.isoformat(),
-        step=getattr(timeline, "step", None),
-    )
-
-
-def timeline_from_json(content: dict[str, Any]) -> Timeline:
-    """Undo ``timeline_to_json``."""
-    like = index_from_json(content["like"])
-    offset = None if content["offset"] is None else offset_from_json(content["offset"])
-    if content["step"] is None:
-        return CalendarTimeline(like, offset, pd.Timestamp(content["origin"]).as_unit("us"))
-    return EvenTimeline(like, offset, content["origin"], content["step"])
-
-
-def index_from_json(content: dict[str, Any]) -> pd.Index:
-    """Undo ``index_to_json``."""
-    values = np.asarray(content["values"])
-    if content["kind"] == "period":
-        return pd.PeriodIndex.from_ordinals(values, freq=content["freq"])
-    if content["kind"] == "datetime":
-        index = pd.DatetimeIndex(values.astype(f"datetime64[{content['unit']}]"))
-        index = index if content["zone"] is None else index.tz_localize("UTC").tz_convert(content["zone"])
-        return pd.DatetimeIndex(index, freq=content["freq"])
-    if content["kind"] == "timedelta":
-        return pd.TimedeltaIndex(values.astype(f"timedelta64[{content['unit']}]"))
-    return pd.Index(values, dtype=content["dtype"])
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (np.integer, np.floating, np.bool_)):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} is nothing that JSON knows")
-
-
-def _tuples(params: dict[str, Any]) -> dict[str, Any]:
-    """JSON has no tuples; parameters that are sequences are tuples here."""
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}
+def plain_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    """What sktime notes of data, but its own enumeration of kinds of columns, which is looked at in checking alone."""
+    return {name: value for name, value in metadata.items() if name != "feature_kind"}

@@ -28,6 +28,10 @@ class Timeline(ABC):
     offset: pd.offsets.BaseOffset | None
 
     @abstractmethod
+    def parts(self) -> dict[str, Any]:
+        """What ``timeline_from`` makes the same of, for saving."""
+
+    @abstractmethod
     def locate(self, index: pd.Index) -> tuple[np.ndarray, np.ndarray]:
         """Steps (n,) int64 of times of the same kind, and which of the times are among these (n,) bool."""
 
@@ -94,6 +98,9 @@ class EvenTimeline(Timeline):
     origin: int
     step: int
 
+    def parts(self) -> dict[str, Any]:
+        return dict(like=self.like, offset=self.offset, origin=self.origin, step=self.step)
+
     def locate(self, index: pd.Index) -> tuple[np.ndarray, np.ndarray]:
         numbers, exact = integers_of(index, getattr(self.like, "unit", None))
         steps, rest = np.divmod(numbers - self.origin, self.step)
@@ -125,6 +132,9 @@ class CalendarTimeline(Timeline):
     """
 
     origin: pd.Timestamp
+
+    def parts(self) -> dict[str, Any]:
+        return dict(like=self.like, offset=self.offset, origin=self.origin)
 
     def locate(self, index: pd.Index) -> tuple[np.ndarray, np.ndarray]:
         numbers, exact = integers_of(index, "us")
@@ -203,6 +213,11 @@ def timeline_of(times: pd.Index, freq: Frequency = None) -> Timeline:
     if step is None:
         step = _step(times, numbers)
     return EvenTimeline(like, None, int(numbers[0]), int(step))
+
+
+def timeline_from(parts: dict[str, Any]) -> Timeline:
+    """Undo ``Timeline.parts``."""
+    return EvenTimeline(**parts) if "step" in parts else CalendarTimeline(**parts)
 
 
 def kind_of(index: pd.Index) -> str:

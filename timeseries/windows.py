@@ -129,18 +129,20 @@ class Cuts:
         return Cuts(self.first, self.first + early - 1), Cuts(self.first + early, self.first + self.counts - 1)
 
 
-def training_cuts(lengths: np.ndarray, context: int, horizon: int, validation: float | int) -> tuple[Cuts, Cuts | None]:
+def training_cuts(
+    lengths: np.ndarray, context: int, horizon: int, validation: float | int | np.ndarray
+) -> tuple[Cuts, Cuts | None]:
     """Where to cut series for training, and for validation, if any can spare it.
 
     Args:
         lengths: Steps of the series (n,).
         context, horizon: Steps before and after a cut.
-        validation: End of every series to hold out, a share (float) or in steps (int): there all targets of the
-            validation lie.
+        validation: End of every series to hold out, a share (float) or in steps, of all alike (int) or of each (n,):
+            there all targets of the validation lie.
     """
     L, H = context, horizon
     T = torch.as_tensor(lengths)
-    held_out = (T * validation).long() if isinstance(validation, float) else torch.full_like(T, validation)
+    held_out = (T * validation).long() if isinstance(validation, float) else torch.as_tensor(validation).expand_as(T)
     # of a series that is short beside context and horizon, all is needed to learn from
     held_out = torch.where((held_out >= H) & (T - held_out >= L + H), held_out, 0)
     usable = T - held_out
@@ -171,7 +173,7 @@ def mean_and_spread(s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         count = np.maximum(seen.sum(axis=-2), 1)
         mean = np.where(seen, s, 0).sum(axis=-2) / count
         spread = np.sqrt(np.where(seen, (s - mean[..., None, :]) ** 2, 0).sum(axis=-2) / count)
-    return mean, np.where(spread > 1e-12 * np.maximum(np.abs(mean), 1e-12), spread, 1.0)
+    return mean, np.where(spread > np.maximum(1e-12 * np.abs(mean), 1e-150), spread, 1.0)
 
 
 def _runs_of_one_length(lengths: list[int], most: int = 256) -> Iterator[slice]:

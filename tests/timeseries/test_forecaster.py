@@ -196,22 +196,6 @@ def test_members_are_averaged():
     assert (np.diff(averaged, axis=1) > 0).all()
 
 
-def test_update_goes_on_from_the_new_end():
-    y = wave(150)
-    forecaster = small().fit(y[:100], fh=[1, 2])
-    before = forecaster.networks_[0].linear.weight.clone()
-    forecaster.update(y[100:120], update_params=False)
-    assert forecaster.predict().index.tolist() == [120, 121]
-    assert torch.equal(forecaster.networks_[0].linear.weight, before)
-    forecaster.update(y[110:150])  # some again
-    assert forecaster.predict().index.tolist() == [150, 151]
-    assert not torch.equal(forecaster.networks_[0].linear.weight, before)
-    kept = forecaster.design_.context + forecaster.design_.horizon
-    assert len(forecaster._tails[None].values) == min(kept, 150)
-    expected = y.to_numpy()[-kept:]
-    assert np.array_equal(forecaster._tails[None].values, expected)
-
-
 def test_pretrained_on_a_panel_it_forecasts_a_series_too_short_to_learn_from():
     forecaster = JumboForecaster(horizon=12, context_length=24, max_epochs=10, random_state=0)
     forecaster.pretrain(panel([200] * 4))

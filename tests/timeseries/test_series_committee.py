@@ -255,7 +255,7 @@ def test_a_threshold_that_sends_all_on_is_saved(tmp_path):
     fitted.calibration_.thresholds[:] = [math.inf]
     fitted.save(tmp_path / "c.safetensors")
     loaded = JumboClassifier.load(tmp_path / "c.safetensors")
-    assert loaded.calibration_.thresholds == [math.inf] and loaded.committee == (dict(keep_rate=0.5),)
+    assert loaded.calibration_.thresholds == [math.inf] and loaded.committee == [dict(keep_rate=0.5)]
     assert np.array_equal(loaded.predict_proba(waves()[0]), fitted.predict_proba(waves()[0]))
 
 
