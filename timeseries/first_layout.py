@@ -26,8 +26,6 @@ def from_first_layout(content: dict[str, Any], arrays: dict[str, np.ndarray]) ->
 
 def _forecaster(state: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     columns, mtype = [_label(c) for c in state["columns"]], state["mtype"]
-    if mtype == "numpy3D":  # sktime's names for its columns, which this layout only numbered
-        columns = [f"var_{n}" for n in range(len(columns))]
     name = columns[0] if isinstance(columns[0], str) else None
     design = {k: tuple(v) if k in ("quantiles", "covariates") else v for k, v in state["design"].items()}
     fh, names = state["fh"], [_label(n) for n in state["index_names"]]
@@ -50,7 +48,8 @@ def _forecaster(state: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[st
         learned=[i.end for i in instances],
         timeline=timeline.parts(),
         index_names=names,
-        columns=pd.Index(columns),
+        # sktime names the columns of such arrays within, and numbers them without
+        columns=pd.Index([f"var_{n}" for n in range(len(columns))] if mtype == "numpy3D" else columns),
         covariates=([_label(n) for n in covariates], known_ahead),
         cutoff=_index(state["cutoff"]),
         fh=None if fh is None else dict(values=pd.Index(fh), is_relative=True, freq=None),
