@@ -177,7 +177,7 @@ class _DivergedError(Exception):
 
 
 def is_gain(gains: torch.Tensor, overlap: int = 1, doubt: float = 1.0) -> bool:
-    """Whether the mean of gains (n,), of which ``overlap`` neighbours count once, exceeds its standard error so often."""
+    """Whether the mean of gains (n,) exceeds ``doubt`` standard errors, for which ``overlap`` neighbours count once."""
     if len(gains) < 2:
         return False
     independent = max(1.0, len(gains) / overlap)
