@@ -46,6 +46,7 @@ _GENTLE = 0.3  # share of the learning rate, for a network that knows how to for
 _REMEMBERED = 512  # steps of a series at least, if it has them
 _NEW_SHARE = 0.25  # of what is remembered, before an update learns from it
 _JUDGES = 3  # horizons held out to judge what an update learned: windows that overlap say much the same
+_DOUBT = 2.0  # standard errors by which an update has to gain: what it changes is known to serve
 _PRETRAININGS = ("forecast", "masked")
 
 
@@ -365,7 +366,9 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
         self._learned = {i.key: i.end for i in instances}
         self._remember(instances)
 
-    def _train(self, network, panel, training, validation, *, seed, device, epochs, number, rate, **options) -> History:
+    def _train(
+        self, network, panel, training, validation, *, seed, device, epochs, number, rate, doubt=1.0, **options
+    ) -> History:
         """Train a network to forecast (see ``fit_network`` for the options)."""
         return fit_network(
             network,
@@ -376,7 +379,7 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
             seed=seed,
             device=device,
             steps=_STEPS,
-            schedule=self._schedule(epochs, rate) | dict(frozen_epochs=self.frozen_epochs),
+            schedule=self._schedule(epochs, rate) | dict(frozen_epochs=self.frozen_epochs, doubt=doubt),
             plan=training_plan(self.keep_rate, self.elastic, self.token_dropping),
             **options,
             **self._reports(number),
@@ -542,7 +545,7 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
             options = dict(
                 seed=seed, device=device, epochs=self.max_epochs, number=number, rate=_GENTLE * self.learning_rate
             )
-            self._train(network, panel, training, validation, fresh=False, **options)
+            self._train(network, panel, training, validation, fresh=False, doubt=_DOUBT, **options)
             self.networks_[number] = network.eval()
         self._learned = {i.key: i.end for i in instances}
 

@@ -27,6 +27,7 @@ class Schedule:
         averaging: Decay of the running mean of the weights, which is what is validated and kept; 0 keeps the last ones.
         max_norm: Of the gradient; a larger one is scaled down.
         overlap: How many neighbouring validation samples share their data, as overlapping windows do.
+        doubt: How many standard errors of the validation scores a gain has to exceed.
         frozen_epochs: Of the first epochs, how many leave the ``frozen`` parameters as they are.
     """
 
@@ -38,6 +39,7 @@ class Schedule:
     averaging: float = 0.99
     max_norm: float = 1.0
     overlap: int = 1
+    doubt: float = 1.0
     frozen_epochs: int = 0
 
 
@@ -150,7 +152,7 @@ def train(
         finally:
             for parameter in frozen:
                 parameter.requires_grad_()
-    if score is not None and not is_gain(before - best[2], schedule.overlap):
+    if score is not None and not is_gain(before - best[2], schedule.overlap, schedule.doubt):
         history.best, best = 0, (before, untrained)
     if best is not None:
         model.load_state_dict(best[1])
@@ -174,12 +176,12 @@ class _DivergedError(Exception):
     pass
 
 
-def is_gain(gains: torch.Tensor, overlap: int = 1) -> bool:
-    """Whether the mean of gains (n,) is more than its standard error, of which ``overlap`` neighbours count once."""
+def is_gain(gains: torch.Tensor, overlap: int = 1, doubt: float = 1.0) -> bool:
+    """Whether the mean of gains (n,) exceeds ``doubt`` standard errors, for which ``overlap`` neighbours count once."""
     if len(gains) < 2:
         return False
     independent = max(1.0, len(gains) / overlap)
-    return bool(gains.mean() > gains.std() / math.sqrt(independent))
+    return bool(gains.mean() > doubt * gains.std() / math.sqrt(independent))
 
 
 def _tell(what: str, history: History) -> None:
