@@ -363,7 +363,7 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
                 UserWarning,
                 stacklevel=4,
             )
-        self._learned = {i.key: i.end for i in instances}
+        self._learned = {i.key: i.start + span.stop for i, span in zip(instances, spans, strict=True)}
         self._remember(instances)
 
     def _train(
@@ -530,8 +530,10 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
         Learned from is the older half of what is new, with all that is remembered from before; the newer half is held
         out, and where it shows no gain the network stays as it was.
         """
-        lengths = np.array([len(i.values) for i in instances])
-        new = np.array([min(len(i.values), max(0, i.end - self._learned.get(i.key, i.start))) for i in instances])
+        spans = [known_span(i.values[:, : self.design_.targets]) for i in instances]
+        lengths = np.array([span.stop - span.start for span in spans])
+        ends = np.array([i.start + span.stop for i, span in zip(instances, spans, strict=True)])
+        new = np.clip(ends - [self._learned.get(i.key, i.start) for i in instances], 0, lengths)
         if new.sum() < _NEW_SHARE * lengths.sum():
             return
         L, H = self.design_.context, self.design_.horizon
@@ -539,7 +541,8 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
         training, validation = training_cuts(lengths, L, H, held_out)
         if validation is None:
             return
-        panel, device = Panel([i.values for i in instances]), pick_device(self.device)
+        panel = Panel([i.values[span] for i, span in zip(instances, spans, strict=True)])
+        device = pick_device(self.device)
         for number, seed in enumerate(draw_seeds(self.random_state, self.n_members)):
             network = copy.deepcopy(self.networks_[number])
             options = dict(
@@ -547,7 +550,7 @@ class JumboForecaster(BudgetAtHand, SafeSaving, BaseForecaster):
             )
             self._train(network, panel, training, validation, fresh=False, doubt=_DOUBT, **options)
             self.networks_[number] = network.eval()
-        self._learned = {i.key: i.end for i in instances}
+        self._learned = {i.key: int(end) for i, end in zip(instances, ends, strict=True)}
 
     # ---- forecasting
 
