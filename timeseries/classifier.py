@@ -20,7 +20,7 @@ from .budgets import BudgetAtHand, training_plan
 from .checks import check_choice, check_count, check_finite, check_share
 from .classification import BATCH, fit_network, probabilities, routed, steps_of, stratified
 from .committee import KERNELS, calibrated, cascade_of, check_committee, stages_of
-from .frames import values_of
+from .frames import even_values
 from .labelled import checked_labels, checked_panel, in_order, names_of
 from .network import ClassifierNet, SeriesEncoder
 from .patching import NORMALISATIONS
@@ -714,7 +714,7 @@ def _without_values(arrays: list[np.ndarray]) -> list[int]:
 
 def _arrays(X: np.ndarray | pd.DataFrame) -> list[np.ndarray]:
     """Series (T, C) of sktime's "numpy3D" or "pd-multiindex" format, NaN where nothing was observed."""
-    tables = X.astype(np.float64).transpose(0, 2, 1) if isinstance(X, np.ndarray) else values_of(X)
+    tables = X.astype(np.float64).transpose(0, 2, 1) if isinstance(X, np.ndarray) else even_values(X)
     for table in tables:
         check_finite(table)
     return list(tables)

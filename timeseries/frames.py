@@ -1,5 +1,6 @@
 """Between sktime's tables and arrays: rows at the steps of a timeline, and series without gaps made of them."""
 
+import warnings
 from collections.abc import Hashable
 from typing import NamedTuple
 
@@ -49,6 +50,40 @@ def values_of(table: pd.DataFrame) -> list[np.ndarray]:
     order = np.argsort(codes, kind="stable")  # an instance's rows need not stand together
     bounds = np.flatnonzero(np.diff(codes[order])) + 1
     return np.split(table.to_numpy(dtype=np.float64)[order], bounds)
+
+
+def even_values(table: pd.DataFrame) -> list[np.ndarray]:
+    """As ``values_of``, with NaN at the steps that a series leaves out.
+
+    Where the series have no common frequency their rows are taken for steps, with a warning if they are not evenly
+    spaced.
+    """
+    try:
+        rows = rows_of(table, timeline_for(table, None), "X")
+        found = {i.key: i.values for i in instances_of(rows)}
+    except (ValueError, TypeError):
+        if (uneven := _first_uneven(table.index)) is not None:
+            warnings.warn(
+                f"the times{_of(uneven)} are not evenly spaced, and its rows are taken for steps all the same: "
+                "resample the series first, if the time between rows matters",
+                UserWarning,
+                stacklevel=5,
+            )
+        return values_of(table)
+    return [found[key] for key in table.index.droplevel(-1).unique()]
+
+
+def _first_uneven(index: pd.MultiIndex) -> Hashable | None:
+    """Key of the first series whose times are not the same distance apart, if any."""
+    codes, keys = pd.factorize(index.droplevel(-1))
+    times = index.get_level_values(-1)
+    order = np.argsort(codes, kind="stable")
+    apart = np.diff(np.asarray(getattr(times, "asi8", times))[order])
+    series = codes[order][1:]
+    inside = series == codes[order][:-1]
+    spread = pd.Series(apart[inside]).groupby(series[inside]).agg(["min", "max"])
+    odd = spread.index[spread["max"] != spread["min"]]
+    return keys[odd[0]] if len(odd) else None
 
 
 def timeline_for(table: pd.DataFrame, freq: Frequency) -> Timeline:
