@@ -7,7 +7,6 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -63,18 +62,18 @@ def read_checkpoint(path: str | os.PathLike) -> CheckpointFile:
         raise ValueError(f"{path} is empty (0 bytes): what wrote or copied it did not finish")
     try:
         content = _read(path)
-    except OSError:
+    except PermissionError:
         raise
-    except UnpicklingError as error:
-        told = _shortened(error)
-        if not (foreign := re.search(r"Unsupported (?:global|class|operand).{0,120}|GLOBAL \S+", told)):
-            raise ValueError(_unreadable(path, told)) from error
+    except Exception as error:  # of zip, pickle, safetensors, torch, the system: each has its own kinds
+        if foreign := re.search(r"GLOBAL \S+|Unsupported class \S+", str(error)):
+            raise ValueError(
+                f"{path} holds more than weights and numbers, and reading it could run code ({foreign[0]}): save its "
+                "weights alone, torch.save(model.state_dict(), path)"
+            ) from error
+        told = textwrap.shorten(str(error) or type(error).__name__, 200, placeholder=" …")
         raise ValueError(
-            f"{path} holds more than weights and numbers, and reading it could run code ({foreign[0]}): save its "
-            "weights alone, torch.save(model.state_dict(), path)"
+            f"{path} cannot be read as a checkpoint: it is cut off, damaged, or none at all ({told})"
         ) from error
-    except Exception as error:  # zip, pickle, safetensors and torch each raise their own kinds on a bad file
-        raise ValueError(_unreadable(path, _shortened(error))) from error
     if not isinstance(content, Mapping):
         raise ValueError(f"{path} holds a {type(content).__name__}, and no weights by name: expected a state_dict")
     parts = dict(content) if "state_dict" in content else dict(state_dict=content)
@@ -91,14 +90,6 @@ def _read(path: Path) -> Any:
                 raise ValueError(f"the check sum of its record {name} is wrong")
     with torch.serialization.safe_globals(get_torch_safe_globals()):
         return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _unreadable(path: Path, told: str) -> str:
-    return f"{path} cannot be read as a checkpoint: it is cut off, damaged, or none at all ({told})"
-
-
-def _shortened(error: Exception) -> str:
-    return textwrap.shorten(str(error) or type(error).__name__, 200, placeholder=" …")
 
 
 def _tensors(path: Path, weights: Any) -> dict[str, torch.Tensor]:

@@ -68,10 +68,12 @@ def start_from(model: nn.Module, file: CheckpointFile) -> LoadReport:
     own, weights = model.state_dict(), file.weights.copy()
     report = _adapt(model, weights)
     for name, tensor in _replaceable(model, own):
-        if name not in weights or weights[name].shape != tensor.shape:
-            there = f"{tuple(weights[name].shape)} in the file" if name in weights else "not in the file"
-            report.fresh.append(f"{name} {tuple(tensor.shape)} ({there})")
-            weights[name] = tensor.clone()
+        theirs = weights.get(name)
+        if theirs is None and name not in _BUDGET_STATISTICS or theirs is not None and theirs.shape == tensor.shape:
+            continue
+        there = "not in the file" if theirs is None else f"{tuple(theirs.shape)} in the file"
+        report.fresh.append(f"{name} {tuple(tensor.shape)} ({there})")
+        weights[name] = tensor.clone()
     if not any(isinstance(module, BudgetNorms) for module in model.modules()):
         for name in [name for name in weights if name in _BUDGET_STATISTICS and name not in own]:
             del weights[name]
@@ -143,7 +145,7 @@ def _in_plain_words(
 ) -> Iterator[str]:
     """What the differences of names and shapes mean, as far as it is known."""
     backbone = {name.removeprefix(f"backbone.{vit}") for vit in ("vit.", "") for name in own}
-    if not any(name.startswith(("backbone.", "decode_head.")) for name in weights) and backbone & set(weights):
+    if not any(name.startswith(("backbone.", "decode_head.")) for name in file.weights) and backbone & set(weights):
         yield (
             "it holds a backbone alone; to train from it: --cfg-options model.backbone.init_cfg.type=Pretrained "
             f"model.backbone.init_cfg.checkpoint={file.path}"
@@ -215,7 +217,7 @@ def _optimizer_differs(optimizer: torch.optim.Optimizer, saved: Any) -> str:
         for name, value in state.get(number, {}).items():
             if isinstance(value, torch.Tensor) and value.ndim and value.shape != parameter.shape:
                 return (
-                    f"{name} of its parameter {number} is {tuple(value.shape)}, the parameter {tuple(parameter.shape)}"
+                    f"{name} of parameter {number} is {tuple(value.shape)}, the parameter {tuple(parameter.shape)}"
                 )
     return ""
 
