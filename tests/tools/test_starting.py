@@ -1,4 +1,4 @@
-"""Where tools/train.py starts from: an interrupted training, a trained segmentor, or anew, whatever the folder holds."""
+"""Where tools/train.py starts from: an interrupted run, a trained segmentor, or anew, whatever the folder holds."""
 
 import errno
 import json
