@@ -216,9 +216,7 @@ def _optimizer_differs(optimizer: torch.optim.Optimizer, saved: Any) -> str:
     for number, parameter in zip(numbers, parameters, strict=True):
         for name, value in state.get(number, {}).items():
             if isinstance(value, torch.Tensor) and value.ndim and value.shape != parameter.shape:
-                return (
-                    f"{name} of parameter {number} is {tuple(value.shape)}, the parameter {tuple(parameter.shape)}"
-                )
+                return f"{name} of parameter {number} is {tuple(value.shape)}, the parameter {tuple(parameter.shape)}"
     return ""
 
 

@@ -20,7 +20,7 @@ from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmseg.registry import DATA_SAMPLERS, HOOKS, TRANSFORMS
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Sampler
 
 from .checkpoint_files import CheckpointFile
 from .loading import require_resumable, start_from, start_predicting, unwrapped
@@ -41,10 +41,11 @@ class Draw(int):
         return int(self), self.seed, self.place
 
     def seed_generators(self) -> None:
-        """Seed Python's and numpy's generators, from which the transforms of mmcv and mmseg draw."""
-        state = np.random.SeedSequence((self.seed, self.place)).generate_state(2)
+        """Seed the generators of Python and numpy, from which the transforms of mmcv and mmseg draw, and torch's."""
+        state = np.random.SeedSequence((self.seed, self.place)).generate_state(3)
         random.seed(int(state[0]))
         np.random.seed(state[1])  # noqa: NPY002
+        torch.default_generator.manual_seed(int(state[2]))
 
 
 def seed_by_draw(dataset: Dataset) -> None:
@@ -173,8 +174,14 @@ class ResumeHook(Hook):
                     parameter.grad = self._gradients[name].to(parameter.device, copy=True)
             self._gradients = {}
             runner.logger.info("the gradients that had been accumulated are back")
+        sampler = _sampler_of(runner)
+        if not isinstance(sampler, (NumberedInfiniteSampler, NumberedSampler)):
+            runner.logger.warning(
+                f"{type(sampler).__name__} does not number its samples: if this run is interrupted, it goes on with other "
+                "augmentations than it would have had. Take NumberedInfiniteSampler, or NumberedSampler for epochs"
+            )
         if isinstance(runner.train_loop, EpochBasedTrainLoop):
-            _enter_epoch(runner)
+            _enter_epoch(runner, sampler)
         self._to_validate = _is_validation_due(runner)
 
     def before_train_epoch(self, runner: Runner) -> None:
@@ -194,11 +201,15 @@ class ResumeHook(Hook):
         torch.manual_seed(np.random.SeedSequence((runner.seed, runner.iter, get_rank())).generate_state(1)[0].item())
 
 
-def _enter_epoch(runner: Runner) -> None:
+def _sampler_of(runner: Runner) -> Sampler:
+    loader = runner.train_dataloader
+    return loader.sampler if loader.batch_size is not None else getattr(loader.batch_sampler, "sampler", None)
+
+
+def _enter_epoch(runner: Runner, sampler: Sampler) -> None:
     """Have a loop over epochs go on where its iteration says, which may be within one."""
     loop = runner.train_loop
     loader = loop.dataloader
-    sampler = loader.sampler if loader.batch_size is not None else loader.batch_sampler.sampler
     if isinstance(sampler, InfiniteSampler):
         raise ValueError(
             f"an epoch of {type(sampler).__name__} never ends: with EpochBasedTrainLoop take "

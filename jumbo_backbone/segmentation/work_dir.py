@@ -100,7 +100,7 @@ class Checkpoints:
         number = next(n for n in range(1, 10**6) if not any((p / f"earlier_{n}").exists() for p in places))
         beside = [self.work_dir / name for name in RECORDS]
         beside += [*self.work_dir.glob("*metrics*.json"), *self.work_dir.glob("*.py")]
-        beside += (p for p in self.work_dir.iterdir() if p.is_dir() and re.fullmatch(r"\d{8}_\d{6}", p.name))
+        beside += (p for p in self.work_dir.glob("*_*/") if re.fullmatch(r"\d{8}_\d{6}", p.name))  # of logs
         for path in [*results, *beside]:
             if path.exists():
                 place = path.parent / f"earlier_{number}"

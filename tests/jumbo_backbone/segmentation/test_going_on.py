@@ -59,7 +59,7 @@ class Mix:
         return [np.random.randint(len(dataset)) for _ in range(2)]  # noqa: NPY002
 
     def __call__(self, results):
-        share = random.random()
+        share = (random.random() + torch.rand(()).item()) / 2
         for other in results.get("mix_results", ()):
             results["inputs"] = (results["inputs"] * share + other["inputs"] * (1 - share)).to(torch.uint8)
         return results
