@@ -98,11 +98,15 @@ def _tensors(path: Path, weights: Any) -> dict[str, torch.Tensor]:
     other = [
         str(name)
         for name, value in weights.items()
-        if not (isinstance(name, str) and isinstance(value, torch.Tensor) and value.layout == torch.strided)
+        if not (isinstance(name, str) and isinstance(value, torch.Tensor) and _has_numbers(value))
     ]
     if other:
         raise ValueError(f"{path} holds no weights by name, but {some(other)}: expected a state_dict")
     return {name.removeprefix("module."): value for name, value in weights.items()}
+
+
+def _has_numbers(tensor: torch.Tensor) -> bool:
+    return tensor.layout == torch.strided and not tensor.is_meta and not tensor.is_quantized
 
 
 @CheckpointLoader.register_scheme(prefixes=r".*\.safetensors$")

@@ -45,7 +45,7 @@ def start_predicting(model: nn.Module, file: CheckpointFile) -> None:
         ValueError: If not.
     """
     weights = file.weights.copy()
-    _adapt(model, weights)
+    _adapt(model, weights, file)
     # a kernel for other channels than it was trained with would load, and predict nonsense
     weights.update({name: tensor for name, tensor in file.weights.items() if name.endswith(PATCHES)})
     require_fit(model, weights, file)
@@ -66,7 +66,7 @@ def start_from(model: nn.Module, file: CheckpointFile) -> LoadReport:
         ValueError: If anything else differs.
     """
     own, weights = model.state_dict(), file.weights.copy()
-    report = _adapt(model, weights)
+    report = _adapt(model, weights, file)
     for name, tensor in _replaceable(model, own):
         theirs = weights.get(name)
         if theirs is None and name not in _BUDGET_STATISTICS or theirs is not None and theirs.shape == tensor.shape:
@@ -179,14 +179,17 @@ def _replaceable(model: nn.Module, own: Mapping[str, torch.Tensor]) -> Iterator[
         yield from ((name, own[name]) for name in names)
 
 
-def _adapt(model: nn.Module, weights: dict[str, torch.Tensor]) -> LoadReport:
+def _adapt(model: nn.Module, weights: dict[str, torch.Tensor], file: CheckpointFile) -> LoadReport:
     """Resample positions and adapt kernels to the model, in place, as its own loading would; and tell so."""
     report, own = LoadReport(), model.state_dict()
     if any(weights[name].ndim != own[name].ndim for name in own if name in weights):
         return report  # of no kind that could be adapted: the shapes are left to disagree
     for prefix, module in model.named_modules():
         if isinstance(module, JumboViT):
-            found = adapt_state_dict(module, weights, f"{prefix}." if prefix else "")
+            try:
+                found = adapt_state_dict(module, weights, f"{prefix}." if prefix else "")
+            except ValueError as error:
+                raise ValueError(f"{file.path}: {error}") from None
             for what in ("resampled", "adapted", "fresh", "skipped"):
                 getattr(report, what).extend(getattr(found, what))
     return report
@@ -198,25 +201,31 @@ def _form(tensor: torch.Tensor) -> str:
     return f"{tuple(tensor.shape)}{kind}"
 
 
+# of an optimiser's state, what is of the parameter's shape, and what its kernels read without looking
+_ALIKE = frozenset({"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "exp_inf", "momentum_buffer", "square_avg", "sum"})
+
+
 def _optimizer_differs(optimizer: torch.optim.Optimizer, saved: Any) -> str:
     """What makes a saved state unfit for an optimiser, or nothing."""
     now = optimizer.state_dict()["param_groups"]
-    if not isinstance(saved, Mapping) or not isinstance(saved.get("param_groups"), list):
+    groups, state = (saved.get(key) if isinstance(saved, Mapping) else None for key in ("param_groups", "state"))
+    whole = isinstance(state, Mapping) and all(isinstance(entry, Mapping) for entry in state.values())
+    if not whole or not isinstance(groups, list) or not all(isinstance(g, Mapping) and "params" in g for g in groups):
         return "its state of the optimiser is of no kind that torch writes"
-    groups, state = saved["param_groups"], saved.get("state", {})
     foreign = sorted({key for group in groups for key in group} - {key for group in now for key in group})
     if foreign := [key for key in foreign if not key.startswith("initial_")]:  # schedulers note those
         return f"it is of another optimiser than {type(optimizer).__name__}, with {some(foreign)}"
-    sizes = [[len(group.get("params", ())) for group in found] for found in (groups, now)]
+    sizes = [[len(group["params"]) for group in found] for found in (groups, now)]
     if sizes[0] != sizes[1]:
         theirs, ours = (f"{sum(found)} parameters in {len(found)} groups" for found in sizes)
         return f"it optimises {theirs}, the config {ours}" + ("" if theirs != ours else ", otherwise divided")
     numbers = [number for group in groups for number in group["params"]]
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for number, parameter in zip(numbers, parameters, strict=True):
-        for name, value in state.get(number, {}).items():
-            if isinstance(value, torch.Tensor) and value.ndim and value.shape != parameter.shape:
-                return f"{name} of parameter {number} is {tuple(value.shape)}, the parameter {tuple(parameter.shape)}"
+        for name in _ALIKE & state.get(number, {}).keys():
+            value = state[number][name]
+            if value is not None and getattr(value, "shape", None) != parameter.shape:
+                return f"{name} of parameter {number} is not of its shape, {tuple(parameter.shape)}"
     return ""
 
 

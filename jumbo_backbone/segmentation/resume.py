@@ -177,7 +177,7 @@ class ResumeHook(Hook):
         sampler = _sampler_of(runner)
         if not isinstance(sampler, (NumberedInfiniteSampler, NumberedSampler)):
             runner.logger.warning(
-                f"{type(sampler).__name__} does not number its samples: if this run is interrupted, it goes on with other "
+                f"{type(sampler).__name__} does not number its samples: interrupted, this run would go on with other "
                 "augmentations than it would have had. Take NumberedInfiniteSampler, or NumberedSampler for epochs"
             )
         if isinstance(runner.train_loop, EpochBasedTrainLoop):

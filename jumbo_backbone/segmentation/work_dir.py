@@ -88,7 +88,8 @@ class Checkpoints:
         return [path for folder in folders for path in _files(folder) if self._of_any_run.fullmatch(path.name)]
 
     def set_apart(self) -> Path | None:
-        """Move what an earlier run left into a folder of its own, so that a new run mixes with nothing.
+        """Move what an earlier run left into a folder of its own, so that a new run mixes with nothing. Logs stay, in
+        folders named after the time.
 
         Returns:
             The folder; None if no run left checkpoints or results.
@@ -100,7 +101,6 @@ class Checkpoints:
         number = next(n for n in range(1, 10**6) if not any((p / f"earlier_{n}").exists() for p in places))
         beside = [self.work_dir / name for name in RECORDS]
         beside += [*self.work_dir.glob("*metrics*.json"), *self.work_dir.glob("*.py")]
-        beside += (p for p in self.work_dir.glob("*_*/") if re.fullmatch(r"\d{8}_\d{6}", p.name))  # of logs
         for path in [*results, *beside]:
             if path.exists():
                 place = path.parent / f"earlier_{number}"

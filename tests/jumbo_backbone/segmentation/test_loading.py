@@ -200,7 +200,13 @@ def test_an_optimizer_that_differs(built, files, config, tmp_path):
     )
     refused(r"exp_avg of parameter \d+ is \(2,\)", reshape)
     refused("it has 1 parameter schedulers, the config 2", schedules=2)
-    refused("its state of the optimiser is of no kind", lambda state: state.update(optimizer={"a": 1}))
+    for other in (
+        {"a": 1},
+        dict(state={}, param_groups=3),
+        dict(state=3, param_groups=[]),
+        dict(state={}, param_groups=[{}]),
+    ):
+        refused("its state of the optimiser is of no kind", lambda state, other=other: state.update(optimizer=other))
 
 
 # ---- files that are none
@@ -257,6 +263,7 @@ class Code:
         {1: torch.zeros(1)},
         dict(a=torch.zeros(1), b=3),
         dict(a=torch.zeros(2, 2).to_sparse()),
+        dict(a=torch.zeros(2, device="meta")),
     ],
 )
 def test_files_without_weights_by_name(tmp_path, content):
