@@ -90,13 +90,12 @@ def test_samples_are_a_function_of_seed_and_place(data, seed):
     assert any(not torch.equal(a, b) for a, b in zip(whole[:6], whole[6:], strict=True))
 
 
-@pytest.mark.parametrize("workers", [2])
-def test_a_run_on_wrapped_data_sets(data, tmp_path, workers):
+def test_a_run_on_wrapped_data_sets(data, tmp_path):
     cfg = Config.fromfile(data)
     inner = cfg.train_dataloader.dataset.to_dict()
     joined = dict(type="ConcatDataset", datasets=[inner, dict(type="RepeatDataset", times=2, dataset=inner)])
     changes = dict(train_dataloader=dict(dataset=dict(_delete_=True, type="RepeatDataset", times=3, dataset=joined)))
-    whole, parts = interrupted_and_resumed(data, tmp_path, 5, "iter_4.pth", workers=workers, **changes)
+    whole, parts = interrupted_and_resumed(data, tmp_path, 5, "iter_4.pth", **changes)
     assert_the_same_weights(parts / "iter_8.pth", whole / "iter_8.pth")
     assert metrics(parts) == metrics(whole)
 
@@ -142,7 +141,7 @@ def whole_epochs(data, tmp_path_factory):
 @pytest.mark.parametrize(
     ("by_epoch", "at", "resume", "last"),
     [
-        (True, 5, "epoch_1.pth", "epoch_3.pth"),
+        pytest.param(True, 5, "epoch_1.pth", "epoch_3.pth", marks=pytest.mark.slow),
         (False, 5, "iter_4.pth", "iter_9.pth"),
         (False, 7, "iter_6.pth", "iter_9.pth"),
     ],
@@ -234,6 +233,7 @@ def test_hooks_named_twice_act_once(data, tmp_path):
     assert counted.validations == [4, 8] and [row["iter"] for row in metrics(tmp_path)] == [4, 8]
 
 
+@pytest.mark.slow
 def test_averaged_weights_go_on(data, tmp_path):
     changes = dict(custom_hooks=[dict(type="EMAHook", momentum=0.1)])
     whole, parts = interrupted_and_resumed(data, tmp_path, 5, "iter_4.pth", **changes)
@@ -286,6 +286,7 @@ def test_a_second_run_does_not_mix_its_results_with_the_first(data, tmp_path):
     assert json.loads((tmp_path / "metrics_earlier_1.json").read_text()) == first
 
 
+@pytest.mark.slow
 def test_several_best_checkpoints_of_a_copied_work_dir(data, tmp_path):
     changes = {"default_hooks.checkpoint.save_best": ["mIoU", "aAcc"]}
     run(data, tmp_path / "original", interrupt=5, **changes)
