@@ -91,8 +91,12 @@ def require_distinct_names(dataset: Dataset) -> None:
 
 def record_path(folder: Path) -> Path:
     """Where the results go: ``metrics.json``, but in the work dir of a training that name is taken."""
-    of_training = any((folder / name).exists() for name in RECORDS if name != "metrics.json")
-    return folder / ("test_metrics.json" if of_training else "metrics.json")
+    path = folder / "metrics.json"
+    of_training = any((folder / name).exists() for name in RECORDS if name != path.name)
+    of_training = of_training or (
+        path.exists() and path.read_bytes().lstrip().startswith(b"[")
+    )  # a list of validations
+    return folder / "test_metrics.json" if of_training else path
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:

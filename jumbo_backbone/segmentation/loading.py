@@ -146,10 +146,10 @@ def _in_plain_words(
     """What the differences of names and shapes mean, as far as it is known."""
     backbone = {name.removeprefix(f"backbone.{vit}") for vit in ("vit.", "") for name in own}
     if not any(name.startswith(("backbone.", "decode_head.")) for name in file.weights) and backbone & set(weights):
-        yield (
-            "it holds a backbone alone; to train from it: --cfg-options model.backbone.init_cfg.type=Pretrained "
-            f"model.backbone.init_cfg.checkpoint={file.path}"
-        )
+        key = "init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint"
+        if not any(isinstance(module, JumboViT) for module in model.modules()):
+            key = "checkpoint_path"  # of timm
+        yield f"it holds a backbone alone; to train from it: --cfg-options model.backbone.{key}={file.path}"
         return
     norms = _BUDGET_STATISTICS & own.keys(), _BUDGET_STATISTICS & weights.keys()
     if norms[0] and not norms[1]:

@@ -82,7 +82,9 @@ def without_pretraining(model: dict) -> None:
 def _go_on(cfg: Config, file: CheckpointFile, tell: Tell) -> None:
     without_pretraining(cfg.model)
     model = _built(cfg)
-    optim_wrapper = build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
+    optim_wrapper = None
+    if "runner_type" not in cfg:  # whose strategy has optimisers of its own
+        optim_wrapper = build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
     require_resumable(model, optim_wrapper, cfg.get("param_scheduler"), file)
     for unit in ("iter", "epoch"):
         end = cfg.train_cfg.get(f"max_{unit}s")

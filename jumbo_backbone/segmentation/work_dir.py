@@ -28,13 +28,15 @@ class Checkpoints:
         if (out_dir := hook.get("out_dir")) not in (None, str(self.work_dir)):
             self.folder = Path(out_dir, self.work_dir.name)
         template = hook.get("filename_tmpl") or ("epoch_{}.pth" if hook.get("by_epoch", True) else "iter_{}.pth")
-        before, after = map(re.escape, re.split(r"\{[^}]*\}", template, maxsplit=1))
-        self._numbered = re.compile(f"{before}(\\d+){after}")
-        self._of_any_run = re.compile(rf"(best_.+_)?({before}\d+{after}|(iter|epoch)_\d+\.pth)")
+        before, *after = map(re.escape, re.split(r"\{[^}]*\}", template, maxsplit=1))
+        pattern = rf"{before}(?P<number>\d*){''.join(after)}"
+        self._numbered = re.compile(pattern)
+        self._of_any_run = re.compile(rf"(best_.+_)?({pattern}|(iter|epoch)_\d+\.pth)")
 
     def saved(self) -> list[Path]:
         """To go on from: the one that ``last_checkpoint`` notes first, then the others, the later the earlier."""
-        numbered = {p: int(m[1]) for p in _files(self.folder) if (m := self._numbered.fullmatch(p.name))}
+        found = ((path, self._numbered.fullmatch(path.name)) for path in _files(self.folder))
+        numbered = {path: int(match["number"] or 0) for path, match in found if match}
         noted = self.noted()
         return sorted(numbered, key=lambda path: (path.name == noted, numbered[path]), reverse=True)
 

@@ -117,6 +117,7 @@ def test_a_copied_work_dir_goes_on_from_its_own_files(train, left, whole):
             "iter_100.pth",
         ),
         (None, ["epoch_1.pth", "iter_5.pth"], "epoch_1.pth"),
+        (dict(by_epoch=False, filename_tmpl="last.pth"), ["last.pth", "iter_5.pth"], "last.pth"),
     ],
 )
 def test_what_the_configs_own_hook_wrote(whole, tmp_path, hook, names, newest):

@@ -280,3 +280,10 @@ def test_code_in_a_file_is_not_run(tmp_path):
 def test_mmengine_reads_safetensors(files):
     found = CheckpointLoader.load_checkpoint(str(files["plain", "safetensors"]))
     assert found.keys() == read_checkpoint(files["plain", "bare"]).weights.keys()
+
+
+def test_a_timm_backbone_is_not_loaded_loosely(files):
+    """mmengine's own initialiser would find none of its names in such a file, and go on."""
+    timm = {key: value for key, value in TIMM.items() if key != "_delete_"}
+    with pytest.raises(ValueError, match="give TimmViTBackbone checkpoint_path=FILE"):
+        MODELS.build(dict(timm, init_cfg=dict(type="Pretrained", checkpoint=str(files["timm", "backbone"]))))
