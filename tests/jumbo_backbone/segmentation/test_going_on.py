@@ -104,8 +104,8 @@ def test_a_run_on_wrapped_data_sets(data, tmp_path):
 
 
 def test_accumulated_gradients(data, tmp_path):
-    """Interrupted between two updates."""
-    changes = {"optim_wrapper.accumulative_counts": 4}
+    """Interrupted between two updates, with a learning rate that is not 0 in the last."""
+    changes = {"optim_wrapper.accumulative_counts": 4, "param_scheduler.0.end": 100}
     whole, parts = interrupted_and_resumed(data, tmp_path, 7, "iter_6.pth", **changes)
     assert_the_same_weights(parts / "iter_8.pth", whole / "iter_8.pth")
     assert "gradients" not in torch.load(whole / "iter_8.pth", weights_only=False)  # the last iteration is an update
