@@ -1,6 +1,7 @@
 """Files that are replaced whole or not at all."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,18 @@ def write_atomically(data: bytes, path: str | os.PathLike) -> None:
     """Write a file, or leave it as it was."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
+
+
+def remove_leftovers(folder: str | os.PathLike) -> list[Path]:
+    """Remove what ``replacing`` began in a folder and never ended, because the process was killed; gives their paths.
+    Nobody may be writing there."""
+    found = [path for path in Path(folder).glob(".*.tmp") if _TEMPORARY.fullmatch(path.name) and path.is_file()]
+    for path in found:
+        path.unlink(missing_ok=True)
+    return found
+
+
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")
 
 
 def umask() -> int:

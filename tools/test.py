@@ -2,11 +2,11 @@
 """Measure a trained segmentation model."""
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
@@ -20,8 +20,10 @@ from jumbo_backbone.segmentation.cli import (
     use_budget,
     use_windows,
 )
-from jumbo_backbone.segmentation.dataset_check import require_datasets
+from jumbo_backbone.segmentation.dataset_check import datasets_by_split, require_datasets
 from jumbo_backbone.segmentation.loading import load_strictly
+from jumbo_backbone.segmentation.metrics import of_classes, to_json
+from jumbo_backbone.segmentation.work_dir import RECORDS
 
 EPILOG = """examples:
   test.py seg_configs/jumbo_upernet_ade20k.py work_dirs/jumbo_upernet_ade20k/best_mIoU_iter_160000.pth
@@ -43,7 +45,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--slide", action="store_true", help="overlapping windows of the training size")
     parser.add_argument("--max-batch", type=int, help="most windows in one pass of --slide; bounds memory (default: 8)")
     add_budget_arguments(parser)
-    parser.add_argument("--out", type=Path, help="folder for metrics.json and the predicted label maps (PNG)")
+    parser.add_argument(
+        "--out", type=Path, help="folder for metrics.json (test_metrics.json in a training's work dir) and label maps"
+    )
     parser.add_argument("--show-dir", type=Path, help="folder for pictures of the predictions")
     return parser.parse_args(argv)
 
@@ -51,6 +55,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def prepare(args: argparse.Namespace) -> Config:
     """The config of the test, and nothing built yet."""
     cfg = read_config(args)
+    cfg.resume, cfg.load_from = False, None  # the checkpoint is the one given
+    cfg.work_dir = str(Path(cfg.work_dir, "test"))  # what training left in the work dir stays as it is
     require_datasets(cfg, splits=("test",))
     if args.slide or args.max_batch is not None:
         use_windows(cfg, args.max_batch)
@@ -58,10 +64,15 @@ def prepare(args: argparse.Namespace) -> Config:
     if args.tta:
         if "tta_pipeline" not in cfg:
             raise ValueError(f"{args.config} has no tta_pipeline, which --tta needs: see seg_configs/_base_/ade20k.py")
-        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+        for _, dataset in datasets_by_split(cfg, ("test",)):
+            dataset.pipeline = cfg.tta_pipeline
         cfg.model = dict(cfg.tta_model, module=cfg.model)
     if args.out is not None:
-        cfg.test_evaluator.update(output_dir=str(args.out / "labels"), keep_results=True)
+        several = isinstance(cfg.test_evaluator, (list, tuple))
+        evaluators = [e for e in (cfg.test_evaluator if several else [cfg.test_evaluator]) if e["type"] == "IoUMetric"]
+        if not evaluators:
+            raise ValueError("--out needs an IoUMetric in test_evaluator, which writes the predicted labels")
+        evaluators[0].update(output_dir=str(args.out / "labels"), keep_results=True)
     if args.show_dir is not None:
         cfg.setdefault("custom_hooks", []).append(dict(type="PictureHook", out_dir=str(args.show_dir)))
     return cfg
@@ -76,6 +87,16 @@ def require_distinct_names(dataset: Dataset) -> None:
             raise ValueError(
                 f"--out names labels after images, and {other} and {path} have one name: rename one of them"
             )
+
+
+def record_path(folder: Path) -> Path:
+    """Where the results go: ``metrics.json``, but in the work dir of a training that name is taken."""
+    path = folder / "metrics.json"
+    of_training = any((folder / name).exists() for name in RECORDS if name != path.name)
+    of_training = of_training or (
+        path.exists() and path.read_bytes().lstrip().startswith(b"[")
+    )  # a list of validations
+    return folder / "test_metrics.json" if of_training else path
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
@@ -93,10 +114,12 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         if isinstance(model, CascadeSegmentor):
             told["answered"] = dict(zip(model.cascade.names, model.answered, strict=True))
             print(f"answered by: {', '.join(f'{name} {count}' for name, count in told['answered'].items())}")
-        if args.out is not None:
+        if args.out is not None and is_main_process():
             args.out.mkdir(parents=True, exist_ok=True)
             record = dict(config=str(args.config), checkpoint=str(args.checkpoint), tta=args.tta, **metrics, **told)
-            write_atomically(json.dumps(record, indent=1).encode(), args.out / "metrics.json")
+            record |= of_classes(runner.test_evaluator.metrics)
+            write_atomically(to_json(record), record_path(args.out))
+            print(record_path(args.out))
         return metrics
 
 

@@ -10,20 +10,24 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from jumbo_backbone.segmentation.cli import add_config_arguments, checkpoint_to_resume, in_users_terms, read_config
+from jumbo_backbone.segmentation.cli import add_config_arguments, in_users_terms, read_config
 from jumbo_backbone.segmentation.dataset_check import require_datasets
+from jumbo_backbone.segmentation.starting import choose_start
 
 EPILOG = """examples:
   train.py seg_configs/jumbo_upernet_scenes.py                        no data needed: rendered scenes
   train.py seg_configs/jumbo_upernet_ade20k.py --amp
   train.py seg_configs/jumbo_upernet_ade20k.py --resume               go on after an interruption
+  train.py my_config.py --load-from work_dirs/jumbo_upernet_ade20k/iter_160000.pth
+                                                                      fine-tune a trained model, to other classes too
   train.py seg_configs/jumbo_tiny_upernet_ade20k.py --data-root /data/ADEChallengeData2016 \\
       --cfg-options train_dataloader.batch_size=8 model.backbone.with_cp=True
   torchrun --nproc-per-node 4 tools/train.py seg_configs/jumbo_upernet_ade20k.py --launcher pytorch \\
       --cfg-options train_dataloader.batch_size=4
 
 The work dir then holds the resolved config, run.json (command, versions, seed, commit, machine), metrics.json (every
-validation), the log, the last checkpoints and the best one. Exit code: 0 trained, 1 a run broke (full disk, killed
+validation), the log, the last checkpoints and the best one. A new run in the same folder moves them to a folder of
+their own in it, earlier_1 and so on. Exit code: 0 trained, 1 a run broke (full disk, killed
 process), 2 wrong input, 130 stopped by Ctrl-C.
 """
 
@@ -40,6 +44,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="auto|FILE",
         help="go on from the newest checkpoint of the work dir (start anew if there is none), or from a file",
     )
+    parser.add_argument(
+        "--load-from",
+        metavar="FILE",
+        help="start from the weights of a trained segmentor, in place of init_cfg; its classes may be others",
+    )
     parser.add_argument("--amp", action="store_true", help="bfloat16 autocast, on GPU and CPU")
     parser.add_argument("--seed", type=int, help="of everything random (default: the config's)")
     parser.add_argument("--deterministic", action="store_true", help="deterministic algorithms on GPU, slower")
@@ -55,13 +64,7 @@ def prepare(args: argparse.Namespace) -> Config:
     if args.seed is not None or args.deterministic:
         randomness = dict(cfg.get("randomness", {}), deterministic=args.deterministic)
         cfg.randomness = randomness if args.seed is None else dict(randomness, seed=args.seed)
-    if args.resume is not None:
-        cfg.load_from = checkpoint_to_resume(cfg, args.resume)
-        cfg.resume = cfg.load_from is not None
-        if cfg.resume:  # all weights come from there: nothing to download or to look for
-            cfg.model.backbone.pop("init_cfg", None)
-        else:
-            print(f"train.py: nothing to resume in {cfg.work_dir}, starting anew", file=sys.stderr)
+    choose_start(cfg, args.resume, args.load_from, lambda text: print(f"train.py: {text}", file=sys.stderr))
     if importlib.util.find_spec("tensorboard"):
         cfg.visualizer.vis_backends.append(dict(type="TensorboardVisBackend"))
     return cfg
@@ -72,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> Runner:
     args = parse(argv)
     with in_users_terms("train.py"):
         cfg = prepare(args)
-    with in_users_terms("train.py", cfg.work_dir):
+    with in_users_terms("train.py", cfg):
         runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
         runner.train()
     return runner

@@ -11,8 +11,9 @@ from .from_scratch import FromScratch
 from .heads import LatticeFCNHead, LatticeUPerHead
 from .hooks import AtomicCheckpointHook, RunRecordHook
 from .layer_decay import LayerDecayOptimWrapperConstructor
+from .metrics import IoUMetric
 from .picture_hook import PictureHook
-from .resume import NumberedInfiniteSampler, ResumeHook, SeedAugmentation
+from .resume import NumberedInfiniteSampler, NumberedSampler, ResumeHook, SeedAugmentation
 from .scenes import RenderScene, ScenesDataset
 from .segmentors import ElasticSegmentor, ExportedSegmentor, JumboSegmentor
 from .timm_backbone import TimmViTBackbone
@@ -24,6 +25,7 @@ __all__ = [
     "ElasticSegmentor",
     "ExportedSegmentor",
     "FromScratch",
+    "IoUMetric",
     "JumboSegmentor",
     "JumboViTBackbone",
     "KeepRateWarmupHook",
@@ -31,6 +33,7 @@ __all__ = [
     "LatticeUPerHead",
     "LayerDecayOptimWrapperConstructor",
     "NumberedInfiniteSampler",
+    "NumberedSampler",
     "PictureHook",
     "RenderScene",
     "ResumeHook",

@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 from mmengine.config import Config, DictAction
-from mmengine.runner import find_latest_checkpoint
 
 from ..budget import ComputeBudget
+from .work_dir import Checkpoints
 
 CASCADE = "CascadeSegmentor"
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
@@ -55,10 +55,7 @@ def read_config(args: argparse.Namespace) -> Config:
     except (SyntaxError, NameError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{args.config} with {args.cfg_options or 'no changes'}: {error}") from error
     if args.data_root is not None:
-        for dataset in datasets_of(cfg):
-            if not {"data_root", "data_prefix"} & set(dataset):
-                raise ValueError(f"--data-root {args.data_root}: {dataset['type']} has no files, so leave it out")
-            dataset.data_root = args.data_root
+        _use_data_root(cfg, args.data_root)
     cfg.work_dir = str(args.work_dir or cfg.get("work_dir") or Path("work_dirs") / args.config.stem)
     cfg.launcher = args.launcher
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
@@ -143,6 +140,22 @@ def datasets_of(cfg: Config) -> list[dict]:
     return found
 
 
+def _use_data_root(cfg: Config, folder: str) -> None:
+    datasets = datasets_of(cfg)
+    for dataset in datasets:
+        if not {"data_root", "data_prefix"} & set(dataset):
+            raise ValueError(f"--data-root {folder}: {dataset['type']} has no files, so leave it out")
+    roots = {dataset.get("data_root") or "" for dataset in datasets}
+    if len(roots) > 1:
+        told = ", ".join(repr(root) for root in sorted(roots))
+        raise ValueError(
+            f"--data-root {folder}: the config's data sets are in {len(roots)} folders ({told}), so one folder would "
+            "be wrong for some: change data_root of each in the config"
+        )
+    for dataset in datasets:
+        dataset.data_root = folder
+
+
 def _on_cpu(cfg: Config) -> None:
     """Several processes without a GPU: gloo, no device for each, and batch norms of their own."""
     if cfg.launcher == "none":
@@ -165,54 +178,36 @@ def _on_cpu(cfg: Config) -> None:
     replace(cfg.model)
 
 
-def checkpoint_to_resume(cfg: Config, which: str) -> str | None:
-    """The file that ``--resume`` means: "auto" for the newest in the work dir, None if there is none yet; or a path.
-
-    Raises:
-        FileNotFoundError: If a path is given and there is no such file.
-    """
-    if which != "auto":
-        if not Path(which).is_file():
-            raise FileNotFoundError(f"no checkpoint at {Path(which).absolute()}: --resume takes a file, or auto")
-        return which
-    # mmengine's note holds an absolute path; the file is looked for here, so that a copied folder goes on by itself
-    noted = find_latest_checkpoint(cfg.work_dir) if Path(cfg.work_dir, "last_checkpoint").is_file() else None
-    if noted and (here := Path(cfg.work_dir, Path(noted).name)).is_file():
-        return str(here)
-    numbered = {int(p.stem.rpartition("_")[2]): p for p in Path(cfg.work_dir).glob("iter_[0-9]*.pth")}
-    return str(numbered[max(numbered)]) if numbered else None
-
-
 @contextlib.contextmanager
-def in_users_terms(tool: str, work_dir: str | os.PathLike | None = None) -> Iterator[None]:
+def in_users_terms(tool: str, run: Config | None = None) -> Iterator[None]:
     """Exit with a message, and not with a traceback, on what a user can cause: 2 for wrong input, 130 for Ctrl-C, and 1
-    for what breaks a run."""
+    for what breaks a run. ``run`` is the config of a training, which may leave something to go on from."""
     try:
         yield
     except (KeyboardInterrupt, SyntaxError) as error:
         # mmengine formats the config for every checkpoint, and takes a Ctrl-C in that moment for a wrong config
         if isinstance(error, SyntaxError) and not isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
             raise
-        _exit(tool, "stopped by Ctrl-C" + _how_to_go_on(work_dir), 130)
+        _exit(tool, "stopped by Ctrl-C" + _how_to_go_on(run), 130)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            _exit(tool, f"the disk is full ({error}); make room" + _how_to_go_on(work_dir), 1)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            _exit(tool, f"the disk is full ({error}); make room" + _how_to_go_on(run), 1)
         _exit(tool, str(error), 2)
     except (ValueError, TypeError) as error:
-        if work_dir is not None:  # within a run it may be a defect of ours: say where it came from
+        if run is not None:  # within a run it may be a defect of ours: say where it came from
             traceback.print_exc()
         _exit(tool, str(error), 2)
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
         killed = f"a data-loading process was killed, often for want of memory ({error})"
-        _exit(tool, killed + _how_to_go_on(work_dir), 1)
+        _exit(tool, killed + _how_to_go_on(run), 1)
 
 
-def _how_to_go_on(work_dir: str | os.PathLike | None) -> str:
-    if work_dir is None or not any(Path(work_dir).glob("*.pth")):
+def _how_to_go_on(run: Config | None) -> str:
+    if run is None or not (checkpoints := Checkpoints(run)).saved():
         return ""
-    return f". What was saved is in {work_dir}; the same command with --resume goes on from there"
+    return f". What was saved is in {checkpoints.folder}; the same command with --resume goes on from there"
 
 
 def _exit(tool: str, message: str, code: int) -> None:

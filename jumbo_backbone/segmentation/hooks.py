@@ -1,6 +1,7 @@
 """What a run leaves behind: checkpoints that are never half written, and a record of what was run and what came out."""
 
 import contextlib
+import itertools
 import json
 import os
 import platform
@@ -25,6 +26,7 @@ from mmseg.registry import HOOKS
 import jumbo_backbone
 
 from ..files import write_atomically
+from .metrics import of_classes, to_json
 
 
 class AtomicBackend(LocalBackend):
@@ -78,8 +80,15 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)
-        if self.save_best and len(self.key_indicators) == 1 and self.best_ckpt_path:
-            self.best_ckpt_path = os.path.join(self.out_dir, os.path.basename(self.best_ckpt_path))
+        if not self.save_best:
+            return
+        if len(self.key_indicators) == 1:
+            self.best_ckpt_path = self._here(self.best_ckpt_path)
+        else:
+            self.best_ckpt_path_dict = {name: self._here(path) for name, path in self.best_ckpt_path_dict.items()}
+
+    def _here(self, path: str | None) -> str | None:
+        return path and os.path.join(self.out_dir, os.path.basename(path))
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         with self.file_backend.removing_afterwards():
@@ -93,22 +102,44 @@ class AtomicCheckpointHook(CheckpointHook):
 @HOOKS.register_module()
 class RunRecordHook(Hook):
     """Writes ``run.json`` (command, versions, seed, commit, machine) when training starts, and ``metrics.json``, a list
-    with the results of every validation, after each."""
+    with the results of every validation, after each: means, and for each class in ``IoU`` and ``Acc``."""
 
     def before_train(self, runner: Runner) -> None:
         self._write(runner, "run.json", describe_run(runner))
+        if runner.iter == 0 and (Path(runner.work_dir) / "metrics.json").exists():
+            self._put_aside(runner, "it is of an earlier run")
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         path = Path(runner.work_dir) / "metrics.json"
-        earlier = json.loads(path.read_text()) if path.is_file() else []
         # after resuming from an older checkpoint, what came later has not happened
-        earlier = [row for row in earlier if row["iter"] < runner.iter]
-        now = {name: float(value) for name, value in (metrics or {}).items()}
-        self._write(runner, path.name, [*earlier, dict(iter=runner.iter, **now)])
+        earlier = [row for row in self._earlier(runner, path) if row["iter"] < runner.iter]
+        now = dict(iter=runner.iter, **(metrics or {}), **of_classes(runner.val_loop.evaluator.metrics))
+        self._write(runner, path.name, [*earlier, now])
+
+    def _earlier(self, runner: Runner, path: Path) -> list[dict]:
+        """The validations that a file tells of; one that tells something else is put aside."""
+        if not path.is_file():
+            return []
+        try:
+            rows = json.loads(path.read_bytes())
+            if all(isinstance(row["iter"], int) for row in rows):
+                return rows
+        except (ValueError, TypeError, KeyError):  # no JSON, no list, or of something else
+            pass
+        self._put_aside(runner, "it is no list of validations")
+        return []
+
+    def _put_aside(self, runner: Runner, why: str) -> None:
+        if is_main_process():
+            path = Path(runner.work_dir) / "metrics.json"
+            names = (path.with_name(f"metrics_earlier_{n}.json") for n in itertools.count(1))
+            aside = next(name for name in names if not name.exists())
+            path.replace(aside)
+            runner.logger.warning(f"{path} is now {aside.name}, because {why}")
 
     def _write(self, runner: Runner, name: str, content: object) -> None:
         if is_main_process():
-            write_atomically(json.dumps(content, indent=1).encode(), Path(runner.work_dir) / name)
+            write_atomically(to_json(content), Path(runner.work_dir) / name)
 
 
 def describe_run(runner: Runner) -> dict:

@@ -28,7 +28,7 @@ class TimmViTBackbone(BaseModule):
         **kwargs: Further arguments of the timm model, such as ``reg_tokens=16``.
 
     Raises:
-        ValueError: If timm has no such model.
+        ValueError: If timm has no such model, or ``init_cfg`` is to load a file.
     """
 
     def __init__(
@@ -46,6 +46,11 @@ class TimmViTBackbone(BaseModule):
         init_cfg: dict | list[dict] | None = None,
         **kwargs: Any,
     ) -> None:
+        if any(cfg["type"] == "Pretrained" for cfg in ([init_cfg] if isinstance(init_cfg, dict) else init_cfg or [])):
+            raise ValueError(
+                "init_cfg of type Pretrained would pass over what does not fit: give TimmViTBackbone "
+                "checkpoint_path=FILE, which is loaded strictly, or pretrained=True"
+            )
         super().__init__(init_cfg)
         if not timm.is_model(model_name):
             raise ValueError(f"timm has no model {model_name!r}: timm.list_models('vit_*') lists plain ViTs")

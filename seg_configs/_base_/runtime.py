@@ -21,9 +21,10 @@ default_hooks = dict(
     # the last two checkpoints and the best one; files are written beside their place first, then renamed
     checkpoint=dict(type="AtomicCheckpointHook", by_epoch=False, interval=4000, max_keep_ckpts=2, save_best="mIoU"),
     sampler_seed=dict(type="DistSamplerSeedHook"),
+    resume=dict(type="ResumeHook"),  # a resumed run has the numbers of an uninterrupted one
+    record=dict(type="RunRecordHook"),  # run.json and metrics.json
 )
-# a resumed run has the numbers of an uninterrupted one; run.json and metrics.json
-custom_hooks = [dict(type="ResumeHook"), dict(type="RunRecordHook")]
+custom_hooks = []  # yours
 
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")

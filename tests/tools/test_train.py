@@ -4,7 +4,6 @@ interrupted, in two processes."""
 import json
 import os
 import re
-import runpy
 import shutil
 import signal
 import subprocess
@@ -36,25 +35,6 @@ def finish(process, code=0):
     output, _ = process.communicate(timeout=300)
     assert process.returncode == code, output
     return output
-
-
-@pytest.fixture()
-def run(monkeypatch, capfd):
-    """The tool's main in this process, which saves seconds of importing; gives what it prints, checks its exit code."""
-    monkeypatch.syspath_prepend(TOOLS)
-
-    def call(tool, *arguments, cwd, code=0):
-        monkeypatch.chdir(cwd)
-        found = 0
-        try:
-            runpy.run_path(str(TOOLS / tool))["main"]([*map(str, arguments)])
-        except SystemExit as exit:
-            found = exit.code
-        captured = capfd.readouterr()
-        assert found == code, captured.err
-        return captured.out + captured.err
-
-    return call
 
 
 @pytest.fixture(scope="module")
