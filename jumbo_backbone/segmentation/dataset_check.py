@@ -24,6 +24,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from .cli import datasets_of
+from .one_channel import require_learnable_config
 
 SPLITS = ("train", "val", "test")
 ADE20K_PAIRS = {"training": 20210, "validation": 2000}
@@ -211,6 +212,7 @@ def require_classes(dataset: Mapping, model: Mapping) -> None:
         raise ValueError(
             f"metainfo has {len(classes)} classes, but {len(palette)} colours in its palette: give it {len(classes)}"
         )
+    require_learnable_config(model)
     for name in ("decode_head", "auxiliary_head"):
         heads = model.get(name) or ()
         for i, head in enumerate((heads,) if isinstance(heads, Mapping) else heads):

@@ -14,11 +14,11 @@ import torch
 from PIL import Image
 
 pytest.importorskip("mmseg")
-from mmcv.transforms import Compose
+from mmcv.transforms import BaseTransform, Compose
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.datasets.transforms import LoadAnnotations
-from mmseg.registry import MODELS
+from mmseg.registry import MODELS, TRANSFORMS
 
 from tests.conftest import CLASSES, write_config
 
@@ -295,7 +295,7 @@ def test_images_of_all_kinds(tool, model, tmp_path, mode):
 
 def test_a_model_of_rendered_scenes_takes_files(tool, tmp_path):
     write_config(tmp_path)
-    model = write_model(tmp_path, pipeline=[dict(type="RenderedElsewhere"), dict(type="PackSegInputs")])
+    model = write_model(tmp_path, pipeline=[dict(type="RenderScene"), dict(type="PackSegInputs")])
     run(tool, model, write_image(tmp_path / "a.png", (48, 64)), "--labels", "--out", tmp_path)
     assert read_back(tmp_path / "a_labels.png").shape == (48, 64)
 

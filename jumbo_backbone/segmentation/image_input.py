@@ -1,0 +1,230 @@
+"""How an image file becomes a segmentor's input, told in one place: whoever reads, draws, checks or exports asks here.
+
+A config says it in a pipeline of transforms and in the data preprocessor. Which transform loads the image, and what it
+gives (bands, bits, order of the colours), is found by asking it, not by its name.
+"""
+
+import io
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from mmcv.transforms import LoadAnnotations
+from mmengine.config import Config
+from mmseg.registry import TRANSFORMS
+from PIL import Image
+from torch import nn
+
+from .cli import datasets_of
+
+LABEL_PATHS = {"seg_map_path", "depth_map_path", "edge_map_path"}
+SWAPS = ("bgr_to_rgb", "rgb_to_bgr")
+
+
+@dataclass(frozen=True)
+class LoaderFacts:
+    """What a loader makes of picture files; None for what it does not read, such as PNG by a loader of arrays.
+
+    Attributes:
+        order: "RGB" or "BGR", of the first three bands.
+        dtype: Of a file of 8 bits.
+        deep: Whether a file of 16 bits keeps them.
+        alpha: Whether a file of four bands keeps the fourth.
+        upright: Whether a photograph is turned as its camera noted.
+    """
+
+    order: str | None = None
+    dtype: str | None = None
+    deep: bool | None = None
+    alpha: bool | None = None
+    upright: bool | None = None
+
+
+class ImageReader:
+    """The transforms of a pipeline without those that load labels, on image files.
+
+    A transform that paints its images, as ``RenderScene``, says with its attribute ``from_file`` what reads them from
+    files in its place.
+
+    Args:
+        pipeline: Configs of transforms, or transforms; none for ``LoadImageFromFile`` alone.
+
+    Raises:
+        ValueError: If a type is not registered.
+    """
+
+    def __init__(self, pipeline: Sequence[Any] = ()) -> None:
+        self._steps = []
+        for step in pipeline or (dict(type="LoadImageFromFile"),):
+            kind = _kind_of(step)
+            if isinstance(kind, type) and issubclass(kind, LoadAnnotations):
+                continue
+            step = getattr(kind, "from_file", step)
+            self._steps.append(TRANSFORMS.build(step) if isinstance(step, Mapping) else step)
+        self._loader = 0
+
+    @classmethod
+    def of(cls, cfg: Config, loader: str = "test_dataloader") -> "ImageReader":
+        """Of the first data set of one of a config's data loaders."""
+        return cls(datasets_of(Config({loader: cfg[loader]}))[0].get("pipeline", ()))
+
+    def load(self, sample: Mapping[str, Any] | str | Path) -> dict[str, Any]:
+        """Run the transforms up to the one that loads the image.
+
+        Args:
+            sample: A path, or what a data set tells of a sample, its ``img_path`` among it.
+
+        Returns:
+            Results of the pipeline, with ``img`` (H, W) or (H, W, C).
+
+        Raises:
+            ValueError: If no transform gives an image, or one needs what is not told. Else what the loader raises.
+        """
+        results = dict(sample) if isinstance(sample, Mapping) else dict(img_path=str(sample), seg_fields=[])
+        for self._loader, step in enumerate(self._steps):  # noqa: B020  (the one that stops is the loader)
+            if (passed := self._run(step, results)) is None:
+                continue
+            results = passed
+            if results.get("img") is not None:
+                return results
+        raise ValueError(f"no transform of the pipeline loads an image: {', '.join(map(_name, self._steps))}")
+
+    def prepare(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Run the transforms after the loader on what ``load`` gave."""
+        for step in self._steps[self._loader + 1 :]:
+            if (passed := self._run(step, results)) is not None:
+                results = passed
+        return results
+
+    def _run(self, step: Any, results: dict[str, Any]) -> dict[str, Any] | None:
+        """What a transform makes of results; None if it only loads labels."""
+        changed = dict(results)
+        try:
+            passed = step(changed)
+        except KeyError as error:
+            key = error.args[0] if error.args else None
+            if key in LABEL_PATHS:  # one that loads images, too, may have done so before
+                return changed if "img" in changed and "img" not in results else None
+            raise ValueError(f"{_name(step)} needs {key!r}, which an image file alone does not tell") from error
+        if passed is None:
+            raise ValueError(f"{_name(step)} gives nothing for it")
+        return passed
+
+    @property
+    def loader(self) -> str:
+        """Name of the transform that loads."""
+        self.facts  # noqa: B018  (finds it)
+        return _name(self._steps[self._loader])
+
+    @cached_property
+    def facts(self) -> LoaderFacts:
+        """Found by loading small pictures of our own."""
+        colours = np.empty((8, 16, 3), dtype=np.uint8)
+        colours[:] = (250, 150, 50)  # RGB
+        colours[:2] //= 2  # not the same upside down
+        upside_down = Image.Exif()
+        upside_down[0x0112] = 3
+        deep = cv2.imencode(".png", colours[..., ::-1].astype(np.uint16) * 200)[1].tobytes()
+        with tempfile.TemporaryDirectory() as folder:
+
+            def loaded(content: bytes) -> np.ndarray | None:
+                path = Path(folder, "picture.png")
+                path.write_bytes(content)
+                try:
+                    image = np.asarray(self.load(path)["img"])
+                except Exception:  # of a user's own loader that reads no such files
+                    return None
+                return image if image.ndim == 3 and image.shape[2] >= 3 else None
+
+            plain = loaded(_png(colours))
+            turned = loaded(_png(colours, exif=upside_down))
+            with_alpha = loaded(_png(np.dstack([colours, np.full((8, 16), 99, np.uint8)])))
+            sixteen = loaded(deep)
+        return LoaderFacts(
+            order=None if plain is None else _order(plain),
+            dtype=None if plain is None else str(plain.dtype),
+            deep=None if sixteen is None or plain is None else float(sixteen.max()) > 2 * float(plain.max()),
+            alpha=None if with_alpha is None else with_alpha.shape[2] == 4,
+            upright=None if turned is None or plain is None else not np.array_equal(turned, plain),
+        )
+
+
+def _png(pixels: np.ndarray, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", **options)
+    return buffer.getvalue()
+
+
+def _order(image: np.ndarray) -> str | None:
+    """Of a picture in which red is most and blue is least."""
+    first, second, third = (float(image[..., band].mean()) for band in range(3))
+    return "RGB" if first > second > third else "BGR" if first < second < third else None
+
+
+def _kind_of(step: Any) -> Any:
+    """Class of a transform."""
+    if not isinstance(step, Mapping):
+        return type(step)
+    kind = step["type"]
+    found = TRANSFORMS.get(kind) if isinstance(kind, str) else kind
+    if found is None:
+        raise ValueError(
+            f"transform {kind!r} of the pipeline is not registered: is it spelled right? Name the module of a "
+            "transform of your own in custom_imports, such as custom_imports = dict(imports=['my_package.my_loader'])"
+        )
+    return found
+
+
+def _name(step: Any) -> str:
+    return type(step).__name__
+
+
+# ---- what a model takes
+
+
+@dataclass(frozen=True)
+class ModelInput:
+    """What a segmentor takes of an image as its loader gives it.
+
+    Attributes:
+        bands: C of the network's images.
+        order: "RGB" or "BGR", of the first three bands as loaded; None if it is not known.
+        swapped: Whether the data preprocessor swaps the first and third of three bands.
+        mean, std: What it subtracts and divides by, one number for each band, after the swap; empty for nothing.
+    """
+
+    bands: int
+    order: str | None
+    swapped: bool
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, segmentor: nn.Module, order: str | None = "BGR") -> "ModelInput":
+        """Of a built segmentor, whose images are loaded in this order (BGR is mmsegmentation's convention)."""
+        pre = segmentor.data_preprocessor
+        bands = bands_of(segmentor)
+        normalises = getattr(pre, "_enable_normalize", False)
+        mean, std = (tuple(getattr(pre, k).flatten().tolist()) if normalises else () for k in ("mean", "std"))
+        return cls(bands, order, bands == 3 and getattr(pre, "_channel_conversion", False), mean, std)
+
+
+def bands_of(segmentor: nn.Module) -> int:
+    """Bands C of the images that a segmentor's network takes: what its first convolution says."""
+    network = getattr(segmentor, "backbone", segmentor)
+    for module in network.modules():
+        if isinstance(module, nn.modules.conv._ConvNd):
+            return module.in_channels
+    raise ValueError(f"{type(network).__name__} has no convolution, so it does not tell how many bands it takes")
+
+
+def preprocessing_of(cfg: Mapping[str, Any]) -> dict[str, Any]:
+    """What a config's data preprocessor does to values: mean, std and whether it swaps colours."""
+    pre = cfg["model"].get("data_preprocessor") or {}
+    numbers = {key: None if pre.get(key) is None else [float(x) for x in pre[key]] for key in ("mean", "std")}
+    return {**numbers, "swap of colours": any(pre.get(key) for key in SWAPS)}

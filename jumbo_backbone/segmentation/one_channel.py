@@ -1,0 +1,67 @@
+"""Two classes told apart by one channel: foreground where its sigmoid is above the head's threshold."""
+
+from collections.abc import Mapping
+
+import torch
+from mmseg.registry import MODELS
+from torch import nn
+
+
+def require_learnable(segmentor: nn.Module) -> None:
+    """Raise a ValueError if a head of a segmentor has one channel and no loss that learns from it."""
+    for name in ("decode_head", "auxiliary_head"):
+        head = getattr(segmentor, name, None)
+        heads = list(head) if isinstance(head, nn.ModuleList) else [head]
+        for i, one in enumerate(heads):
+            if getattr(one, "out_channels", None) == 1:
+                place = f"{name}[{i}]" if isinstance(head, nn.ModuleList) else name
+                _require(one.loss_decode, f"model.{place}")
+
+
+def require_learnable_config(model: Mapping) -> None:
+    """The same of the heads of a model's config, for segmentors that do not ask.
+
+    Raises:
+        ValueError: Also if a head has one class, which there is nothing to tell from.
+    """
+    for name in ("decode_head", "auxiliary_head"):
+        heads = model.get(name) or ()
+        for i, head in enumerate((heads,) if isinstance(heads, Mapping) else heads):
+            place = f"model.{name}" if isinstance(heads, Mapping) else f"model.{name}[{i}]"
+            if head.get("num_classes") == 1:
+                raise ValueError(
+                    f"{place}.num_classes is 1, and one class is told from nothing: name the background as a class of "
+                    "its own, with num_classes=2; out_channels=1 with use_sigmoid=True in the loss then is one channel "
+                    "for both"
+                )
+            if head.get("out_channels") == 1:
+                losses = head.get("loss_decode") or dict(type="CrossEntropyLoss", use_sigmoid=False)
+                losses = [losses] if isinstance(losses, Mapping) else losses
+                _require([MODELS.build(loss) for loss in losses], place)
+
+
+def _require(losses: nn.Module | list[nn.Module], place: str) -> None:
+    """Ask losses about one channel: at least one has to change with it."""
+    losses = list(losses) if isinstance(losses, (nn.ModuleList, list)) else [losses]
+    labels = torch.tensor([[[0, 1], [1, 1]]])
+    useless = []
+    for loss in losses:
+        logits = torch.tensor([[[[0.5, -1.0], [0.3, 0.1]]]], requires_grad=True)
+        try:
+            (gradient,) = torch.autograd.grad(loss(logits, labels, ignore_index=255).sum(), logits)
+        except Exception:  # losses for several channels assert, index or divide in their own ways
+            raise ValueError(f"{_told(loss, place)} cannot be computed: {WAY_OUT}") from None
+        if not gradient.any():
+            useless.append(loss)
+    if len(useless) == len(losses):
+        raise ValueError(f"{_told(useless[0], place)} is the same whatever is predicted: {WAY_OUT}")
+
+
+WAY_OUT = (
+    "a softmax over one channel is always 1. Give the loss use_sigmoid=True, or leave out_channels out for one channel "
+    "for each of two classes"
+)
+
+
+def _told(loss: nn.Module, place: str) -> str:
+    return f"{place} has one channel, of which {type(loss).__name__}"
