@@ -45,11 +45,11 @@ EPILOG = """examples:
   infer.py CONFIG CHECKPOINT field.tif --bands 3 2 1      which of many bands the pictures show
 
 Of a folder the images in it are taken, not those of folders below it, nor what this tool wrote. They are read and
-resized as the config's test pipeline does it, by its own loader (mmcv's turns them upright where the camera noted how it
-was held). Pictures show the colours, or of other bands those of --bands, from the least value to the largest where they
-are not of 8 bits. No data set is needed. For each image there is NAME_overlay.png, the image in full size with the colours over it and a legend. With
---labels there is also NAME_labels.png, one value per pixel as in the data set's own label files, and classes_legend.png
-says which value is which class. Names that occur twice are numbered.
+resized as the config's test pipeline does it, by its own loader (mmcv's turns them upright where the camera noted how
+it was held). Pictures show the colours, or of other bands those of --bands, from the least value to the largest where
+they are not of 8 bits. No data set is needed. For each image there is NAME_overlay.png, the image in full size with the
+colours over it and a legend. With --labels there is also NAME_labels.png, one value per pixel as in the data set's own
+label files, and classes_legend.png says which value is which class. Names that occur twice are numbered.
 
 Exit code: 0 all pictures written, 1 some images were not readable, 2 nothing could be done, 130 stopped by Ctrl-C.
 """
@@ -139,7 +139,6 @@ class Reader:
 
     def __init__(self, cfg: Config, bands: int = 3) -> None:
         self._reader = ImageReader.of(cfg)
-        self._order = self._reader.facts.order
         self._bands, self._shown = bands, cfg.get("picture_bands")
         self._told: set[str] = set()  # what files lose when they are read
 
@@ -152,7 +151,7 @@ class Reader:
         prepared = self._reader.prepare(loaded)
         if (found := len(prepared["inputs"])) not in (self._bands, 1 if self._bands == 3 else self._bands):
             raise ValueError(f"it is read with {found} bands, but the model takes {self._bands}")
-        return Photo(stem, as_picture(image, self._order, self._shown), prepared)
+        return Photo(stem, as_picture(image, self._reader.facts_of(path).order, self._shown), prepared)
 
 
 def in_batches(photos: Iterable[Photo], size: int) -> Iterator[list[Photo]]:

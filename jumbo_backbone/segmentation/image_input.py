@@ -20,6 +20,7 @@ from mmseg.registry import TRANSFORMS
 from PIL import Image
 from torch import nn
 
+from ..image_files import IMAGE_SUFFIXES
 from .cli import datasets_of
 
 LABEL_PATHS = {"seg_map_path", "depth_map_path", "edge_map_path"}
@@ -53,13 +54,15 @@ class ImageReader:
 
     Args:
         pipeline: Configs of transforms, or transforms; none for ``LoadImageFromFile`` alone.
+        suffix: How the files' names end; nothing for pictures.
+        declared: "RGB" or "BGR" as the data preprocessor expects it, for files that are no pictures.
 
     Raises:
         ValueError: If a type is not registered.
     """
 
-    def __init__(self, pipeline: Sequence[Any] = ()) -> None:
-        self._steps = []
+    def __init__(self, pipeline: Sequence[Any] = (), suffix: str = "", declared: str | None = None) -> None:
+        self._steps, self._suffix, self._declared = [], suffix, declared
         for step in pipeline or (dict(type="LoadImageFromFile"),):
             kind = _kind_of(step)
             if isinstance(kind, type) and issubclass(kind, LoadAnnotations):
@@ -71,7 +74,12 @@ class ImageReader:
     @classmethod
     def of(cls, cfg: Config, loader: str = "test_dataloader") -> "ImageReader":
         """Of the first data set of one of a config's data loaders."""
-        return cls(datasets_of(Config({loader: cfg[loader]}))[0].get("pipeline", ()))
+        dataset, model = datasets_of(Config({loader: cfg[loader]}))[0], cfg.get("model") or {}
+        declared = None
+        if (model.get("backbone") or {}).get("in_channels", 3) == 3:
+            pre = model.get("data_preprocessor") or {}
+            declared = "BGR" if pre.get("bgr_to_rgb") else "RGB" if pre.get("rgb_to_bgr") else None
+        return cls(dataset.get("pipeline", ()), dataset.get("img_suffix", ""), declared)
 
     def load(self, sample: Mapping[str, Any] | str | Path) -> dict[str, Any]:
         """Run the transforms up to the one that loads the image.
@@ -118,11 +126,21 @@ class ImageReader:
     @property
     def loader(self) -> str:
         """Name of the transform that loads."""
-        self.facts  # noqa: B018  (finds it)
+        self._of_pictures  # noqa: B018  (finds it)
         return _name(self._steps[self._loader])
 
-    @cached_property
+    @property
     def facts(self) -> LoaderFacts:
+        """What the loader makes of the data set's files."""
+        return self.facts_of(self._suffix)
+
+    def facts_of(self, path: str | Path) -> LoaderFacts:
+        """What the loader makes of such a file: a loader of arrays may read pictures, too, in another way."""
+        suffix = Path(f"x{path}").suffix.lower()
+        return LoaderFacts(order=self._declared) if suffix and suffix not in IMAGE_SUFFIXES else self._of_pictures
+
+    @cached_property
+    def _of_pictures(self) -> LoaderFacts:
         """Found by loading small pictures of our own."""
         colours = np.empty((8, 16, 3), dtype=np.uint8)
         colours[:] = (250, 150, 50)  # RGB

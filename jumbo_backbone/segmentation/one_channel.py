@@ -8,7 +8,7 @@ from torch import nn
 
 
 def require_learnable(segmentor: nn.Module) -> None:
-    """Raise a ValueError if a head of a segmentor has one channel and no loss that learns from it."""
+    """Raise a ValueError if a head of a segmentor has one channel and a loss that does not learn from it."""
     for name in ("decode_head", "auxiliary_head"):
         head = getattr(segmentor, name, None)
         heads = list(head) if isinstance(head, nn.ModuleList) else [head]
@@ -41,27 +41,24 @@ def require_learnable_config(model: Mapping) -> None:
 
 
 def _require(losses: nn.Module | list[nn.Module], place: str) -> None:
-    """Ask losses about one channel: at least one has to change with it."""
-    losses = list(losses) if isinstance(losses, (nn.ModuleList, list)) else [losses]
+    """Ask losses about one channel: each has to raise it where there is foreground, and to lower it elsewhere."""
     labels = torch.tensor([[[0, 1], [1, 1]]])
-    useless = []
-    for loss in losses:
-        logits = torch.tensor([[[[0.5, -1.0], [0.3, 0.1]]]], requires_grad=True)
+    for loss in list(losses) if isinstance(losses, (nn.ModuleList, list)) else [losses]:
+        told = f"{place} has one channel, from which {type(loss).__name__}"
         try:
-            (gradient,) = torch.autograd.grad(loss(logits, labels, ignore_index=255).sum(), logits)
-        except Exception:  # losses for several channels assert, index or divide in their own ways
-            raise ValueError(f"{_told(loss, place)} cannot be computed: {WAY_OUT}") from None
+            with torch.inference_mode(False), torch.enable_grad():  # whoever builds a model may want none
+                logits = torch.tensor([[[[0.5, -1.0], [0.3, 0.1]]]], requires_grad=True)
+                (gradient,) = torch.autograd.grad(loss(logits, labels, ignore_index=255).sum(), logits)
+        except Exception as error:  # losses for several channels assert, index or divide in their own ways
+            raise ValueError(f"{told} cannot be computed ({error}): {WAY_OUT}") from None
+        background, foreground = gradient[0, 0, 0, 0], gradient[0, 0].flatten()[1:]
         if not gradient.any():
-            useless.append(loss)
-    if len(useless) == len(losses):
-        raise ValueError(f"{_told(useless[0], place)} is the same whatever is predicted: {WAY_OUT}")
+            raise ValueError(f"{told} learns nothing, a softmax over one channel being always 1: {WAY_OUT}")
+        if background < 0 or foreground.max() > 0:
+            raise ValueError(f"{told} learns background for foreground: {WAY_OUT}")
 
 
 WAY_OUT = (
-    "a softmax over one channel is always 1. Give the loss use_sigmoid=True, or leave out_channels out for one channel "
-    "for each of two classes"
+    "take dict(type='CrossEntropyLoss', use_sigmoid=True), or leave out_channels out for a channel for each of the two "
+    "classes"
 )
-
-
-def _told(loss: nn.Module, place: str) -> str:
-    return f"{place} has one channel, of which {type(loss).__name__}"

@@ -37,13 +37,13 @@ class PictureHook(Hook):
         if not 0 <= opacity <= 1:
             raise ValueError(f"PictureHook's opacity {opacity} is not between 0 and 1")
         self.out_dir, self.opacity, self.bands = Path(out_dir), opacity, bands
-        self._shown: tuple[str | None, Sequence[int] | None] | None = None  # order of the colours, and bands
+        self._reader: ImageReader | None = None
         self._drawn: dict[str, str] = {}
 
     def before_test(self, runner: Runner) -> None:
         self._drawn.clear()
         self.out_dir.mkdir(parents=True, exist_ok=True)
-        self._shown = None
+        self._reader = None
 
     def after_test_iter(
         self,
@@ -53,13 +53,13 @@ class PictureHook(Hook):
         outputs: Sequence[SegDataSample] | None = None,
     ) -> None:
         meta = runner.test_dataloader.dataset.metainfo
-        if self._shown is None:
-            bands = runner.cfg.get("picture_bands") if self.bands is None else self.bands
-            self._shown = ImageReader.of(runner.cfg).facts.order, bands
+        self._reader = self._reader or ImageReader.of(runner.cfg)
+        bands = runner.cfg.get("picture_bands") if self.bands is None else self.bands
         for tensor, sample in zip(_images(data_batch), outputs, strict=True):
             prediction = _labels(sample.pred_sem_seg.data)
             height, width = prediction.shape
-            image = cv2.resize(picture_of(tensor, *self._shown), (width, height))
+            order = self._reader.facts_of(sample.img_path).order
+            image = cv2.resize(picture_of(tensor, order, bands), (width, height))
             truths = [_labels(sample.gt_sem_seg.data)] if "gt_sem_seg" in sample else None
             name = self._name(sample.img_path)
             sheet = contact_sheet(

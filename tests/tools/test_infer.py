@@ -14,11 +14,11 @@ import torch
 from PIL import Image
 
 pytest.importorskip("mmseg")
-from mmcv.transforms import BaseTransform, Compose
+from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.datasets.transforms import LoadAnnotations
-from mmseg.registry import MODELS, TRANSFORMS
+from mmseg.registry import MODELS
 
 from tests.conftest import CLASSES, write_config
 
