@@ -87,7 +87,7 @@ def lost_in_reading(header: ImageHeader | None, image: np.ndarray) -> str:
         return ""
     bands = image.shape[2] if image.ndim == 3 else 1
     lost = []
-    if header.bands > max(bands, 3) or (header.alpha and bands % 2):
+    if (header.bands > bands and header.bands != 3) or (header.alpha and bands % 2):
         named = ", the last of them how opaque a pixel is" if header.alpha else ""
         lost.append(f"{bands} of its {header.bands} bands are read{named}")
     if header.bits > 8 and image.dtype == np.uint8:

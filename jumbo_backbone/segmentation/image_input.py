@@ -124,10 +124,15 @@ class ImageReader:
         return passed
 
     @property
-    def loader(self) -> str:
-        """Name of the transform that loads."""
+    def loads(self) -> Any:
+        """The transform that loads."""
         self._of_pictures  # noqa: B018  (finds it)
-        return _name(self._steps[self._loader])
+        return self._steps[self._loader]
+
+    @property
+    def loader(self) -> str:
+        """Its name."""
+        return _name(self.loads)
 
     @property
     def facts(self) -> LoaderFacts:

@@ -42,11 +42,11 @@ def require_learnable_config(model: Mapping) -> None:
 
 def _require(losses: nn.Module | list[nn.Module], place: str) -> None:
     """Ask losses about one channel: each has to raise it where there is foreground, and to lower it elsewhere."""
-    labels = torch.tensor([[[0, 1], [1, 1]]])
     for loss in list(losses) if isinstance(losses, (nn.ModuleList, list)) else [losses]:
         told = f"{place} has one channel, from which {type(loss).__name__}"
         try:
             with torch.inference_mode(False), torch.enable_grad():  # whoever builds a model may want none
+                labels = torch.tensor([[[0, 1], [1, 1]]])
                 logits = torch.tensor([[[[0.5, -1.0], [0.3, 0.1]]]], requires_grad=True)
                 (gradient,) = torch.autograd.grad(loss(logits, labels, ignore_index=255).sum(), logits)
         except Exception as error:  # losses for several channels assert, index or divide in their own ways
