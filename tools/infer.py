@@ -31,6 +31,7 @@ from jumbo_backbone.segmentation.cli import (
     use_budget,
     use_windows,
 )
+from jumbo_backbone.segmentation.consistency import require_as_trained
 from jumbo_backbone.segmentation.image_input import ImageReader, bands_of
 from jumbo_backbone.segmentation.loading import load_strictly
 from jumbo_backbone.segmentation.pictures import labelled_picture, legend, page, save
@@ -252,6 +253,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with contextlib.redirect_stdout(sys.stderr):  # libraries print there, where only our files are listed
             model = MODELS.build(cfg.model).eval()
             meta = load_strictly(model, args.checkpoint)
+            require_as_trained(cfg, meta, classes=False)  # which are the checkpoint's own
             meaning = meaning_of(meta, cfg, max(model.out_channels, 2))
             read = Reader(cfg, bands_of(model))
         model.to("cuda" if args.device != "cpu" and torch.cuda.is_available() else "cpu")

@@ -20,8 +20,10 @@ from jumbo_backbone.segmentation.cli import (
     use_budget,
     use_windows,
 )
+from jumbo_backbone.segmentation.consistency import require_as_trained
 from jumbo_backbone.segmentation.dataset_check import require_datasets
 from jumbo_backbone.segmentation.loading import load_strictly
+from jumbo_backbone.segmentation.segmentors import JumboSegmentor
 
 EPILOG = """examples:
   test.py seg_configs/jumbo_upernet_ade20k.py work_dirs/jumbo_upernet_ade20k/best_mIoU_iter_160000.pth
@@ -45,6 +47,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add_budget_arguments(parser)
     parser.add_argument("--out", type=Path, help="folder for metrics.json and the predicted label maps (PNG)")
     parser.add_argument("--show-dir", type=Path, help="folder for pictures of the predictions")
+    parser.add_argument("--bands", type=int, nargs=3, metavar=("R", "G", "B"), help="what pictures show, from 0 on")
     return parser.parse_args(argv)
 
 
@@ -63,7 +66,9 @@ def prepare(args: argparse.Namespace) -> Config:
     if args.out is not None:
         cfg.test_evaluator.update(output_dir=str(args.out / "labels"), keep_results=True)
     if args.show_dir is not None:
-        cfg.setdefault("custom_hooks", []).append(dict(type="PictureHook", out_dir=str(args.show_dir)))
+        cfg.setdefault("custom_hooks", []).append(
+            dict(type="PictureHook", out_dir=str(args.show_dir), bands=args.bands)
+        )
     return cfg
 
 
@@ -87,7 +92,12 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         if args.out is not None:
             require_distinct_names(runner.test_dataloader.dataset)
         model = getattr(runner.model, "module", runner.model)
-        load_strictly(model, args.checkpoint)
+        if args.tta and model.out_channels == 1 and not isinstance(model, JumboSegmentor):
+            raise ValueError(
+                f"--tta takes the sigmoid of one channel twice with {type(model).__name__}: set model.type to "
+                "JumboSegmentor, which has the same weights"
+            )
+        require_as_trained(cfg, load_strictly(model, args.checkpoint))
         metrics = {name: float(value) for name, value in runner.test().items()}
         told = {}
         if isinstance(model, CascadeSegmentor):

@@ -22,6 +22,7 @@ from mmseg.registry import DATASETS
 from tqdm import tqdm
 
 from .cli import datasets_of
+from .consistency import require_one_meaning
 from .image_check import ImageCheck
 from .one_channel import require_learnable_config
 from .problems import (
@@ -133,7 +134,8 @@ def require_datasets(cfg: Config, splits: Sequence[str] = ("train", "val")) -> N
     Raises:
         FileNotFoundError: If a folder or list is missing or holds no fitting file; the message says how to get it.
         ValueError: If images lack masks or masks images; if classes, palette and a head's ``num_classes`` differ in
-            number; if ``reduce_zero_label`` of data set and pipeline differ; if a type is not registered.
+            number; if ``reduce_zero_label`` of data set and pipeline differ; if a type is not registered; if labels or
+            images mean something else in another of the config's data sets (``require_one_meaning``).
         TypeError: If a data set does not take an argument it is given.
     """
     for split, dataset in datasets_by_split(cfg, splits):
@@ -145,6 +147,7 @@ def require_datasets(cfg: Config, splits: Sequence[str] = ("train", "val")) -> N
                 _require_one_reduction(opened, dataset)
         except (FileNotFoundError, ValueError) as error:
             raise type(error)(f"{split}_dataloader: {error}") from None
+    require_one_meaning(cfg)
 
 
 def datasets_by_split(cfg: Config, splits: Sequence[str] = SPLITS) -> list[tuple[str, Mapping]]:

@@ -78,9 +78,7 @@ class ImageCheck:
         bands = image.shape[2] if image.ndim == 3 else 1
         if self._bands in (None, bands) or (bands, self._bands) == (1, 3):  # a grey image passes for a coloured one
             return ""
-        loaded = dict(
-            self._reader.load(pair), gt_seg_map=np.zeros(image.shape[:2], np.uint8), seg_fields=["gt_seg_map"]
-        )
+        labels = dict(gt_seg_map=np.zeros(image.shape[:2], np.uint8), seg_fields=["gt_seg_map"])
         try:  # transforms of one's own may choose bands, or make some
             made = self._reader.prepare(self._reader.load(pair) | labels)
             bands = len(made["inputs"]) if "inputs" in made else bands

@@ -33,6 +33,7 @@ class LoaderFacts:
 
     Attributes:
         order: "RGB" or "BGR", of the first three bands.
+        colour: What it makes of RGB (250, 150, 50).
         dtype: Of a file of 8 bits.
         deep: Whether a file of 16 bits keeps them.
         alpha: Whether a file of four bands keeps the fourth.
@@ -40,6 +41,7 @@ class LoaderFacts:
     """
 
     order: str | None = None
+    colour: tuple[float, ...] | None = None
     dtype: str | None = None
     deep: bool | None = None
     alpha: bool | None = None
@@ -109,6 +111,11 @@ class ImageReader:
                 results = passed
         return results
 
+    def later_steps(self) -> Sequence[Any]:
+        """The transforms after the one that loads."""
+        self._of_pictures  # noqa: B018  (finds it)
+        return self._steps[self._loader + 1 :]
+
     def _run(self, step: Any, results: dict[str, Any]) -> dict[str, Any] | None:
         """What a transform makes of results; None if it only loads labels."""
         changed = dict(results)
@@ -170,6 +177,7 @@ class ImageReader:
             sixteen = loaded(deep)
         return LoaderFacts(
             order=None if plain is None else _order(plain),
+            colour=None if plain is None else tuple(round(float(x), 3) for x in plain.max(axis=(0, 1))),
             dtype=None if plain is None else str(plain.dtype),
             deep=None if sixteen is None or plain is None else float(sixteen.max()) > 2 * float(plain.max()),
             alpha=None if with_alpha is None else with_alpha.shape[2] == 4,

@@ -3,8 +3,18 @@
 from collections.abc import Mapping
 
 import torch
+from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from torch import nn
+
+
+def one_channel_accuracy(head: nn.Module, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Per cent of the pixels that are right of logits (B, 1, h, w), as labels (B, 1, H, W) tell; ignored ones left
+    out."""
+    logits = resize(logits, labels.shape[2:], mode="bilinear", align_corners=head.align_corners)
+    known = labels != head.ignore_index
+    right = ((logits.sigmoid() > head.threshold) == (labels == 1)) & known
+    return 100 * right.sum().reshape(1) / known.sum().clamp(min=1)
 
 
 def require_learnable(segmentor: nn.Module) -> None:
