@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmseg.registry import MODELS, TRANSFORMS
 from mmseg.structures import SegDataSample
 
-from jumbo_backbone.segmentation import BandsPreProcessor, ExportedSegmentor
+from jumbo_backbone.segmentation import BandsPreProcessor, ExportedSegmentor, picture_hook
 from jumbo_backbone.segmentation.band_pictures import as_picture
 from jumbo_backbone.segmentation.image_input import ImageReader, LoaderFacts, bands_of
 from tests.conftest import images, imported_tool, write_config, write_pairs, write_trained
@@ -161,12 +161,14 @@ def test_a_mean_and_a_deviation_for_each_band(bands, dtype):
     out = pre(dict(inputs=[x], data_samples=[SegDataSample()]))["inputs"][0]
     for band in range(bands):
         torch.testing.assert_close(out[band], (x[band].float() - mean[band]) / std[band])
-    with pytest.raises(
-        ValueError, match=f"images have {bands + 2} bands, but data_preprocessor.mean and std have {bands}"
-    ):
-        if bands == 1:
-            raise ValueError("images have 3 bands, but data_preprocessor.mean and std have 1")  # one is for all
-        pre(dict(inputs=[torch.zeros(bands + 2, 8, 8)], data_samples=[SegDataSample()]))
+
+
+@pytest.mark.parametrize("bands", range(2, 11))
+def test_images_of_other_bands_than_there_are_means(bands):
+    pre = MODELS.build(dict(type="SegDataPreProcessor", mean=[1.0] * bands, std=[1.0] * bands))
+    for others in {1, bands + 2} - ({1} if bands == 3 else set()):  # grey passes for colours
+        with pytest.raises(ValueError, match=f"images have {others} bands, but .*mean and std have {bands} numbers"):
+            pre(dict(inputs=[torch.zeros(others, 8, 8)], data_samples=[SegDataSample()]))
 
 
 @pytest.mark.parametrize(
@@ -200,9 +202,8 @@ def test_a_swap_of_four_bands_is_none_and_is_told_once(monkeypatch):
 def test_exports_take_rgb_whatever_the_model_was_trained_on(tmp_path, loaded, swap):
     write_config(tmp_path)
     cfg = Config.fromfile(tmp_path / "tiny.py")
-    cfg.model.data_preprocessor.update(
-        {"bgr_to_rgb": False, "mean": [90.0, 110.0, 130.0], "std": [30.0, 50.0, 70.0], **swap}
-    )
+    numbers = dict(mean=[90.0, 110.0, 130.0], std=[30.0, 50.0, 70.0])
+    cfg.model.data_preprocessor.update({"bgr_to_rgb": False, **numbers, **swap})
     model = MODELS.build(cfg.model)
     torch.nn.init.normal_(model.decode_head.conv_seg.weight, std=2.0)
     exported = ExportedSegmentor(model, loaded)
@@ -226,7 +227,7 @@ def test_exports_of_any_bands(tmp_path, bands):
     cfg = Config.fromfile(tmp_path / "tiny.py")
     cfg.model.data_preprocessor.update(mean=[100.0 + b for b in range(bands)], std=[50.0 + b for b in range(bands)])
     cfg.model.backbone.in_channels = bands
-    model = MODELS.build(cfg.model)
+    model = MODELS.build(cfg.model).eval()
     assert bands_of(model) == bands
     x = 127 + 60 * images(bands, 32, 32)
     sample = SegDataSample(metainfo=dict(img_shape=(32, 32), ori_shape=(32, 32)))
@@ -266,15 +267,16 @@ def test_a_loader_of_one_s_own_is_used_and_its_colours_are_shown(tmp_path, monke
     if name == "infer":
         with imported_tool("infer") as tool:
             original = tool.labelled_picture
-            monkeypatch.setattr(tool, "labelled_picture", lambda i, l, *a: shown.append((i, l)) or original(i, l, *a))
+            monkeypatch.setattr(tool, "labelled_picture", lambda i, k, *a: shown.append((i, k)) or original(i, k, *a))
             assert tool.main([*map(str, (own, tmp_path / "a.pth", path, "--out", tmp_path))]) == 0
     else:
-        hook = "jumbo_backbone.segmentation.picture_hook.contact_sheet"
-        from jumbo_backbone.segmentation.pictures import contact_sheet
+        draw = picture_hook.contact_sheet
 
-        monkeypatch.setattr(
-            hook, lambda i, t, p, *a, **k: shown.append((i[0], p[0])) or contact_sheet(i, t, p, *a, **k)
-        )
+        def drawn(images, truths, predictions, *rest, **options):
+            shown.append((images[0], predictions[0]))
+            return draw(images, truths, predictions, *rest, **options)
+
+        monkeypatch.setattr(picture_hook, "contact_sheet", drawn)
         with imported_tool("test") as tool:
             monkeypatch.setattr("jumbo_backbone.segmentation.dataset_check.require_one_meaning", lambda cfg: None)
             tool.main([*map(str, (own, tmp_path / "a.pth", "--show-dir", tmp_path / "pictures"))])
