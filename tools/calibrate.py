@@ -25,6 +25,7 @@ from jumbo_backbone.files import replacing
 from jumbo_backbone.outcomes import Outcomes, all_groups, stage_groups, tally
 from jumbo_backbone.segmentation.cascade import CascadeSegmentor, valid_pixels
 from jumbo_backbone.segmentation.cli import CASCADE, add_config_arguments, in_users_terms, read_config
+from jumbo_backbone.segmentation.consistency import require_as_trained
 from jumbo_backbone.segmentation.dataset_check import require_datasets
 from jumbo_backbone.segmentation.image_input import ImageReader
 from jumbo_backbone.segmentation.picture_hook import picture_of
@@ -256,6 +257,7 @@ def main(argv: Sequence[str] | None = None) -> Calibration:
         init_default_scope(cfg.get("default_scope", "mmseg"))
         device = "cuda" if torch.cuda.is_available() else "cpu"
         model: CascadeSegmentor = MODELS.build(cfg.model).eval().to(device)
+        require_as_trained(cfg, model.meta, loader="val_dataloader")
         folder = Path(cfg.work_dir)
         folder.mkdir(parents=True, exist_ok=True)
         if args.temperature:

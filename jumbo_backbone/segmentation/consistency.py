@@ -207,22 +207,25 @@ def require_same_images(one: Config, other: Config, names: str) -> None:
 # ---- as a checkpoint was trained
 
 
-def require_as_trained(cfg: Config, meta: Mapping[str, Any], classes: bool = True) -> None:
+def require_as_trained(
+    cfg: Config, meta: Mapping[str, Any], classes: bool = True, loader: str = "test_dataloader"
+) -> None:
     """Check that a config reads images, and numbers classes, as the one that a checkpoint was trained with.
 
     Args:
         cfg: Config at hand.
         meta: Of the checkpoint; what it does not tell is not checked.
-        classes: Whether labels of the test data are compared with predictions.
+        classes: Whether labels of the data are compared with predictions.
+        loader: Of the data.
 
     Raises:
         ValueError: If images get other means, deviations or colours, are loaded differently, or a class has another
             number.
     """
-    dataset = datasets_of(Config(dict(test_dataloader=cfg.test_dataloader)))[0] if cfg.get("test_dataloader") else {}
+    dataset = datasets_of(Config({loader: cfg[loader]}))[0] if cfg.get(loader) else {}
     told = meta.get("dataset_meta") or {}
     if classes and told.get("classes") and (now := Labels.of(dataset)):
-        names = "the checkpoint and test_dataloader"
+        names = f"the checkpoint and {loader}"
         if moved := moved_classes(told["classes"], now.classes):
             raise ValueError(f"{names} number the classes differently: {moved}. Give the test data that order")
         if renamed := renamed_classes(told["classes"], now.classes):

@@ -17,7 +17,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from mmseg.utils import SampleList
 
-from .one_channel import one_channel_accuracy
+from .one_channel import one_channel_losses
 from .resizing import conv_of_resized, resize_to_lattice
 
 
@@ -44,10 +44,9 @@ class LatticeLoss:
             batch_data_samples = [
                 SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels[:, :, top::stride, left::stride]
             ]
-        losses = super().loss_by_feat(seg_logits, batch_data_samples)
-        if self.out_channels == 1:  # mmsegmentation's accuracy of one channel is the share of background
-            losses["acc_seg"] = one_channel_accuracy(self, seg_logits, self._stack_batch_gt(batch_data_samples))
-        return losses
+        if self.out_channels == 1:
+            return one_channel_losses(self, super().loss_by_feat, seg_logits, batch_data_samples)
+        return super().loss_by_feat(seg_logits, batch_data_samples)
 
 
 @MODELS.register_module()

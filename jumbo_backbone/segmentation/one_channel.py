@@ -1,20 +1,33 @@
 """Two classes told apart by one channel: foreground where its sigmoid is above the head's threshold."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
+from mmseg.utils import SampleList
 from torch import nn
 
 
-def one_channel_accuracy(head: nn.Module, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Per cent of the pixels that are right of logits (B, 1, h, w), as labels (B, 1, H, W) tell; ignored ones left
-    out."""
-    logits = resize(logits, labels.shape[2:], mode="bilinear", align_corners=head.align_corners)
+def one_channel_losses(
+    head: nn.Module,
+    losses_of: Callable[[torch.Tensor, SampleList], dict[str, torch.Tensor]],
+    logits: torch.Tensor,
+    samples: SampleList,
+) -> dict[str, torch.Tensor]:
+    """A head's own losses of logits (B, 1, h, w), with what mmsegmentation gets wrong of one channel: its accuracy is
+    the share of background, and it fails where every pixel is ignored."""
+    labels = torch.stack([sample.gt_sem_seg.data for sample in samples])
     known = labels != head.ignore_index
-    right = ((logits.sigmoid() > head.threshold) == (labels == 1)) & known
-    return 100 * right.sum().reshape(1) / known.sum().clamp(min=1)
+    if known.any():
+        losses = losses_of(logits, samples)
+    else:
+        decoders = head.loss_decode if isinstance(head.loss_decode, nn.ModuleList) else [head.loss_decode]
+        losses = {loss.loss_name: 0 * logits.sum() for loss in decoders}
+    enlarged = resize(logits.detach(), labels.shape[2:], mode="bilinear", align_corners=head.align_corners)
+    right = ((enlarged.sigmoid() > head.threshold) == (labels == 1)) & known
+    losses["acc_seg"] = 100 * right.sum().reshape(1) / known.sum().clamp(min=1)
+    return losses
 
 
 def require_learnable(segmentor: nn.Module) -> None:

@@ -107,6 +107,15 @@ def test_accuracy_is_of_both_classes(tmp_path, stride):
     assert losses["acc_seg"].item() == pytest.approx(100 * 12 / 28, abs=10 if stride == 4 else 1e-3)
 
 
+@pytest.mark.parametrize("stride", [1, 4])
+def test_a_batch_of_ignored_pixels_teaches_nothing_and_stops_nothing(tmp_path, stride):
+    model = built(two_classes(tmp_path, loss_stride=stride)).train()
+    losses = model.loss(images(2, 3, 32, 32), [sample(torch.full((1, 32, 32), 255)) for _ in range(2)])
+    assert losses["decode.loss_ce"] == 0 and losses["decode.acc_seg"] == 0
+    losses["decode.loss_ce"].backward()
+    assert not model.decode_head.conv_seg.weight.grad.any()
+
+
 def test_elastic_twins_teach_one_channel(tmp_path):
     cfg = two_classes(tmp_path, model="ElasticSegmentor", loss_stride=1)
     cfg.model.elastic = dict(keep_rates=[0.5], resolutions=[0.5], warmup=None)
