@@ -41,7 +41,8 @@ def as_picture(image: np.ndarray, order: str | None, chosen: Sequence[int] | Non
     require_bands(chosen, bands)
     if chosen is None:
         chosen = (0, 0, 0) if bands < 3 else (2, 1, 0) if order == "BGR" else (0, 1, 2)
-    return np.ascontiguousarray(in_8_bits(image[..., list(chosen)]))
+    # one band after another: numpy takes ten times as long to pick them at once
+    return in_8_bits(np.stack([image[..., band] for band in chosen], axis=-1))
 
 
 def in_8_bits(values: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ A config says it in a pipeline of transforms and in the data preprocessor. Which
 gives (bands, bits, order of the colours), is found by asking it, not by its name.
 """
 
+import importlib.util
 import io
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -60,7 +61,7 @@ class ImageReader:
         declared: "RGB" or "BGR" as the data preprocessor expects it, for files that are no pictures.
 
     Raises:
-        ValueError: If a type is not registered.
+        ValueError: If a type is not registered, or does not take its arguments.
     """
 
     def __init__(self, pipeline: Sequence[Any] = (), suffix: str = "", declared: str | None = None) -> None:
@@ -70,7 +71,7 @@ class ImageReader:
             if isinstance(kind, type) and issubclass(kind, LoadAnnotations):
                 continue
             step = getattr(kind, "from_file", step)
-            self._steps.append(TRANSFORMS.build(step) if isinstance(step, Mapping) else step)
+            self._steps.append(_built(step) if isinstance(step, Mapping) else step)
         self._loader = 0
 
     @classmethod
@@ -209,6 +210,16 @@ def _kind_of(step: Any) -> Any:
             "transform of your own in custom_imports, such as custom_imports = dict(imports=['my_package.my_loader'])"
         )
     return found
+
+
+def _built(step: Mapping) -> Any:
+    """A transform; raises a ValueError for whatever stops it."""
+    if step.get("imdecode_backend") == "tifffile" and importlib.util.find_spec("tifffile") is None:
+        raise ValueError("imdecode_backend='tifffile' of the pipeline's loader needs: pip install tifffile")
+    try:
+        return TRANSFORMS.build(dict(step))
+    except Exception as error:  # a user's own raise whatever they like
+        raise ValueError(f"transform {dict(step)} of the pipeline cannot be made: {error}") from error
 
 
 def _name(step: Any) -> str:

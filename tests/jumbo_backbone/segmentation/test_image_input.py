@@ -103,6 +103,9 @@ def test_the_loader_is_the_transform_that_loads(path, pipeline, loader, expected
         (steps("Infrared", "PackSegInputs"), "Infrared needs 'infrared_path', which an image file alone does not tell"),
         (steps("LoadAnnotations", "MaskOfMyOwn"), "no transform of the pipeline loads an image: MaskOfMyOwn"),
         (steps("ReadsNothing"), "ReadsNothing gives nothing for it"),
+        (steps("LoadImageFromFile", colour=3), "'colour': 3} of the pipeline cannot be made: .*colour"),
+        (steps("LoadSingleRSImageFromFile"), "cannot be made: .*gdal is not installed"),
+        (steps("LoadImageFromFile", imdecode_backend="tifffile"), "needs: pip install tifffile"),
     ],
 )
 def test_what_does_not_load_is_told(path, pipeline, message):
