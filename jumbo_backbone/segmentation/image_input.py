@@ -5,11 +5,10 @@ gives (bands, bits, order of the colours), is found by asking it, not by its nam
 """
 
 import importlib.util
-import io
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,12 @@ from PIL import Image
 from torch import nn
 
 from ..image_files import IMAGE_SUFFIXES
+from ..image_header import ORIENTATION
 from .cli import datasets_of
 
 LABEL_PATHS = {"seg_map_path", "depth_map_path", "edge_map_path"}
 SWAPS = ("bgr_to_rgb", "rgb_to_bgr")
+COLOUR = (250, 150, 50)  # RGB, to see what a loader makes of it
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class LoaderFacts:
 
     Attributes:
         order: "RGB" or "BGR", of the first three bands.
-        colour: What it makes of RGB (250, 150, 50).
+        colour: What it makes of ``COLOUR``.
         dtype: Of a file of 8 bits.
         deep: Whether a file of 16 bits keeps them.
         alpha: Whether a file of four bands keeps the fourth.
@@ -47,6 +48,9 @@ class LoaderFacts:
     deep: bool | None = None
     alpha: bool | None = None
     upright: bool | None = None
+
+
+_ALONE = dict(sample_idx=0, reduce_zero_label=False, label_map=None)  # what data sets tell of every sample
 
 
 class ImageReader:
@@ -96,7 +100,7 @@ class ImageReader:
         Raises:
             ValueError: If no transform gives an image, or one needs what is not told. Else what the loader raises.
         """
-        results = dict(sample) if isinstance(sample, Mapping) else dict(img_path=str(sample), seg_fields=[])
+        results = dict(sample) if isinstance(sample, Mapping) else dict(_ALONE, img_path=str(sample), seg_fields=[])
         for self._loader, step in enumerate(self._steps):  # noqa: B020  (the one that stops is the loader)
             if (passed := self._run(step, results)) is None:
                 continue
@@ -156,40 +160,46 @@ class ImageReader:
     def _of_pictures(self) -> LoaderFacts:
         """Found by loading small pictures of our own."""
         colours = np.empty((8, 16, 3), dtype=np.uint8)
-        colours[:] = (250, 150, 50)  # RGB
+        colours[:] = COLOUR
         colours[:2] //= 2  # not the same upside down
-        upside_down = Image.Exif()
-        upside_down[0x0112] = 3
-        deep = cv2.imencode(".png", colours[..., ::-1].astype(np.uint16) * 200)[1].tobytes()
+        formats = dict.fromkeys(
+            [".tif" if self._suffix.lower().endswith((".tif", ".tiff")) else ".png", ".tif", ".jpg"]
+        )
         with tempfile.TemporaryDirectory() as folder:
-
-            def loaded(content: bytes) -> np.ndarray | None:
-                path = Path(folder, "picture.png")
-                path.write_bytes(content)
-                try:
-                    image = np.asarray(self.load(path)["img"])
-                except Exception:  # of a user's own loader that reads no such files
-                    return None
-                return image if image.ndim == 3 and image.shape[2] >= 3 else None
-
-            plain = loaded(_png(colours))
-            turned = loaded(_png(colours, exif=upside_down))
-            with_alpha = loaded(_png(np.dstack([colours, np.full((8, 16), 99, np.uint8)])))
-            sixteen = loaded(deep)
+            for suffix in formats:  # the first that it reads
+                loaded = partial(self._loaded, Path(folder, f"picture{suffix}"))
+                if (plain := loaded(colours)) is not None:
+                    break
+            else:
+                return LoaderFacts()
+            turned = loaded(colours, upside_down=True)
+            alpha = deep = None
+            if suffix != ".jpg":
+                alpha = loaded(np.dstack([colours, np.full((8, 16), 99, np.uint8)]))
+                deep = loaded(colours.astype(np.uint16) * 200)
         return LoaderFacts(
-            order=None if plain is None else _order(plain),
-            colour=None if plain is None else tuple(round(float(x), 3) for x in plain.max(axis=(0, 1))),
-            dtype=None if plain is None else str(plain.dtype),
-            deep=None if sixteen is None or plain is None else float(sixteen.max()) > 2 * float(plain.max()),
-            alpha=None if with_alpha is None else with_alpha.shape[2] == 4,
-            upright=None if turned is None or plain is None else not np.array_equal(turned, plain),
+            order=_order(plain),
+            colour=tuple(round(float(x), 3) for x in plain.max(axis=(0, 1))),
+            dtype=str(plain.dtype),
+            deep=None if deep is None else float(deep.max()) > 2 * float(plain.max()),
+            alpha=None if alpha is None else alpha.shape[2] == 4,
+            upright=None if turned is None else not np.array_equal(turned, plain),
         )
 
-
-def _png(pixels: np.ndarray, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", **options)
-    return buffer.getvalue()
+    def _loaded(self, path: Path, pixels: np.ndarray, upside_down: bool = False) -> np.ndarray | None:
+        """What the loader makes of RGB or RGBA (H, W, C) in a file; None if it reads no such colours."""
+        if pixels.dtype == np.uint16:
+            path.write_bytes(cv2.imencode(path.suffix, pixels[..., ::-1])[1].tobytes())
+        else:
+            exif = Image.Exif()
+            if upside_down:
+                exif[ORIENTATION] = 3
+            Image.fromarray(pixels).save(path, exif=exif)
+        try:
+            image = np.asarray(self.load(path)["img"])
+        except Exception:  # of a user's own loader that reads other files
+            return None
+        return image if image.ndim == 3 and image.shape[2] >= 3 else None
 
 
 def _order(image: np.ndarray) -> str | None:

@@ -128,7 +128,8 @@ FACTS = dict(order="BGR", colour=(50.0, 150.0, 250.0), dtype="uint8", deep=False
         (steps("LoadImageFromFile"), ".png", {}),
         (steps("LoadImageFromFile", to_float32=True), ".JPG", dict(dtype="float32")),
         (steps("LoadImageFromFile", imdecode_backend="pillow"), "", {}),
-        (steps("LoadImageFromFile", color_type="unchanged"), ".tif", dict(deep=True, alpha=True, upright=False)),
+        (steps("LoadImageFromFile", color_type="unchanged"), ".png", dict(deep=True, alpha=True, upright=False)),
+        (steps("LoadImageFromFile", color_type="unchanged"), ".tif", dict(deep=True, alpha=True)),  # OpenCV turns it
         (steps("Photograph"), "_photo.png", dict(order="RGB", colour=(250.0, 150.0, 50.0))),
         (steps("LoadImageFromFile", color_type="grayscale"), "", None),
         (steps("LoadImageFromNpyFile"), ".npy", None),
@@ -332,3 +333,21 @@ def test_pictures_of_what_is_no_number():
 def test_bands_that_are_not_there(chosen):
     with pytest.raises(ValueError, match=r"give three numbers.*0 to 3 \(images have 4 bands\)"):
         as_picture(np.zeros((2, 2, 4)), None, chosen)
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".TIFF", ".jpg", ".png"])
+@pytest.mark.parametrize("order", ["BGR", "RGB"])
+def test_loaders_of_one_kind_of_file_alone(suffix, order):
+    """They say what they give by files of that kind."""
+
+    @TRANSFORMS.register_module(force=True)
+    class OneKind(BaseTransform):
+        def transform(self, results):
+            if results["img_path"][-4:].lower() != suffix[:4].lower():
+                raise OSError("another kind of file")
+            image = cv2.imread(results["img_path"], cv2.IMREAD_UNCHANGED)
+            return dict(results, img=image if order == "BGR" else image[..., ::-1])
+
+    facts = ImageReader(steps("OneKind"), suffix).facts
+    assert facts.order == order
+    assert facts.deep == (None if suffix == ".jpg" else True)
