@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import mmcv
 import numpy as np
@@ -38,6 +39,7 @@ from .problems import (
     WAYS_OUT,
     Problem,
 )
+from .transforms import own_mask_loader
 
 SPLITS = ("train", "val", "test")
 ADE20K_PAIRS = {"training": 20210, "validation": 2000}
@@ -338,7 +340,8 @@ def check_dataset(
 
     Args:
         dataset: The config of a data set of mmsegmentation's kind, without wrappers. Images are read by the loader of
-            its pipeline, or by ``LoadImageFromFile``; the rest of the pipeline is not run.
+            its pipeline, or by ``LoadImageFromFile``, masks by a transform of one's own, or as ``LoadAnnotations``
+            does; the rest of the pipeline is not run.
         bands: That the model takes; None for any.
         workers: Threads that read; several are faster, as decoding does not hold Python's lock.
         progress: Whether to show a bar on stderr.
@@ -363,13 +366,14 @@ def check_dataset(
     alone = {problem.path for problem in problems}
     pairs = [pair for pair in pairs if pair["img_path"] not in alone]
     classes = tuple(opened.metainfo["classes"])
-    becomes = _labels_become(opened, len(classes))
-    images = ImageCheck(dataset.get("pipeline") or (), bands)
+    pipeline = dataset.get("pipeline") or ()
+    images, own = ImageCheck(pipeline, bands), own_mask_loader(pipeline)
+    becomes = _labels_become(opened, len(classes), own is not None)
 
     pixels = np.zeros(256, dtype=np.int64)
     pool = ThreadPoolExecutor(workers)
     try:
-        read = pool.map(lambda pair: _examine(images, pair, becomes), pairs)
+        read = pool.map(lambda pair: _examine(images, own, pair, becomes), pairs)
         for counts, found in tqdm(read, total=len(pairs), unit="pair", disable=not progress):
             pixels += counts
             problems += found
@@ -391,13 +395,14 @@ def check_dataset(
     )
 
 
-def _labels_become(opened: BaseSegDataset, classes: int) -> np.ndarray:
-    """What mmsegmentation makes of each of the 256 labels of a file: a class, ``IGNORED`` or ``INVALID``."""
+def _labels_become(opened: BaseSegDataset, classes: int, done: bool) -> np.ndarray:
+    """What mmsegmentation makes of each of the 256 labels of a file: a class, ``IGNORED`` or ``INVALID``; if a user's
+    own loader has ``done`` what it wants with them, they stay."""
     labels = np.arange(256)
-    if opened.reduce_zero_label:
+    if opened.reduce_zero_label and not done:
         labels = np.where((labels == 0) | (labels == 255), 255, labels - 1)
     becomes = labels.copy()
-    for old, new in (opened.label_map or {}).items():
+    for old, new in ({} if done else opened.label_map or {}).items():
         becomes[labels == old] = new
     ignored = becomes == opened.ignore_index
     becomes[becomes >= classes] = INVALID
@@ -405,15 +410,15 @@ def _labels_become(opened: BaseSegDataset, classes: int) -> np.ndarray:
     return becomes
 
 
-def _examine(images: ImageCheck, pair: Mapping, becomes: np.ndarray) -> tuple[np.ndarray, list[Problem]]:
+def _examine(images: ImageCheck, own: Any, pair: Mapping, becomes: np.ndarray) -> tuple[np.ndarray, list[Problem]]:
     """How many pixels have each label (256), none for an unsound mask; and what is wrong with a pair."""
     nothing, mask_path = np.zeros(256, dtype=np.int64), pair.get("seg_map_path")
     image, problems = images.read(pair)
     if mask_path is None:
         return nothing, problems
     try:
-        mask = _read_mask(mask_path)
-    except Exception as error:  # Pillow raises whatever it likes on a bad file
+        mask = _read_mask(mask_path) if own is None else _load_mask(own, pair)
+    except Exception as error:  # Pillow raises whatever it likes on a bad file, and so do loaders
         return nothing, [*problems, Problem.unreadable(mask_path, error)]
     if mask.ndim != 2:
         return nothing, [*problems, Problem(COLOURS, mask_path, f"{mask.shape[-1]} channels instead of one")]
@@ -442,6 +447,13 @@ def _examine(images: ImageCheck, pair: Mapping, becomes: np.ndarray) -> tuple[np
 def _read_mask(path: str) -> np.ndarray:
     """As ``LoadAnnotations`` does, but for its cast to 8 bits. Numbers of a palette's colours, not the colours."""
     return mmcv.imfrombytes(Path(path).read_bytes(), flag="unchanged", backend="pillow").squeeze()
+
+
+def _load_mask(own: Any, pair: Mapping) -> np.ndarray:
+    """By a user's own transform."""
+    mask = np.asarray(own(dict(pair, seg_fields=[]))["gt_seg_map"])
+    fits = mask.dtype.kind == "i" and mask.min() >= 0 and mask.max() <= np.iinfo(np.uint16).max
+    return mask.astype(np.uint16) if fits else mask
 
 
 def _some(values: Iterable, most: int = 6) -> str:

@@ -4,7 +4,6 @@ A config says it in a pipeline of transforms and in the data preprocessor. Which
 gives (bands, bits, order of the colours), is found by asking it, not by its name.
 """
 
-import importlib.util
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,15 +15,14 @@ import cv2
 import numpy as np
 from mmcv.transforms import LoadAnnotations
 from mmengine.config import Config
-from mmseg.registry import TRANSFORMS
 from PIL import Image
 from torch import nn
 
 from ..image_files import IMAGE_SUFFIXES
 from ..image_header import ORIENTATION
 from .cli import datasets_of
+from .transforms import ALONE, LABEL_PATHS, built, kind_of, name_of
 
-LABEL_PATHS = {"seg_map_path", "depth_map_path", "edge_map_path"}
 SWAPS = ("bgr_to_rgb", "rgb_to_bgr")
 COLOUR = (250, 150, 50)  # RGB, to see what a loader makes of it
 
@@ -50,9 +48,6 @@ class LoaderFacts:
     upright: bool | None = None
 
 
-_ALONE = dict(sample_idx=0, reduce_zero_label=False, label_map=None)  # what data sets tell of every sample
-
-
 class ImageReader:
     """The transforms of a pipeline without those that load labels, on image files.
 
@@ -71,11 +66,11 @@ class ImageReader:
     def __init__(self, pipeline: Sequence[Any] = (), suffix: str = "", declared: str | None = None) -> None:
         self._steps, self._suffix, self._declared = [], suffix, declared
         for step in pipeline or (dict(type="LoadImageFromFile"),):
-            kind = _kind_of(step)
+            kind = kind_of(step)
             if isinstance(kind, type) and issubclass(kind, LoadAnnotations):
                 continue
             step = getattr(kind, "from_file", step)
-            self._steps.append(_built(step) if isinstance(step, Mapping) else step)
+            self._steps.append(built(step) if isinstance(step, Mapping) else step)
         self._loader = 0
 
     @classmethod
@@ -100,14 +95,18 @@ class ImageReader:
         Raises:
             ValueError: If no transform gives an image, or one needs what is not told. Else what the loader raises.
         """
-        results = dict(sample) if isinstance(sample, Mapping) else dict(_ALONE, img_path=str(sample), seg_fields=[])
-        for self._loader, step in enumerate(self._steps):  # noqa: B020  (the one that stops is the loader)
-            if (passed := self._run(step, results)) is None:
-                continue
-            results = passed
-            if results.get("img") is not None:
-                return results
-        raise ValueError(f"no transform of the pipeline loads an image: {', '.join(map(_name, self._steps))}")
+        results = dict(sample) if isinstance(sample, Mapping) else dict(ALONE, img_path=str(sample), seg_fields=[])
+        number = 0
+        try:
+            for number, step in enumerate(self._steps):  # noqa: B007  (used at the end)
+                if (passed := self._run(step, results)) is None:
+                    continue
+                results = passed
+                if results.get("img") is not None:
+                    return results
+        finally:
+            self._loader = number  # also of one that fails
+        raise ValueError(f"no transform of the pipeline loads an image: {', '.join(map(name_of, self._steps))}")
 
     def prepare(self, results: dict[str, Any]) -> dict[str, Any]:
         """Run the transforms after the loader on what ``load`` gave."""
@@ -130,9 +129,9 @@ class ImageReader:
             key = error.args[0] if error.args else None
             if key in LABEL_PATHS:  # one that loads images, too, may have done so before
                 return changed if "img" in changed and "img" not in results else None
-            raise ValueError(f"{_name(step)} needs {key!r}, which an image file alone does not tell") from error
+            raise ValueError(f"{name_of(step)} needs {key!r}, which an image file alone does not tell") from error
         if passed is None:
-            raise ValueError(f"{_name(step)} gives nothing for it")
+            raise ValueError(f"{name_of(step)} gives nothing for it")
         return passed
 
     @property
@@ -144,7 +143,7 @@ class ImageReader:
     @property
     def loader(self) -> str:
         """Its name."""
-        return _name(self.loads)
+        return name_of(self.loads)
 
     @property
     def facts(self) -> LoaderFacts:
@@ -206,34 +205,6 @@ def _order(image: np.ndarray) -> str | None:
     """Of a picture in which red is most and blue is least."""
     first, second, third = (float(image[..., band].mean()) for band in range(3))
     return "RGB" if first > second > third else "BGR" if first < second < third else None
-
-
-def _kind_of(step: Any) -> Any:
-    """Class of a transform."""
-    if not isinstance(step, Mapping):
-        return type(step)
-    kind = step["type"]
-    found = TRANSFORMS.get(kind) if isinstance(kind, str) else kind
-    if found is None:
-        raise ValueError(
-            f"transform {kind!r} of the pipeline is not registered: is it spelled right? Name the module of a "
-            "transform of your own in custom_imports, such as custom_imports = dict(imports=['my_package.my_loader'])"
-        )
-    return found
-
-
-def _built(step: Mapping) -> Any:
-    """A transform; raises a ValueError for whatever stops it."""
-    if step.get("imdecode_backend") == "tifffile" and importlib.util.find_spec("tifffile") is None:
-        raise ValueError("imdecode_backend='tifffile' of the pipeline's loader needs: pip install tifffile")
-    try:
-        return TRANSFORMS.build(dict(step))
-    except Exception as error:  # a user's own raise whatever they like
-        raise ValueError(f"transform {dict(step)} of the pipeline cannot be made: {error}") from error
-
-
-def _name(step: Any) -> str:
-    return type(step).__name__
 
 
 # ---- what a model takes

@@ -5,6 +5,8 @@ import io
 import cv2
 import numpy as np
 import pytest
+from mmcv.transforms import BaseTransform
+from mmseg.registry import TRANSFORMS
 from PIL import Image
 
 from jumbo_backbone.image_header import lost_in_reading, read_header
@@ -141,6 +143,43 @@ def test_orientations(tmp_path, format, orientation, side):
     turned = ["mask of another size than its image"] if lies else [TURNED] if orientation > 1 else []
     assert kinds(COLOUR) == turned
     assert kinds(UNCHANGED) == (turned if format == "TIFF" else [])  # of which OpenCV turns all
+
+
+@TRANSFORMS.register_module(force=True)
+class MaskOfColours(BaseTransform):
+    """A user's own: black is none, red the first class, green the second."""
+
+    def transform(self, results):
+        rgb = cv2.imread(results["seg_map_path"])[..., ::-1].astype(int)
+        results["gt_seg_map"] = np.select([rgb[..., 0] > 99, rgb[..., 1] > 99], [0, self.second], 255)
+        return results
+
+    second = 1
+
+
+def test_masks_are_read_by_a_loader_of_one_s_own(tmp_path, monkeypatch):
+    mask = np.zeros((*SIZE, 3), dtype=np.uint8)
+    mask[:8, :, 0] = mask[8:12, :, 1] = 200
+    for kind in ("images", "masks"):
+        (tmp_path / kind).mkdir()
+    (tmp_path / "images" / "a.png").write_bytes(png(image(3)))
+    Image.fromarray(mask).save(tmp_path / "masks" / "a.png")
+    dataset = dict(
+        type="BaseSegDataset",
+        data_root=str(tmp_path),
+        data_prefix=dict(img_path="images", seg_map_path="masks"),
+        metainfo=dict(classes=("one", "two"), palette=[[0, 0, 0], [255, 0, 0]]),
+        img_suffix=".png",
+        reduce_zero_label=True,  # which a loader of one's own may do or not
+    )
+    for pipeline in ([*COLOUR, dict(type="MaskOfColours")], [dict(type="MaskOfColours"), *COLOUR]):
+        report = check_dataset(dict(dataset, pipeline=pipeline), workers=1, progress=False)
+        assert report.sound and (report.pixels, report.ignored) == ([8 * 32, 4 * 32], 12 * 32)
+    stock = check_dataset(dict(dataset, pipeline=[*COLOUR, dict(type="LoadAnnotations")]), workers=1, progress=False)
+    assert [problem.kind for problem in stock.problems] == ["mask of colours"]
+    monkeypatch.setattr(MaskOfColours, "second", 2)
+    report = check_dataset(dict(dataset, pipeline=pipeline), workers=1, progress=False)
+    assert [problem.what for problem in report.problems] == ["2 (16.7% of its pixels); classes have 0 to 1"]
 
 
 # ---- headers
