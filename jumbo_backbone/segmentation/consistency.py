@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
 from .cli import LOADERS, datasets_of
-from .image_input import ImageReader, preprocessing_of
+from .image_input import ImageReader, LoaderFacts, preprocessing_of
+from .transforms import built, is_stock, kind_of, name_of
 
 WAY_BACK = "Give the config it was trained with (its work dir holds it)"
 
@@ -103,6 +105,8 @@ def renamed_classes(ours: Sequence[str], theirs: Sequence[str]) -> str:
 class Images:
     """What a pipeline makes of an image file, before the data preprocessor.
 
+    Loaders of a user's own are not tried here, before a run has begun: they are compared by their configs.
+
     Args:
         dataset: Config of a data set.
 
@@ -111,28 +115,37 @@ class Images:
     """
 
     def __init__(self, dataset: Mapping) -> None:
-        pipeline = []
+        steps = []
         for step in dataset["pipeline"]:  # augmentations at test time are looked at one by one
             branches = step["transforms"] if isinstance(step, Mapping) and step["type"] == "TestTimeAug" else [[step]]
-            pipeline += [inner for branch in branches for inner in branch]
-        self.reader = ImageReader(pipeline, dataset.get("img_suffix", ""))
-        self.facts = self.reader.facts
+            steps += [inner for branch in branches for inner in branch]
+        self.loader, self.facts, self.later = None, LoaderFacts(), []
+        for number, step in enumerate(steps):
+            kind = kind_of(step)
+            if is_stock(kind):
+                self.facts = ImageReader([step], dataset.get("img_suffix", "")).facts
+            if not is_stock(kind) or self.facts.colour is not None or issubclass(kind, LoadImageFromFile):
+                self.loader, self.later = step, steps[number + 1 :]
+                break
 
     def require_same(self, other: "Images", names: str, way_out: str = "Give all pipelines the same loader") -> None:
-        """Raise a ValueError if the loaders make other images of one file, warn if later steps do."""
+        """Raise a ValueError if the loaders make other images of one file; warn if they may, or if later steps do."""
         for name, meaning in _FACTS.items():
             ours, theirs = getattr(self.facts, name), getattr(other.facts, name)
             if None not in (ours, theirs) and not np.allclose(ours, theirs, rtol=0.03):  # decoders of JPEG differ
                 raise ValueError(f"{names} load images differently ({meaning}: {ours} and {theirs}). {way_out}")
-        ours, theirs = self.changes(), other.changes()
-        if ours != theirs:
+        if None in (self.facts.colour, other.facts.colour) and self.loader != other.loader:
+            warn(f"{names} load images by {self.loader} and {other.loader}: do they give the same?")
+        ours, theirs = self.changes(other.later), other.changes(self.later)
+        if ours or theirs:
             told = " and ".join(", ".join(f"{k} to {v}" for k, v in x.items()) or "not at all" for x in (ours, theirs))
             warn(f"pipelines of {names} change values differently: {_FLAT} {told}")
 
-    def changes(self) -> dict[str, tuple[float, ...]]:
-        """What steps that are not random make of a flat colour, by their names; not those that leave it."""
+    def changes(self, others: Sequence[Any] = ()) -> dict[str, tuple[float, ...]]:
+        """What steps that are not random make of a flat colour, by their names; not those that leave it, nor those
+        that are among the ``others``."""
         found, flat = {}, np.array(_FLAT, dtype=np.uint8)
-        for name, outcomes in self._tried(np.tile(flat, (64, 64, 1))):
+        for name, outcomes in _tried([s for s in self.later if s not in others], np.tile(flat, (64, 64, 1))):
             colours = {tuple(image[len(image) // 2, image.shape[1] // 2].tolist()) for image in outcomes}
             left = any((image == flat).all(axis=2).any() for image in outcomes)
             if len(outcomes) == TRIES and len(colours) == 1 and not left:
@@ -143,29 +156,30 @@ class Images:
         """The step that makes 8 bits of 16, which the loader has kept; nothing for none."""
         if not self.facts.deep:
             return ""
-        deep = np.full((64, 64, 3), 30_000, dtype=np.uint16)
-        for name, outcomes in self._tried(deep):
+        for name, outcomes in _tried(self.later, np.full((64, 64, 3), 30_000, dtype=np.uint16)):
             if any(image.dtype == np.uint8 or image.max() == 255 for image in outcomes):
                 return name
         return ""
 
-    def _tried(self, image: np.ndarray) -> Iterator[tuple[str, list[np.ndarray]]]:
-        """Each step after the loader by name, and the images (H, W, 3) that it made of one in ``TRIES``."""
-        labels = np.zeros(image.shape[:2], dtype=np.uint8)
-        start = dict(img_path="", img=image, gt_seg_map=labels, seg_fields=["gt_seg_map"])
-        start |= dict(img_shape=labels.shape, ori_shape=labels.shape)
-        with _own_chance():
-            for step in self.reader.later_steps():
-                outcomes = []
-                for _ in range(TRIES):
-                    try:
-                        made = step({k: v.copy() if hasattr(v, "copy") else v for k, v in start.items()})["img"]
-                    except Exception:  # it takes other inputs, or packs them
-                        continue
-                    if isinstance(made, np.ndarray) and made.ndim == 3 and made.shape[2] == 3 and made.size:
-                        outcomes.append(made)
-                if outcomes:
-                    yield type(step).__name__, outcomes
+
+def _tried(steps: Sequence[Any], image: np.ndarray) -> Iterator[tuple[str, list[np.ndarray]]]:
+    """Each step by name, and the images (H, W, 3) that it made of one in ``TRIES``."""
+    labels = np.zeros(image.shape[:2], dtype=np.uint8)
+    start = dict(img_path="", img=image, gt_seg_map=labels, seg_fields=["gt_seg_map"])
+    start |= dict(img_shape=labels.shape, ori_shape=labels.shape)
+    with _own_chance():
+        for step in steps:
+            step = built(step) if isinstance(step, Mapping) else step
+            outcomes = []
+            for _ in range(TRIES):
+                try:
+                    made = step({k: v.copy() if hasattr(v, "copy") else v for k, v in start.items()})["img"]
+                except Exception:  # it takes other inputs, or packs them
+                    continue
+                if isinstance(made, np.ndarray) and made.ndim == 3 and made.shape[2] == 3 and made.size:
+                    outcomes.append(made)
+            if outcomes:
+                yield name_of(step), outcomes
 
 
 TRIES = 8  # of a step: as often the same is no chance

@@ -115,11 +115,6 @@ class ImageReader:
                 results = passed
         return results
 
-    def later_steps(self) -> Sequence[Any]:
-        """The transforms after the one that loads."""
-        self._of_pictures  # noqa: B018  (finds it)
-        return self._steps[self._loader + 1 :]
-
     def _run(self, step: Any, results: dict[str, Any]) -> dict[str, Any] | None:
         """What a transform makes of results; None if it only loads labels."""
         changed = dict(results)

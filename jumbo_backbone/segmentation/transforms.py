@@ -39,14 +39,18 @@ def name_of(step: Any) -> str:
     return type(step).__name__
 
 
+def is_stock(kind: type) -> bool:
+    """Whether a transform is of the libraries or of this project, not a user's own."""
+    return kind.__module__.startswith(("mmcv.", "mmseg.", "jumbo_backbone."))
+
+
 def own_mask_loader(pipeline: Sequence[Any]) -> Any | None:
     """The transform that loads masks in a way of its own; None for mmsegmentation's, which takes a PNG's numbers."""
     for step in pipeline:
         kind = kind_of(step)
         made = built(step) if isinstance(step, Mapping) else step
         if isinstance(made, LoadAnnotations):
-            stock = kind.__module__.startswith(("mmcv.", "mmseg.")) and made.imdecode_backend == "pillow"
-            return None if stock else made
+            return None if is_stock(kind) and made.imdecode_backend == "pillow" else made
         try:
             made(dict(ALONE, img_path="", seg_fields=[]))
         except KeyError as error:

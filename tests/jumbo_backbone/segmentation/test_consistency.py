@@ -120,6 +120,27 @@ def test_a_loader_that_only_looks_different(cfg, capsys):
     assert warned(cfg, capsys) == ""
 
 
+@TRANSFORMS.register_module(force=True)
+class OfMyOwn(BaseTransform):
+    def transform(self, results):
+        raise AssertionError("nothing of a user's own is loaded before a run begins")
+
+
+@pytest.mark.parametrize("split", ["train_dataloader", "val_dataloader"])
+def test_loaders_of_one_s_own_are_told_and_not_tried(cfg, capsys, split):
+    def replace(loader):
+        pipeline = cfg[loader].dataset.pipeline
+        number = next(i for i, step in enumerate(pipeline) if step.type == "LoadImageFromFile")
+        pipeline[number] = dict(type="OfMyOwn")
+
+    replace(split)
+    told = warned(cfg, capsys)
+    assert "load images by " in told and "{'type': 'OfMyOwn'}" in told and "do they give the same?" in told
+    for loader in {"train_dataloader", "val_dataloader", "test_dataloader"} - {split}:
+        replace(loader)
+    assert warned(cfg, capsys) == ""
+
+
 @pytest.mark.parametrize("split", ["train_dataloader", "val_dataloader"])
 def test_a_step_that_changes_values_in_one_pipeline_alone(cfg, capsys, split):
     cfg[split].dataset.pipeline.insert(-1, dict(type="Brighten"))

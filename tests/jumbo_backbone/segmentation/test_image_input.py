@@ -282,7 +282,6 @@ def test_a_loader_of_one_s_own_is_used_and_its_colours_are_shown(tmp_path, monke
 
         monkeypatch.setattr(picture_hook, "contact_sheet", drawn)
         with imported_tool("test") as tool:
-            monkeypatch.setattr("jumbo_backbone.segmentation.dataset_check.require_one_meaning", lambda cfg: None)
             tool.main([*map(str, (own, tmp_path / "a.pth", "--show-dir", tmp_path / "pictures"))])
     ((image, labels),) = shown
     assert np.array_equal(image, cv2.resize(COLOURS, (64, 48))[::-1])
