@@ -149,6 +149,9 @@ def total_weight(pairs: list[BudgetPair]) -> float:
 
 def distillation_loss(scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Divergence of class scores (B, K) or (B, K, H, W) from those of the twin, which has no gradient: a sum over
-    classes, a mean over the rest (Kullback-Leibler, in nats)."""
+    classes, a mean over the rest (Kullback-Leibler, in nats). A single channel is the score of one class of two, of
+    which the other has 0: what a sigmoid is of."""
+    if scores.size(1) == 1:
+        scores, target = (torch.cat([torch.zeros_like(x), x], dim=1) for x in (scores, target))
     log_p, log_q = F.log_softmax(scores, dim=1), F.log_softmax(target.detach(), dim=1)
     return (log_q.exp() * (log_q - log_p)).sum(dim=1).mean()

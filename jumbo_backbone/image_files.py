@@ -1,34 +1,36 @@
 """Which images a tool reads, and what the files it writes for them are called."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 
-def find_images(arguments: Sequence[Path], own_endings: tuple[str, ...]) -> list[Path]:
+def find_images(
+    arguments: Sequence[Path], own_endings: tuple[str, ...], suffixes: Collection[str] = IMAGE_SUFFIXES
+) -> list[Path]:
     """The files named, and the images in the folders named (not in folders below them), each once.
 
     Args:
         arguments: Files and folders.
         own_endings: How the names of the pictures end that the tool itself writes: in a folder they are passed over.
+        suffixes: How images in folders end, in lower case.
 
     Raises:
         FileNotFoundError: If there are none.
     """
     found: list[Path] = []
+    endings = tuple(suffixes)
     for path in arguments:
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+            inside = sorted(p for p in path.iterdir() if p.name.lower().endswith(endings) and p.is_file())
             found += [p for p in inside if not (p.name.startswith(".") or p.name.endswith(own_endings))]
         else:
             found.append(path)
     if not any(path.exists() for path in found):
-        suffixes = "/".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
+        kinds = "/".join(sorted(suffix[1:] for suffix in suffixes))
         named = ", ".join(map(str, arguments))
-        raise FileNotFoundError(
-            f"no images at {named}: name image files, or a folder that itself holds {suffixes} files"
-        )
+        raise FileNotFoundError(f"no images at {named}: name image files, or a folder that itself holds {kinds} files")
     return list({path.resolve(): path for path in found}.values())
 
 

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from jumbo_backbone import ComputeBudget, JumboViT, create_model, load_checkpoint
 from jumbo_backbone.image_files import find_images, output_stems
+from jumbo_backbone.image_header import lost_in_reading, read_header
 
 ENDING = "_attention.png"  # of what this tool writes; passed over when it reads a folder
 PERCENTILES = (1.0, 99.0)  # ends of the colour scale: a few outlying patches may not drown the rest
@@ -295,12 +296,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
     block = args.block % depth
-    failed = 0
+    failed, told = 0, set()
     targets = [Path(f"{stem}{ENDING}") for stem in output_stems(images, args.out, (ENDING,))]
     quiet = len(images) == 1 or not sys.stderr.isatty()
     for path, target in tqdm(list(zip(images, targets, strict=True)), unit="image", disable=quiet):
         try:
             picture = open_image(path, size, patch)
+            if (lost := lost_in_reading(read_header(path), picture)) and lost not in told:
+                told.add(lost)
+                tqdm.write(f"attention.py: {path}: {lost}", file=sys.stderr)
             x = to_tensor(picture[None], model).to(device)
             attention = model.attention_map(x, block)[0].float().cpu().numpy()
             h, w = attention.shape

@@ -501,7 +501,8 @@ def validate(args: argparse.Namespace) -> BudgetTable:
             total += len(labels)
         return 100 * right / total
 
-    example = torch.randn(case.batch_size, 3, case.img_size, case.img_size, device=args.device)
+    channels = case.model_kwargs.get("in_chans", 3)
+    example = torch.randn(case.batch_size, channels, case.img_size, case.img_size, device=args.device)
     budgets = [case.budget for case in cases]
     with blamed_on(case):
         return profile_budgets(model, example, budgets, evaluate=accuracy, repeats=args.repeats, warmup=args.warmup)

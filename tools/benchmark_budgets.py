@@ -168,7 +168,9 @@ def measure_segmentation(args: argparse.Namespace) -> dict:
         model = MODELS.build(cfg.model).eval()
         width, height = cfg.frame
         side = cfg.model.backbone.patch_size
-        frames = torch.randn(1, 3, -(-height // side) * side, -(-width // side) * side)
+        frames = torch.randn(
+            1, cfg.model.backbone.get("in_channels", 3), -(-height // side) * side, -(-width // side) * side
+        )
         windows = []  # of a frame, in batches
         hook = model.backbone.register_forward_pre_hook(lambda _, inputs: windows.append(inputs[0]))
 

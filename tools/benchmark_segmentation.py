@@ -70,6 +70,7 @@ with warnings.catch_warnings(), contextlib.redirect_stdout(None):
 
     from jumbo_backbone.flops import count_flops
     from jumbo_backbone.segmentation.cli import add_config_arguments, read_config
+    from jumbo_backbone.segmentation.image_input import bands_of
 
 VOID = 0.05  # share of the pixels without a label
 
@@ -142,11 +143,11 @@ def build(cfg: Config, device: str) -> BaseSegmentor:
         return revert_sync_batchnorm(MODELS.build(cfg.model)).to(device)
 
 
-def make_batch(case: Case, num_classes: int) -> dict[str, list]:
+def make_batch(case: Case, num_classes: int, bands: int = 3) -> dict[str, list]:
     """Random images and labels as a data set gives them; the same in every call."""
     random = torch.Generator().manual_seed(0)
     count, size = case.batch_size, tuple(case.img_size)
-    images = torch.randint(256, (count, 3, *size), generator=random, dtype=torch.uint8)
+    images = torch.randint(256, (count, bands, *size), generator=random, dtype=torch.uint8)
     labels = torch.randint(num_classes, (count, 1, *size), generator=random)
     labels[torch.rand(labels.shape, generator=random) < VOID] = 255
     meta = dict(img_shape=size, ori_shape=size, pad_shape=size)
@@ -158,7 +159,7 @@ def make_step(case: Case, cfg: Config, model: BaseSegmentor) -> Callable[[], Any
     """What is timed."""
     train = case.mode == "train"
     model.train(train)
-    data = model.data_preprocessor(make_batch(case, model.num_classes), training=train)
+    data = model.data_preprocessor(make_batch(case, model.num_classes, bands_of(model)), training=train)
     images, samples = data["inputs"], data["data_samples"]
     if train:
         optim = build_optim_wrapper(model, cfg.optim_wrapper)

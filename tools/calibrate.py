@@ -25,8 +25,10 @@ from jumbo_backbone.files import replacing
 from jumbo_backbone.outcomes import Outcomes, all_groups, stage_groups, tally
 from jumbo_backbone.segmentation.cascade import CascadeSegmentor, valid_pixels
 from jumbo_backbone.segmentation.cli import CASCADE, add_config_arguments, in_users_terms, read_config
+from jumbo_backbone.segmentation.consistency import require_as_trained
 from jumbo_backbone.segmentation.dataset_check import require_datasets
-from jumbo_backbone.segmentation.picture_hook import to_rgb
+from jumbo_backbone.segmentation.image_input import ImageReader
+from jumbo_backbone.segmentation.picture_hook import picture_of
 from jumbo_backbone.segmentation.pictures import contact_sheet, save
 from jumbo_backbone.segmentation.slide import window_starts
 
@@ -74,8 +76,9 @@ class Piece:
 def pieces(cfg: Config, model: CascadeSegmentor, device: str) -> Iterator[Piece]:
     """The validation images, or their windows where these go on one by one."""
     loader = Runner.build_dataloader(cfg.val_dataloader, seed=0)
+    order = ImageReader.of(cfg, "val_dataloader").facts.order
     for data in tqdm(loader, desc="images", disable=None):
-        images = [to_rgb(image) for image in data["inputs"]]
+        images = [picture_of(image, order, cfg.get("picture_bands")) for image in data["inputs"]]
         data = model.data_preprocessor(data, False)
         inputs, samples = data["inputs"].to(device), data["data_samples"]
         labels = [sample.gt_sem_seg.data[0].to(device) for sample in samples]
@@ -254,6 +257,7 @@ def main(argv: Sequence[str] | None = None) -> Calibration:
         init_default_scope(cfg.get("default_scope", "mmseg"))
         device = "cuda" if torch.cuda.is_available() else "cpu"
         model: CascadeSegmentor = MODELS.build(cfg.model).eval().to(device)
+        require_as_trained(cfg, model.meta, loader="val_dataloader")
         folder = Path(cfg.work_dir)
         folder.mkdir(parents=True, exist_ok=True)
         if args.temperature:

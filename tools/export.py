@@ -12,20 +12,25 @@ from mmseg.registry import MODELS
 
 from jumbo_backbone.segmentation import ExportedSegmentor
 from jumbo_backbone.segmentation.cli import (
+    CASCADE,
     add_budget_arguments,
     add_config_arguments,
     in_users_terms,
     read_config,
     use_budget,
 )
+from jumbo_backbone.segmentation.consistency import require_as_trained
+from jumbo_backbone.segmentation.image_input import ImageReader
 from jumbo_backbone.segmentation.loading import load_strictly
 
 EPILOG = """examples:
   export.py seg_configs/jumbo_upernet_ade20k.py best_mIoU_iter_160000.pth --size 512 512 --out jumbo.onnx
   export.py CONFIG CHECKPOINT --keep-rate 0.7 --out faster.onnx
 
-Input "images": float32 (batch, 3, H, W), RGB, values 0 to 255; output: logits (batch, classes, H, W). Resizing to H x W
-is left to you. Needs pip install '.[onnx]'.
+Input "images": float32 (batch, bands, H, W) with the values of the image files, RGB of three bands, else the bands in
+the order in which the config's loader gives them; output: logits (batch, classes, H, W). Resizing to H x W is left to
+you. The file's metadata says what it takes: bands, channel_order, values, mean and std (which are applied within),
+classes. Needs pip install '.[onnx]'.
 """
 
 
@@ -43,26 +48,31 @@ def main(argv: Sequence[str] | None = None) -> Path:
     with in_users_terms("export.py"):
         cfg = read_config(args)
         use_budget(cfg, args.keep_rate, args.resolution)
+        if cfg.model.type == CASCADE:
+            raise ValueError(f"{args.config} is of a cascade, whose way through the members is no graph: export those")
         init_default_scope("mmseg")
         cfg.model.backbone.pop("init_cfg", None)
         segmentor = revert_sync_batchnorm(MODELS.build(cfg.model))
-        load_strictly(segmentor, args.checkpoint)
-        images = torch.rand(2, 3, *(args.size or cfg.model.data_preprocessor.size)) * 255
-        model = ExportedSegmentor(segmentor)
+        meta = load_strictly(segmentor, args.checkpoint)
+        require_as_trained(cfg, meta, classes=False)
+        reader = ImageReader.of(cfg) if cfg.get("test_dataloader") else ImageReader()
+        model = ExportedSegmentor(segmentor, reader.facts.order)
+        images = torch.rand(2, model.takes.bands, *(args.size or cfg.model.data_preprocessor.size)) * 255
+        args.out.parent.mkdir(parents=True, exist_ok=True)
         temporary = args.out.with_name(f".{args.out.name}.tmp.onnx")
         with torch.no_grad():
             model(images)  # a size that does not fit fails here, in plain words
-        torch.onnx.export(
+        program = torch.onnx.export(
             model,
             (images,),
-            str(temporary),
             dynamo=True,
-            external_data=False,
             dynamic_shapes={"images": {0: "batch"}},
             input_names=["images"],
             output_names=["logits"],
             verbose=False,
         )
+        program.model.metadata_props.update(model.describe(reader, meta.get("dataset_meta")))
+        program.save(str(temporary), external_data=False)
         temporary.replace(args.out)
     print(args.out)
     return args.out

@@ -9,19 +9,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
-from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.models import BaseSegmentor
 from mmseg.models.utils import resize
-from mmseg.registry import DATASETS, MODELS, TRANSFORMS
+from mmseg.registry import DATASETS, MODELS
 from PIL import Image
 from tqdm import tqdm
 
-from jumbo_backbone.image_files import find_images, output_stems
+from jumbo_backbone.image_files import IMAGE_SUFFIXES, find_images, output_stems
+from jumbo_backbone.image_header import lost_in_reading, read_header
+from jumbo_backbone.segmentation.band_pictures import as_picture
 from jumbo_backbone.segmentation.cli import (
     add_budget_arguments,
     add_config_arguments,
@@ -31,6 +31,8 @@ from jumbo_backbone.segmentation.cli import (
     use_budget,
     use_windows,
 )
+from jumbo_backbone.segmentation.consistency import require_as_trained
+from jumbo_backbone.segmentation.image_input import ImageReader, bands_of
 from jumbo_backbone.segmentation.loading import load_strictly
 from jumbo_backbone.segmentation.pictures import labelled_picture, legend, page, save
 
@@ -41,12 +43,14 @@ EPILOG = """examples:
   infer.py CONFIG CHECKPOINT photos/ more/*/ --out pictures --opacity 0.5 --labels
   infer.py CONFIG CHECKPOINT aerial.png --slide --max-batch 4     windows of the training size, four at a time
   infer.py CONFIG CHECKPOINT frames/ --batch-size 16 --device cuda
+  infer.py CONFIG CHECKPOINT field.tif --bands 3 2 1      which of many bands the pictures show
 
 Of a folder the images in it are taken, not those of folders below it, nor what this tool wrote. They are read and
-resized as the config's test pipeline does it, and turned upright where the camera noted how it was held. No data set is
-needed. For each image there is NAME_overlay.png, the image in full size with the colours over it and a legend. With
---labels there is also NAME_labels.png, one value per pixel as in the data set's own label files, and classes_legend.png
-says which value is which class. Names that occur twice are numbered.
+resized as the config's test pipeline does it, by its own loader (mmcv's turns them upright where the camera noted how
+it was held). Pictures show the colours, or of other bands those of --bands, from the least value to the largest where
+they are not of 8 bits. No data set is needed. For each image there is NAME_overlay.png, the image in full size with the
+colours over it and a legend. With --labels there is also NAME_labels.png, one value per pixel as in the data set's own
+label files, and classes_legend.png says which value is which class. Names that occur twice are numbered.
 
 Exit code: 0 all pictures written, 1 some images were not readable, 2 nothing could be done, 130 stopped by Ctrl-C.
 """
@@ -104,6 +108,12 @@ def meaning_of(meta: dict, cfg: Config, num_classes: int) -> Meaning:
     return Meaning(classes, np.array(palette, dtype=np.uint8), values.astype(np.uint8))
 
 
+def image_suffixes(cfg: Config) -> set[str]:
+    """How images in folders end: the usual ways, and the data set's own."""
+    own = _test_dataset(cfg).get("img_suffix")
+    return IMAGE_SUFFIXES | ({own.lower()} if own else set())
+
+
 def _test_dataset(cfg: Config) -> dict:
     return datasets_of(Config(dict(test_dataloader=cfg.test_dataloader)))[0]
 
@@ -113,7 +123,7 @@ def _test_dataset(cfg: Config) -> dict:
 
 @dataclass
 class Photo:
-    """An image on its way: where its pictures go, itself in RGB uint8 (H, W, 3), and what the network gets."""
+    """An image on its way: where its pictures go, itself as a picture uint8 (H, W, 3), and what the network gets."""
 
     stem: Path
     image: np.ndarray
@@ -121,19 +131,28 @@ class Photo:
 
 
 class Reader:
-    """Reads images as the config's test pipeline does, annotations left out. Where it does not begin with an image file
-    (rendered scenes), it does here."""
+    """Reads images as the config's test pipeline does, annotations left out.
 
-    def __init__(self, cfg: Config) -> None:
-        first, *rest = _test_dataset(cfg).pipeline
-        from_file = "LoadImage" in first["type"]
-        self._load = TRANSFORMS.build(first if from_file else dict(type="LoadImageFromFile"))
-        self._prepare = Compose([step for step in rest if "Annotations" not in step["type"]])
+    Args:
+        cfg: Config with a test data loader; its ``picture_bands`` are those that pictures show as red, green and blue.
+        bands: That the model takes.
+    """
+
+    def __init__(self, cfg: Config, bands: int = 3) -> None:
+        self._reader = ImageReader.of(cfg)
+        self._bands, self._shown = bands, cfg.get("picture_bands")
+        self._told: set[str] = set()  # what files lose when they are read
 
     def __call__(self, path: Path, stem: Path) -> Photo:
-        loaded = self._load(dict(img_path=str(path)))
-        image = np.ascontiguousarray(loaded["img"][..., ::-1].clip(0, 255).astype(np.uint8))
-        return Photo(stem, image, self._prepare(loaded))
+        loaded = self._reader.load(path)
+        image = np.asarray(loaded["img"])
+        if (lost := lost_in_reading(read_header(path), image)) and lost not in self._told:
+            self._told.add(lost)
+            print(f"infer.py: {path}: {lost} by the config's {self._reader.loader}, as in training", file=sys.stderr)
+        prepared = self._reader.prepare(loaded)
+        if (found := len(prepared["inputs"])) not in (self._bands, 1 if self._bands == 3 else self._bands):
+            raise ValueError(f"it is read with {found} bands, but the model takes {self._bands}")
+        return Photo(stem, as_picture(image, self._reader.facts_of(path).order, self._shown), prepared)
 
 
 def in_batches(photos: Iterable[Photo], size: int) -> Iterator[list[Photo]]:
@@ -190,6 +209,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("images", nargs="+", type=Path, metavar="IMAGE|DIR", help="image files, or folders of them")
     add("--out", type=Path, default=Path("predictions"), help="folder for what is written (default: %(default)s)")
     add("--opacity", type=float, default=0.6, help="of the colours, 0 to 1 (default: %(default)s)")
+    add("--bands", type=int, nargs=3, metavar=("R", "G", "B"), help="shown as red, green and blue, counted from 0")
     add("--labels", action="store_true", help="also label maps, and what their values mean")
     add("--slide", action="store_true", help="overlapping windows of the training size")
     add("--max-batch", type=int, help="most windows in one pass of --slide; bounds memory (default: 8)")
@@ -218,6 +238,8 @@ def prepare(args: argparse.Namespace) -> Config:
     if args.slide or args.max_batch is not None:
         use_windows(cfg, args.max_batch)
     use_budget(cfg, args.keep_rate, args.resolution)
+    if args.bands is not None:
+        cfg.picture_bands = args.bands
     return cfg
 
 
@@ -226,13 +248,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse(argv)
     with in_users_terms("infer.py"):
         cfg = prepare(args)
-        images = find_images(args.images, ENDINGS)
+        images = find_images(args.images, ENDINGS, image_suffixes(cfg))
         init_default_scope(cfg.get("default_scope", "mmseg"))
         with contextlib.redirect_stdout(sys.stderr):  # libraries print there, where only our files are listed
             model = MODELS.build(cfg.model).eval()
             meta = load_strictly(model, args.checkpoint)
+            require_as_trained(cfg, meta, classes=False)  # which are the checkpoint's own
             meaning = meaning_of(meta, cfg, max(model.out_channels, 2))
-            read = Reader(cfg)
+            read = Reader(cfg, bands_of(model))
         model.to("cuda" if args.device != "cpu" and torch.cuda.is_available() else "cpu")
         args.out.mkdir(parents=True, exist_ok=True)
         return paint(args, model, meaning, read, images)
@@ -250,8 +273,9 @@ def paint(
             for path, stem in zip(images, output_stems(images, args.out, (OVERLAY, LABELS)), strict=True):
                 try:
                     photo = read(path, stem)
-                except (OSError, ValueError, AssertionError, MemoryError, cv2.error) as error:  # of mmcv and decoders
-                    progress.write(f"infer.py: {path}: {' '.join(str(error).split())}; skipped", file=sys.stderr)
+                except Exception as error:  # of mmcv, decoders and a user's own loader, whatever they raise
+                    told = " ".join(str(error).split()) or type(error).__name__
+                    progress.write(f"infer.py: {path}: {told}; skipped", file=sys.stderr)
                     progress.update()
                 else:
                     yield photo

@@ -181,7 +181,7 @@ def check_config(path: Path, data_root: str | None, workers: int, progress: bool
     cfg = read_config(parser.parse_args([str(path)] + ([] if data_root is None else ["--data-root", data_root])))
     found: list[tuple[str, dict]] = []
     for split, dataset in datasets_by_split(cfg):
-        dataset = {key: value for key, value in dataset.items() if key not in ("pipeline", "test_mode")}
+        dataset = {key: value for key, value in dataset.items() if key != "test_mode"}
         try:
             require_classes(dataset, cfg.get("model") or {})
             has_files = open_dataset(dataset) is not None
@@ -191,11 +191,13 @@ def check_config(path: Path, data_root: str | None, workers: int, progress: bool
             print(f"{split}: {dataset['type']} has no files to check")
         elif all(dataset != other for _, other in found):
             found.append((split, dataset))
-    return [_check(split, dataset, workers, progress) for split, dataset in found]
+    backbone = (cfg.get("model") or {}).get("backbone")
+    bands = None if backbone is None else backbone.get("in_channels", 3)
+    return [_check(split, dataset, workers, progress, bands) for split, dataset in found]
 
 
-def _check(split: str, dataset: dict, workers: int, progress: bool) -> dict:
-    report = check_dataset(dataset, workers=workers, progress=progress)
+def _check(split: str, dataset: dict, workers: int, progress: bool, bands: int | None = None) -> dict:
+    report = check_dataset(dataset, bands=bands, workers=workers, progress=progress)
     print(f"{split}: {report}\n")
     return dict(split=split, **report.as_dict())
 

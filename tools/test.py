@@ -20,9 +20,11 @@ from jumbo_backbone.segmentation.cli import (
     use_budget,
     use_windows,
 )
+from jumbo_backbone.segmentation.consistency import require_as_trained
 from jumbo_backbone.segmentation.dataset_check import datasets_by_split, require_datasets
 from jumbo_backbone.segmentation.loading import load_strictly
 from jumbo_backbone.segmentation.metrics import of_classes, to_json
+from jumbo_backbone.segmentation.segmentors import JumboSegmentor
 from jumbo_backbone.segmentation.work_dir import RECORDS
 
 EPILOG = """examples:
@@ -49,6 +51,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--out", type=Path, help="folder for metrics.json (test_metrics.json in a training's work dir) and label maps"
     )
     parser.add_argument("--show-dir", type=Path, help="folder for pictures of the predictions")
+    parser.add_argument("--bands", type=int, nargs=3, metavar=("R", "G", "B"), help="what pictures show, from 0 on")
     return parser.parse_args(argv)
 
 
@@ -74,7 +77,9 @@ def prepare(args: argparse.Namespace) -> Config:
             raise ValueError("--out needs an IoUMetric in test_evaluator, which writes the predicted labels")
         evaluators[0].update(output_dir=str(args.out / "labels"), keep_results=True)
     if args.show_dir is not None:
-        cfg.setdefault("custom_hooks", []).append(dict(type="PictureHook", out_dir=str(args.show_dir)))
+        cfg.setdefault("custom_hooks", []).append(
+            dict(type="PictureHook", out_dir=str(args.show_dir), bands=args.bands)
+        )
     return cfg
 
 
@@ -108,7 +113,12 @@ def main(argv: Sequence[str] | None = None) -> dict[str, float]:
         if args.out is not None:
             require_distinct_names(runner.test_dataloader.dataset)
         model = getattr(runner.model, "module", runner.model)
-        load_strictly(model, args.checkpoint)
+        if args.tta and model.out_channels == 1 and not isinstance(model, JumboSegmentor):
+            raise ValueError(
+                f"--tta takes the sigmoid of one channel twice with {type(model).__name__}: set model.type to "
+                "JumboSegmentor, which has the same weights"
+            )
+        require_as_trained(cfg, load_strictly(model, args.checkpoint))
         metrics = {name: float(value) for name, value in runner.test().items()}
         told = {}
         if isinstance(model, CascadeSegmentor):

@@ -16,6 +16,7 @@ from ..budget import ComputeBudget
 from ..calibration import Calibration
 from ..committee import Cascade
 from .backbone import require_dial
+from .consistency import require_same_images
 from .loading import load_strictly
 from .segmentors import JumboSegmentor
 
@@ -151,8 +152,9 @@ class Trained(nn.Module):
         if not os.path.isfile(config):
             raise FileNotFoundError(f"no config at {os.path.abspath(config)}: paths of members start where you are")
         self.config, self.whole = config, whole
-        self.preprocessor = Config.fromfile(config).model.data_preprocessor
-        self.segmentor: EncoderDecoder = MODELS.build(Config.fromfile(config).model).eval()
+        self.cfg = Config.fromfile(config)
+        self.preprocessor = self.cfg.model.data_preprocessor
+        self.segmentor: EncoderDecoder = MODELS.build(self.cfg.model).eval()
         self.test_cfg = self.segmentor.test_cfg
         self.meta = load_strictly(self.segmentor, checkpoint)
 
@@ -197,13 +199,15 @@ def require_alike(one: Trained, other: Trained) -> None:
     named = [(t.meta.get("dataset_meta") or {}).get("classes") for t in (one, other)]
     if all(named) and list(named[0]) != list(named[1]):
         raise ValueError(f"{one.config} and {other.config} name other classes: train the members on the same ones")
-    for key in ("mean", "std", "bgr_to_rgb"):
+    for key in ("mean", "std", "bgr_to_rgb", "rgb_to_bgr"):
         values = [t.preprocessor.get(key) for t in (one, other)]
         if values[0] != values[1]:
             raise ValueError(
                 f"{one.config} reads images with {key}={values[0]}, {other.config} with {values[1]}: the images of a "
                 "cascade are prepared once, train the members alike"
             )
+    if one is not other and one.cfg.get("test_dataloader") and other.cfg.get("test_dataloader"):
+        require_same_images(one.cfg, other.cfg, f"{one.config} and {other.config}")
 
 
 def valid_pixels(inputs: torch.Tensor, metas: Sequence[dict]) -> torch.Tensor | None:

@@ -5,13 +5,13 @@ checked is what training would read. Without this, a missing folder or mask show
 wrong label as a crash of the GPU, and a label that ``reduce_zero_label`` shifts wrongly as an IoU of zero.
 """
 
-import io
 import os
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import mmcv
 import numpy as np
@@ -20,53 +20,31 @@ from mmengine.dataset import BaseDataset
 from mmengine.fileio import list_dir_or_file
 from mmseg.datasets import ADE20KDataset, BaseSegDataset
 from mmseg.registry import DATASETS
-from PIL import Image
 from tqdm import tqdm
 
 from .cli import datasets_of
+from .consistency import require_one_meaning
+from .image_check import ImageCheck
+from .one_channel import require_learnable_config
+from .problems import (
+    ALL_IGNORED,
+    COLOURS,
+    HARMLESS,
+    NO_IMAGE,
+    NO_MASK,
+    NOT_LABELS,
+    OTHER_COUNT,
+    OTHER_SIZE,
+    OUT_OF_RANGE,
+    WAYS_OUT,
+    Problem,
+)
+from .transforms import own_mask_loader
 
 SPLITS = ("train", "val", "test")
 ADE20K_PAIRS = {"training": 20210, "validation": 2000}
 FIRST = 5  # problems of a kind that are named
 IGNORED, INVALID = -1, -2  # what labels become that are no class's
-
-# What a problem is called, and the way out of it.
-NO_MASK = "image without a mask"
-NO_IMAGE = "mask without an image"
-UNREADABLE = "unreadable file"
-COLOURS = "mask of colours"
-NOT_LABELS = "mask that holds no labels"
-OTHER_SIZE = "mask of another size than its image"
-OUT_OF_RANGE = "labels out of range"
-OTHER_COUNT = "other number of pairs than was published"
-ALL_IGNORED = "mask of which every pixel is ignored"
-WAYS_OUT = {
-    NO_MASK: "give each image a mask of the same name with seg_map_suffix for img_suffix, or take the image out",
-    NO_IMAGE: "give each mask an image of the same name with img_suffix for seg_map_suffix, or take the mask out",
-    UNREADABLE: "fetch the file again, or save it anew as JPEG or PNG, or take the pair out",
-    COLOURS: "save one channel of class numbers: np.array(image)[..., 0] where the channels are equal; for an array of "
-    "palette colours (rgb[..., None, :] == palette).all(-1).argmax(-1).astype(np.uint8); see docs/your_own_masks.md",
-    NOT_LABELS: "save class numbers as PNG of one channel and 8 bits; see docs/your_own_masks.md",
-    OTHER_SIZE: "make both of one size (masks with nearest-neighbour, never smoothly); a photo with a rotation in its "
-    "EXIF data is turned upright when read, so save it upright",
-    OUT_OF_RANGE: "number the classes 0, 1, 2, …, and 255 for what is ignored; with reduce_zero_label=True 0 is "
-    "ignored and they begin at 1; or name more classes in metainfo and num_classes",
-    OTHER_COUNT: "is the zip cut off, or of another release? Unpack the official one: python tools/prepare_ade20k.py",
-    ALL_IGNORED: "nothing can be learned from it, but it does no harm; if there are many, is reduce_zero_label wrong?",
-}
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A file with which training would fail or go wrong; ``kind`` is a key of ``WAYS_OUT``."""
-
-    kind: str
-    path: str
-    what: str
-
-    @property
-    def way_out(self) -> str:
-        return WAYS_OUT[self.kind]
 
 
 @dataclass
@@ -89,7 +67,8 @@ class Report:
     @property
     def sound(self) -> bool:
         """Whether one can train on it. Some masks may be ignored as a whole, not all."""
-        return all(problem.kind == ALL_IGNORED for problem in self.problems) and len(self.problems) < self.pairs
+        ignored = sum(problem.kind == ALL_IGNORED for problem in self.problems)
+        return all(problem.kind in HARMLESS for problem in self.problems) and ignored < self.pairs
 
     @property
     def absent(self) -> list[str]:
@@ -157,7 +136,8 @@ def require_datasets(cfg: Config, splits: Sequence[str] = ("train", "val")) -> N
     Raises:
         FileNotFoundError: If a folder or list is missing or holds no fitting file; the message says how to get it.
         ValueError: If images lack masks or masks images; if classes, palette and a head's ``num_classes`` differ in
-            number; if ``reduce_zero_label`` of data set and pipeline differ; if a type is not registered.
+            number; if ``reduce_zero_label`` of data set and pipeline differ; if a type is not registered; if labels or
+            images mean something else in another of the config's data sets (``require_one_meaning``).
         TypeError: If a data set does not take an argument it is given.
     """
     for split, dataset in datasets_by_split(cfg, splits):
@@ -169,6 +149,7 @@ def require_datasets(cfg: Config, splits: Sequence[str] = ("train", "val")) -> N
                 _require_one_reduction(opened, dataset)
         except (FileNotFoundError, ValueError) as error:
             raise type(error)(f"{split}_dataloader: {error}") from None
+    require_one_meaning(cfg)
 
 
 def datasets_by_split(cfg: Config, splits: Sequence[str] = SPLITS) -> list[tuple[str, Mapping]]:
@@ -211,6 +192,7 @@ def require_classes(dataset: Mapping, model: Mapping) -> None:
         raise ValueError(
             f"metainfo has {len(classes)} classes, but {len(palette)} colours in its palette: give it {len(classes)}"
         )
+    require_learnable_config(model)
     for name in ("decode_head", "auxiliary_head"):
         heads = model.get(name) or ()
         for i, head in enumerate((heads,) if isinstance(heads, Mapping) else heads):
@@ -347,11 +329,20 @@ def _list(folder: str, suffix: str | None = None) -> Iterator[str]:
 # ---- thorough: every file
 
 
-def check_dataset(dataset: Mapping, *, workers: int = min(8, os.cpu_count() or 1), progress: bool = True) -> Report:
+def check_dataset(
+    dataset: Mapping,
+    *,
+    bands: int | None = None,
+    workers: int = min(8, os.cpu_count() or 1),
+    progress: bool = True,
+) -> Report:
     """Read every image and mask of a data set, as training would.
 
     Args:
-        dataset: The config of a data set of mmsegmentation's kind, without wrappers; its pipeline is not run.
+        dataset: The config of a data set of mmsegmentation's kind, without wrappers. Images are read by the loader of
+            its pipeline, or by ``LoadImageFromFile``, masks by a transform of one's own, or as ``LoadAnnotations``
+            does; the rest of the pipeline is not run.
+        bands: That the model takes; None for any.
         workers: Threads that read; several are faster, as decoding does not hold Python's lock.
         progress: Whether to show a bar on stderr.
 
@@ -375,12 +366,14 @@ def check_dataset(dataset: Mapping, *, workers: int = min(8, os.cpu_count() or 1
     alone = {problem.path for problem in problems}
     pairs = [pair for pair in pairs if pair["img_path"] not in alone]
     classes = tuple(opened.metainfo["classes"])
-    becomes = _labels_become(opened, len(classes))
+    pipeline = dataset.get("pipeline") or ()
+    images, own = ImageCheck(pipeline, bands), own_mask_loader(pipeline)
+    becomes = _labels_become(opened, len(classes), own is not None)
 
     pixels = np.zeros(256, dtype=np.int64)
     pool = ThreadPoolExecutor(workers)
     try:
-        read = pool.map(lambda pair: _examine(pair["img_path"], pair.get("seg_map_path"), becomes), pairs)
+        read = pool.map(lambda pair: _examine(images, own, pair, becomes), pairs)
         for counts, found in tqdm(read, total=len(pairs), unit="pair", disable=not progress):
             pixels += counts
             problems += found
@@ -402,13 +395,14 @@ def check_dataset(dataset: Mapping, *, workers: int = min(8, os.cpu_count() or 1
     )
 
 
-def _labels_become(opened: BaseSegDataset, classes: int) -> np.ndarray:
-    """What mmsegmentation makes of each of the 256 labels of a file: a class, ``IGNORED`` or ``INVALID``."""
+def _labels_become(opened: BaseSegDataset, classes: int, done: bool) -> np.ndarray:
+    """What mmsegmentation makes of each of the 256 labels of a file: a class, ``IGNORED`` or ``INVALID``; if a user's
+    own loader has ``done`` what it wants with them, they stay."""
     labels = np.arange(256)
-    if opened.reduce_zero_label:
+    if opened.reduce_zero_label and not done:
         labels = np.where((labels == 0) | (labels == 255), 255, labels - 1)
     becomes = labels.copy()
-    for old, new in (opened.label_map or {}).items():
+    for old, new in ({} if done else opened.label_map or {}).items():
         becomes[labels == old] = new
     ignored = becomes == opened.ignore_index
     becomes[becomes >= classes] = INVALID
@@ -416,16 +410,16 @@ def _labels_become(opened: BaseSegDataset, classes: int) -> np.ndarray:
     return becomes
 
 
-def _examine(image_path: str, mask_path: str | None, becomes: np.ndarray) -> tuple[np.ndarray, list[Problem]]:
+def _examine(images: ImageCheck, own: Any, pair: Mapping, becomes: np.ndarray) -> tuple[np.ndarray, list[Problem]]:
     """How many pixels have each label (256), none for an unsound mask; and what is wrong with a pair."""
-    nothing = np.zeros(256, dtype=np.int64)
-    image, problems = _attempt(_read_image, image_path)
+    nothing, mask_path = np.zeros(256, dtype=np.int64), pair.get("seg_map_path")
+    image, problems = images.read(pair)
     if mask_path is None:
         return nothing, problems
-    mask, unreadable = _attempt(_read_mask, mask_path)
-    problems += unreadable
-    if mask is None:
-        return nothing, problems
+    try:
+        mask = _read_mask(mask_path) if own is None else _load_mask(own, pair)
+    except Exception as error:  # Pillow raises whatever it likes on a bad file, and so do loaders
+        return nothing, [*problems, Problem.unreadable(mask_path, error)]
     if mask.ndim != 2:
         return nothing, [*problems, Problem(COLOURS, mask_path, f"{mask.shape[-1]} channels instead of one")]
     if mask.dtype not in (bool, np.uint8, np.uint16):
@@ -433,6 +427,8 @@ def _examine(image_path: str, mask_path: str | None, becomes: np.ndarray) -> tup
     if image is not None and mask.shape != image.shape[:2]:
         (ih, iw), (mh, mw) = image.shape[:2], mask.shape
         problems.append(Problem(OTHER_SIZE, mask_path, f"{mw}x{mh} pixels, the image is {iw}x{ih}"))
+    elif image is not None:
+        problems += images.turned(pair["img_path"], image)
 
     counts = np.bincount(mask.ravel(), minlength=256)
     used = np.flatnonzero(counts)
@@ -448,28 +444,16 @@ def _examine(image_path: str, mask_path: str | None, becomes: np.ndarray) -> tup
     return counts, problems
 
 
-def _attempt(read: Callable[[str], np.ndarray], path: str) -> tuple[np.ndarray | None, list[Problem]]:
-    try:
-        return read(path), []
-    except Exception as error:  # image libraries raise whatever they like on a bad file
-        return None, [Problem(UNREADABLE, path, " ".join(str(error).split()) or type(error).__name__)]
-
-
-def _read_image(path: str) -> np.ndarray:
-    """As ``LoadImageFromFile`` does, but through Pillow first: OpenCV 4 silently paints grey what a file lacks, and
-    no version of it says what is wrong."""
-    content = Path(path).read_bytes()
-    with Image.open(io.BytesIO(content)) as image:
-        image.load()
-    pixels = mmcv.imfrombytes(content, backend="cv2")
-    if pixels is None:
-        raise ValueError("Pillow can read it, but OpenCV, with which training reads, cannot")
-    return pixels
-
-
 def _read_mask(path: str) -> np.ndarray:
     """As ``LoadAnnotations`` does, but for its cast to 8 bits. Numbers of a palette's colours, not the colours."""
     return mmcv.imfrombytes(Path(path).read_bytes(), flag="unchanged", backend="pillow").squeeze()
+
+
+def _load_mask(own: Any, pair: Mapping) -> np.ndarray:
+    """By a user's own transform."""
+    mask = np.asarray(own(dict(pair, seg_fields=[]))["gt_seg_map"])
+    fits = mask.dtype.kind == "i" and mask.min() >= 0 and mask.max() <= np.iinfo(np.uint16).max
+    return mask.astype(np.uint16) if fits else mask
 
 
 def _some(values: Iterable, most: int = 6) -> str:

@@ -17,6 +17,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from mmseg.utils import SampleList
 
+from .one_channel import one_channel_losses
 from .resizing import conv_of_resized, resize_to_lattice
 
 
@@ -43,6 +44,8 @@ class LatticeLoss:
             batch_data_samples = [
                 SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels[:, :, top::stride, left::stride]
             ]
+        if self.out_channels == 1:
+            return one_channel_losses(self, super().loss_by_feat, seg_logits, batch_data_samples)
         return super().loss_by_feat(seg_logits, batch_data_samples)
 
 

@@ -1,19 +1,20 @@
-"""mmsegmentation's ``EncoderDecoder`` with batched sliding windows, for many compute budgets, and its export."""
+"""mmsegmentation's ``EncoderDecoder`` with batched sliding windows, and for many compute budgets."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from mmengine.logging import MessageHub
+from mmengine.structures import PixelData
 from mmseg.models import EncoderDecoder
 from mmseg.registry import MODELS
 from mmseg.utils import SampleList, add_prefix
-from torch import nn
 
 from ..budget import ComputeBudget
 from ..elastic import ElasticBudgets, distillation_loss, total_weight
 from .backbone import require_dial
 from .budget_norms import BudgetNorms
+from .one_channel import require_learnable
 from .slide import slide_inference
 
 
@@ -23,7 +24,27 @@ class JumboSegmentor(EncoderDecoder):
 
     ``test_cfg = dict(mode="slide", crop_size=(512, 512), stride=(341, 341), max_batch=8)`` gives the result of
     mmsegmentation's one-by-one windows, for any number of images.
+
+    Raises:
+        ValueError: If a head has one channel and a loss that learns nothing from it, such as a softmax's.
     """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        require_learnable(self)
+
+    def postprocess_result(self, seg_logits: torch.Tensor, data_samples: SampleList | None = None) -> SampleList:
+        """As ``EncoderDecoder``, but with one channel, too, ``seg_logits`` are logits. mmsegmentation leaves their
+        sigmoid there, of which ``SegTTAModel`` takes another one: foreground would be everywhere."""
+        if seg_logits.size(1) > 1:
+            return super().postprocess_result(seg_logits, data_samples)
+        # as the second of two channels they come through cut and resized, and nothing else
+        results = super().postprocess_result(torch.cat([torch.zeros_like(seg_logits), seg_logits], dim=1), data_samples)
+        for sample in results:
+            logits = sample.seg_logits.data[1:]
+            foreground = (logits.sigmoid() > self.decode_head.threshold).to(logits)
+            sample.set_data(dict(seg_logits=PixelData(data=logits), pred_sem_seg=PixelData(data=foreground)))
+        return results
 
     def slide_inference(self, inputs: torch.Tensor, batch_img_metas: list[dict]) -> torch.Tensor:
         """Images (B, C, H, W) to logits (B, K, H, W)."""
@@ -107,18 +128,3 @@ class ElasticSegmentor(JumboSegmentor):
         else:
             self.norms.use(self, self.backbone.default_budget)  # now: an exported graph is not to do it
         return self
-
-
-class ExportedSegmentor(nn.Module):
-    """A segmentor as one function of tensors, for export: RGB images (B, 3, H, W) with values 0 … 255, normalised
-    within, to logits (B, K, H, W). H and W are multiples of the patch; the image is taken whole."""
-
-    def __init__(self, segmentor: EncoderDecoder) -> None:
-        super().__init__()
-        self.segmentor = segmentor
-        self.eval()
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        preprocessor = self.segmentor.data_preprocessor
-        normalised = (images - preprocessor.mean) / preprocessor.std
-        return self.segmentor.encode_decode(normalised, [dict(img_shape=images.shape[2:])])

@@ -11,6 +11,7 @@ randomness = dict(seed=0)
 log_level = "INFO"
 log_processor = dict(by_epoch=False)
 visualizer = dict(type="SegLocalVisualizer", vis_backends=[dict(type="LocalVisBackend")], name="visualizer")
+picture_bands = None  # which bands pictures show as red, green and blue, such as [2, 1, 0]; None for the colours
 load_from = None
 resume = False
 

@@ -14,11 +14,11 @@ import torch
 from PIL import Image
 
 pytest.importorskip("mmseg")
-from mmcv.transforms import Compose
+from mmcv.transforms import BaseTransform, Compose
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.datasets.transforms import LoadAnnotations
-from mmseg.registry import MODELS
+from mmseg.registry import MODELS, TRANSFORMS
 
 from tests.conftest import CLASSES, write_config
 
@@ -295,7 +295,7 @@ def test_images_of_all_kinds(tool, model, tmp_path, mode):
 
 def test_a_model_of_rendered_scenes_takes_files(tool, tmp_path):
     write_config(tmp_path)
-    model = write_model(tmp_path, pipeline=[dict(type="RenderedElsewhere"), dict(type="PackSegInputs")])
+    model = write_model(tmp_path, pipeline=[dict(type="RenderScene"), dict(type="PackSegInputs")])
     run(tool, model, write_image(tmp_path / "a.png", (48, 64)), "--labels", "--out", tmp_path)
     assert read_back(tmp_path / "a_labels.png").shape == (48, 64)
 
@@ -406,3 +406,68 @@ def test_less_computed(tool, model, tmp_path, capsys):
     assert "keep_rate 1.5: give a share above 0 and at most 1" in message
     message = fails(tool, *model, tmp_path / "a.png", "--resolution", "large", capsys=capsys)
     assert "'large' is no size: give a scale (0.7), pixels (384), or both sides (384x512)" in message
+
+
+# ---- what a file holds and the config's loader does not read
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [
+        ("RGBA", "3 of its 4 bands are read, the last of them how opaque a pixel is by the config's LoadImageFromFile"),
+        ("I;16", "8 of its 16 bits are read by the config's LoadImageFromFile, as in training"),
+        ("RGB", ""),
+        ("P", ""),
+    ],
+)
+def test_what_is_not_read_is_told_once(tool, model, tmp_path, capsys, mode, told):
+    for name in ("a", "b"):
+        image = Image.open(write_image(tmp_path / "in" / f"{name}.png"))
+        if mode == "I;16":
+            image = Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
+        else:
+            image = image.convert(mode)
+        image.save(tmp_path / "in" / f"{name}.png")
+    run(tool, model, tmp_path / "in", "--out", tmp_path / "out")
+    err = capsys.readouterr().err
+    assert err.count(" of its ") == bool(told) and told in err
+
+
+def own_loader(folder, pipeline, **dataset):
+    """Another pipeline for the model of ``write_model``."""
+    write_config(folder)
+    return write_model(folder, pipeline=pipeline, test_dataloader=dict(dataset=dict(pipeline=pipeline, **dataset)))
+
+
+def test_an_image_of_other_bands_is_passed_over(tool, tmp_path, capsys):
+    model = own_loader(tmp_path, [dict(STEPS[0], color_type="unchanged"), *STEPS[1:]])
+    write_image(tmp_path / "in" / "good.png")
+    Image.fromarray(np.full((40, 50, 4), 90, np.uint8)).save(tmp_path / "in" / "four.png")
+    run(tool, model, tmp_path / "in", "--out", tmp_path / "out", code=1)
+    assert "four.png: it is read with 4 bands, but the model takes 3; skipped" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good_overlay.png"]
+
+
+def test_a_loader_that_fails_in_its_own_way_is_reported(tool, tmp_path, capsys):
+    @TRANSFORMS.register_module(force=True)
+    class Breaks(BaseTransform):
+        def transform(self, results):
+            raise ZeroDivisionError
+
+    model = own_loader(tmp_path, [dict(type="Breaks"), *STEPS[1:]])
+    run(tool, model, write_image(tmp_path / "a.png"), "--out", tmp_path / "out", code=2)
+    assert "a.png: ZeroDivisionError; skipped" in capsys.readouterr().err
+
+
+def test_folders_hold_what_the_data_set_reads(tool, tmp_path):
+    model = own_loader(tmp_path, [dict(type="LoadImageFromNpyFile"), *STEPS[1:]], img_suffix=".npy")
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8))
+    run(tool, model, tmp_path, "--labels", "--out", tmp_path)
+    assert read_back(tmp_path / "a_labels.png").shape == (40, 60)
+
+
+def test_a_loader_that_is_not_registered(tool, tmp_path, capsys):
+    write_config(tmp_path)
+    model = write_model(tmp_path, pipeline=[dict(type="RenderedElsewhere"), dict(type="PackSegInputs")])
+    told = fails(tool, *model, write_image(tmp_path / "a.png"), capsys=capsys)
+    assert "transform 'RenderedElsewhere' of the pipeline is not registered" in told

@@ -70,8 +70,10 @@ class RenderScene(BaseTransform):
 
     Takes ``seed`` and ``size``; adds ``img`` uint8 (H, W, 3), ``gt_seg_map`` uint8 (H, W), ``img_shape`` and
     ``ori_shape`` (H, W). As everywhere in mmsegmentation's pipelines, ``img`` is in BGR: the data preprocessor turns it
-    to RGB with ``bgr_to_rgb=True``.
+    to RGB with ``bgr_to_rgb=True``. A model of scenes reads image files by ``from_file``.
     """
+
+    from_file = dict(type="LoadImageFromFile")
 
     def transform(self, results: dict) -> dict:
         image, labels = render(results["seed"], results["size"])

@@ -355,7 +355,7 @@ def test_an_image_that_only_pillow_can_read(folder, monkeypatch):
     monkeypatch.setattr(dataset_check.mmcv, "imfrombytes", lambda content, **kwargs: (
         None if kwargs.get("backend") == "cv2" else labels(0)))  # fmt: skip
     assert {found[2] for found in problems(of(folder))} == {
-        "Pillow can read it, but OpenCV, with which training reads, cannot"
+        "Pillow can read it, but LoadImageFromFile, with which training reads, cannot"
     }
 
 
