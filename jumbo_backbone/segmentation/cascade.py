@@ -2,8 +2,8 @@
 
 import copy
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from ..budget import ComputeBudget
 from ..calibration import Calibration
 from ..committee import Cascade
 from .backbone import require_dial
+from .changed import changed
 from .loading import load_strictly
 from .segmentors import JumboSegmentor
 
@@ -173,17 +174,6 @@ class Trained(nn.Module):
             if budget is not None:
                 stack.enter_context(changed(self.segmentor.backbone, "default_budget", budget))
             return ask(x, metas)
-
-
-@contextmanager
-def changed(owner: object, name: str, value: object) -> Iterator[None]:
-    """An attribute has another value for a while."""
-    before = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, before)
 
 
 def require_alike(one: Trained, other: Trained) -> None:
