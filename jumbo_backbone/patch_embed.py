@@ -89,7 +89,10 @@ class PatchEmbed(TimmPatchEmbed):
             raise TypeError(
                 f"images must be floating point, got {x.dtype}: convert with images.float() / 255, then normalise"
             )
-        if self.strict_img_size and _whole_patches(x.shape[-2:], self.patch_size, self.dynamic_img_pad) != self.img_size:
+        if (
+            self.strict_img_size
+            and _whole_patches(x.shape[-2:], self.patch_size, self.dynamic_img_pad) != self.img_size
+        ):
             (H, W), (h, w) = x.shape[-2:], self.img_size
             raise ValueError(
                 f"image size {H}x{W} is not the model's {h}x{w}: resize the image, call set_input_size(({H}, {W})), or "

@@ -2,12 +2,14 @@
 
 import copy
 import os
+from logging import WARNING
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.logging import print_log
 from mmseg.models import BaseSegmentor, EncoderDecoder
 from mmseg.registry import MODELS
 from torch import nn
@@ -17,6 +19,7 @@ from ..calibration import Calibration
 from ..committee import Cascade
 from .backbone import require_dial
 from .changed import changed
+from .contents import of_values, of_weights
 from .loading import load_strictly
 from .segmentors import JumboSegmentor
 
@@ -103,10 +106,21 @@ class CascadeSegmentor(JumboSegmentor):
             The last member's ``meta``.
 
         Raises:
-            FileNotFoundError, ValueError: If there is no such file, or it does not fit the members.
+            FileNotFoundError, ValueError: If there is no such file, or it was not made with these very members.
         """
-        Calibration.load(path).apply(self.cascade)
+        calibration = Calibration.load(path)
+        if not calibration.members:
+            print_log(f"{path} is of an earlier version and tells its members by name alone", "current", WARNING)
+        calibration.apply(self.cascade, self.contents())
         return self.meta
+
+    def contents(self) -> list[str]:
+        """What each member is: its weights, config, budget and windows, and whether it decides about images."""
+        weights = {id(model.segmentor): of_weights(model.segmentor) for model, _ in self.cascade.members}
+        return [
+            of_values(weights[id(model.segmentor)], model.structure, str(model.test_cfg), repr(budget), self.decide)
+            for model, budget in self.cascade.members
+        ]
 
     def init_weights(self) -> None:
         """Nothing: the members come trained."""
@@ -153,6 +167,8 @@ class Trained(nn.Module):
             raise FileNotFoundError(f"no config at {os.path.abspath(config)}: paths of members start where you are")
         self.config, self.whole = config, whole
         self.preprocessor = Config.fromfile(config).model.data_preprocessor
+        self.structure = Config.fromfile(config).model.to_dict()  # with what its base configs say
+        self.structure["backbone"].pop("init_cfg", None)  # what it began with
         self.segmentor: EncoderDecoder = MODELS.build(Config.fromfile(config).model).eval()
         self.test_cfg = self.segmentor.test_cfg
         self.meta = load_strictly(self.segmentor, checkpoint)
