@@ -119,13 +119,14 @@ class ElasticBudgets:
         size = self.resolutions[chance.integers(len(self.resolutions))]
         other = self.keep_rates[chance.integers(len(self.keep_rates))] if self.independent_rates else rate
         pairs = []
-        for size, rate in ((None, rate),) if size is None else ((None, rate), (size, other)):
-            reduced = self.budget(rate, size)
+        drawn = [(None, rate)] if size is None else [(None, rate), (size, other)]
+        for resolution, keep_rate in drawn:
+            reduced = self.budget(keep_rate, resolution)
             if self.warmup is not None:
                 reduced = KeepRateWarmup(*self.warmup).at(progress, reduced)
-            weight = 1.0 if size is None else self.small_weight
+            weight = 1.0 if resolution is None else self.small_weight
             reduced = reduced if reduced.keep_rate < 1 else None
-            pairs.append(BudgetPair(self.budget(1.0, size), reduced, weight, self.distill_share))
+            pairs.append(BudgetPair(self.budget(1.0, resolution), reduced, weight, self.distill_share))
         if self.sum_losses:
             return pairs
         total = sum(pair.weight * (1 + (pair.reduced is not None)) for pair in pairs)

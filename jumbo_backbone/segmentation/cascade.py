@@ -2,9 +2,9 @@
 
 import copy
 import os
-from logging import WARNING
 from collections.abc import Sequence
 from contextlib import ExitStack
+from logging import WARNING
 from typing import Any
 
 import torch
