@@ -54,7 +54,7 @@ def _check_keywords(name: str, kwargs: dict[str, Any]) -> None:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f", did you mean {near[0]!r}?" if near else ""
             raise TypeError(
-                f"{name} takes no {key!r}{hint or '.'} It is no ViT of many kinds, as timm's own, but Jumbo's: it takes "
+                f"{name} takes no {key!r}{hint or '.'} Of what timm's own ViT can be told, a Jumbo ViT takes "
                 f"{', '.join(known)}"
             )
 

@@ -28,7 +28,7 @@ def test_a_step_takes_four_budgets_in_two_pairs():
 
 
 def test_supervit_draws_what_the_paper_draws():
-    """Of 224 pixels 128, 160 or 192 beside the full size, and for both a rate of their own; nothing fused or warmed up."""
+    """128, 160 or 192 beside 224 pixels, and for both a rate of their own; nothing is fused or warmed up."""
     plan, seen = ElasticBudgets.supervit(), Counter()
     for step in range(1200):
         (full, reduced, *of_full), (small, small_reduced, *of_small) = plan.draw(step, progress=0.0)
