@@ -10,12 +10,14 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
+from jumbo_backbone.files import make_room
 from jumbo_backbone.segmentation import ExportedSegmentor
 from jumbo_backbone.segmentation.cli import (
     add_budget_arguments,
     add_config_arguments,
     in_users_terms,
     read_config,
+    require_one_model,
     use_budget,
 )
 from jumbo_backbone.segmentation.loading import load_strictly
@@ -42,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> Path:
     args = parser.parse_args(argv)
     with in_users_terms("export.py"):
         cfg = read_config(args)
+        require_one_model(cfg, "exported")
+        make_room(args.out)
         use_budget(cfg, args.keep_rate, args.resolution)
         init_default_scope("mmseg")
         cfg.model.backbone.pop("init_cfg", None)

@@ -20,8 +20,10 @@ from jumbo_backbone.segmentation.cli import (
     use_budget,
     use_windows,
 )
-from jumbo_backbone.segmentation.dataset_check import require_datasets
+from jumbo_backbone.segmentation.dataset_check import datasets_by_split, require_datasets
+from jumbo_backbone.segmentation.evaluators import keep_predictions
 from jumbo_backbone.segmentation.loading import load_strictly
+from jumbo_backbone.segmentation.tta import use_tta
 
 EPILOG = """examples:
   test.py seg_configs/jumbo_upernet_ade20k.py work_dirs/jumbo_upernet_ade20k/best_mIoU_iter_160000.pth
@@ -56,12 +58,9 @@ def prepare(args: argparse.Namespace) -> Config:
         use_windows(cfg, args.max_batch)
     use_budget(cfg, args.keep_rate, args.resolution)
     if args.tta:
-        if "tta_pipeline" not in cfg:
-            raise ValueError(f"{args.config} has no tta_pipeline, which --tta needs: see seg_configs/_base_/ade20k.py")
-        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
-        cfg.model = dict(cfg.tta_model, module=cfg.model)
+        use_tta(cfg, [dataset for _, dataset in datasets_by_split(cfg, splits=("test",))])
     if args.out is not None:
-        cfg.test_evaluator.update(output_dir=str(args.out / "labels"), keep_results=True)
+        keep_predictions(cfg, args.out / "labels")
     if args.show_dir is not None:
         cfg.setdefault("custom_hooks", []).append(dict(type="PictureHook", out_dir=str(args.show_dir)))
     return cfg

@@ -113,6 +113,13 @@ def use_windows(cfg: Config, max_batch: int | None) -> None:
     cfg.model.test_cfg = own if max_batch is None else {**own, "max_batch": max_batch}
 
 
+def require_one_model(cfg: Config, what: str) -> None:
+    """Raise a ValueError for a cascade, of which ``what`` cannot be had."""
+    if cfg.model.type == CASCADE:
+        members = ", ".join(dict.fromkeys(str(member["config"]) for member in cfg.model.members))
+        raise ValueError(f"a cascade cannot be {what}: give the config of a member ({members})")
+
+
 def add_budget_arguments(parser: argparse.ArgumentParser) -> None:
     """How much the backbone computes."""
     parser.add_argument("--keep-rate", type=float, help="share of the patches each reducing block keeps, up to 1")
