@@ -13,7 +13,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-_CLOSE = 0.75  # how alike two names are of which one is a slip of the other
+_CLOSE = 0.9  # how alike two names are of which one is a slip of the other: val_evaluater, but not test_pipeline
 
 
 class ConfigFile:
@@ -90,7 +90,7 @@ def _in_vain(name: str, before: list[Config], known: Iterable[str]) -> str:
     places = list(dict.fromkeys(place for cfg in before for place in places_of(name, cfg, known)))
     if places and any(name in cfg for cfg in before):
         return f"{told} after the config that used it. Set {' and '.join(places)}"
-    if near := difflib.get_close_matches(name, known, 1, _CLOSE) or places[:1]:
+    if near := difflib.get_close_matches(name, known, 1, 0.75) or places[:1]:
         return f"{told}. Did you mean {near[0]}?"
     return f"{told}. Delete it, or begin its name with an underscore if it is a note of yours"
 
@@ -98,16 +98,16 @@ def _in_vain(name: str, before: list[Config], known: Iterable[str]) -> str:
 def places_of(name: str, cfg: Config, known: Iterable[str], most: int = 4) -> list[str]:
     """The keys of a config that hold what a variable of it holds, and those of its name."""
     tree, keys = cfg.to_dict(), set(known)
-    nothing = object()
-    value = tree.get(name, nothing)
+    value = tree.get(name)
     telling = isinstance(value, (list, tuple, dict, str)) or (isinstance(value, (int, float)) and abs(value) > 1)
-    found, same_name = [], []
+    both, equal, alike = [], [], []
     for place, other in _walk({key: child for key, child in tree.items() if key in keys}):
-        if place.rpartition(".")[2] == name:
-            same_name.append(place)
-        elif value is not nothing and telling and type(other) is type(value) and other == value:
-            found.append(place)
-    return (same_name + found)[:most]
+        named = place.rpartition(".")[2] == name
+        if telling and type(other) is type(value) and other == value:
+            (both if named else equal).append(place)
+        elif named:
+            alike.append(place)
+    return ([*both, *equal] or alike)[:most]
 
 
 def _walk(node: Any, place: str = "") -> Iterator[tuple[str, Any]]:
