@@ -101,7 +101,8 @@ class Block(nn.Module):
                 )
             z = (wide + self.drop_path(ffn(self.norm3(wide), self.jumbo_lora))).view_as(z)
 
-        if _recording():
+        norms = (self.norm2, getattr(self, "norm3", self.norm2))  # what they read may not be written over if watched
+        if _recording() or any(map(watched, norms)):
             return torch.cat([z, x + self.drop_path(self.mlp(self.norm2(x)))], dim=1)
         s[:, :first_patch] = z  # s is a fresh tensor that nobody else holds
         for part in self._pieces(x):

@@ -128,5 +128,7 @@ def test_tta_at_another_scale_is_refused(folder, read):
     text = (folder / "my_small_config.py").read_text()
     (folder / "no_tta.py").write_text(text[: text.index("# for test.py --tta")])
     cfg = read("no_tta.py")
-    with pytest.raises(ValueError, match="tta_pipeline has the sizes 1024x256, .*, the test 320x256.*docs/your_own_masks"):
+    with pytest.raises(
+        ValueError, match="tta_pipeline has the sizes 1024x256, .*, the test 320x256.*docs/your_own_masks"
+    ):
         use_tta(cfg, [dataset for _, dataset in datasets_by_split(cfg, ("test",))])

@@ -134,7 +134,7 @@ def _arguments_of_type(kind: Any) -> tuple[set[str], bool]:
 
 
 def _what_becomes_of(rest: str, cls: type) -> str:
-    """Whether a constructor has its other keywords "passed on" to its bases, makes "something" of them, or "nothing"."""
+    """What a constructor does with its other keywords: "passed on" to its bases, "something" else, or "nothing"."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(cls.__init__)))
     except (OSError, TypeError, SyntaxError):  # no source to read

@@ -31,7 +31,9 @@ def _require_whole_patches(model: dict[str, Any], patch: tuple[int, int]) -> Non
         sides = to_2tuple(size)
         if any(side % p for side, p in zip(sides, patch, strict=True)):
             several = [math.lcm(side, p) for side, p in zip(sides, patch, strict=True)]
-            near = several if "divisor" in key else [max(1, round(s / p)) * p for s, p in zip(sides, patch, strict=True)]
+            near = (
+                several if "divisor" in key else [max(1, round(s / p)) * p for s, p in zip(sides, patch, strict=True)]
+            )
             raise ValueError(
                 f"{key}={_told(sides)}: patches of {_told(patch)} (model.backbone.patch_size) do not divide it; give "
                 f"{_told(near)}, or another patch_size"

@@ -1,7 +1,7 @@
-"""Variables of config files that nothing reads: a config that assigns one is refused, with the keys that it should set.
+"""Variables of config files that nothing reads: a config that assigns one is refused, with the keys to set instead.
 
-A base config that says ``train_cfg = dict(max_iters=max_iters)`` has used its own ``max_iters`` when another file builds
-on it: an assignment to ``max_iters`` there changes nothing, and neither does an option ``max_iters=100``.
+A base config that says ``train_cfg = dict(max_iters=max_iters)`` has used its own ``max_iters`` when another file
+builds on it: an assignment to ``max_iters`` there changes nothing, and neither does an option ``max_iters=100``.
 """
 
 import ast

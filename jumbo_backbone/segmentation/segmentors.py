@@ -41,10 +41,10 @@ class ElasticSegmentor(JumboSegmentor):
 
     At keep rate 1 the heads learn from the labels, as in ``EncoderDecoder``; at a lower one the decode head's logits
     learn from those of the same resolution at keep rate 1, by their divergence at each pixel of the head's map, or, as
-    ``distill_share`` says, from the labels too. The losses add up to their mean over the budgets, or to their
-    sum, by their weights. All graphs of a step live until its one backward pass, which takes up to three times the memory of plain training
-    (``with_cp`` of the backbone brings it down). Batch norms have statistics of their own for each budget (see
-    ``BudgetNorms``).
+    ``distill_share`` says, from the labels too. The losses add up to their mean over the budgets, or to their sum, by
+    their weights. All graphs of a step live until its one backward pass, which takes up to three times the memory of
+    plain training (``with_cp`` of the backbone brings it down). Batch norms have statistics of their own for each
+    budget (see ``BudgetNorms``).
 
     Args:
         elastic: Arguments of ``ElasticBudgets``; with ``preset="supervit"`` those of ``ElasticBudgets.supervit()``, of

@@ -31,8 +31,8 @@ def _require_image_of_test(test: Sequence[dict], tta: Sequence[dict]) -> None:
     """Raise a ValueError unless one of the augmented images is read and resized as the plain test's."""
     if test[0] != tta[0]:
         raise ValueError(
-            f"tta_pipeline reads images by {dict(tta[0])}, the test by {dict(test[0])}, so --tta would see other images: "
-            f"{_WAY_OUT}"
+            f"tta_pipeline reads images by {dict(tta[0])}, the test by {dict(test[0])}, so --tta would see other "
+            f"images: {_WAY_OUT}"
         )
     plain, before, among = _sizes(test), _sizes(tta), []
     for step in tta:

@@ -1,4 +1,4 @@
-"""What of a config has no effect is refused, with the nearest that has one; what cannot be, before anything is built."""
+"""What of a config has no effect is refused, with the nearest that has one, and so is what cannot be."""
 
 import argparse
 from pathlib import Path
