@@ -11,13 +11,18 @@ from torch.nn.modules import module as _torch_module
 
 from .linear import Linear
 
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_on_all = (_torch_module._global_forward_hooks, _torch_module._global_forward_pre_hooks)
 
 
 def watched(module: nn.Module) -> bool:
     """Whether there is a hook on a module itself, or on all modules."""
-    return any(getattr(module, name) for name in _HOOKS) or any(
-        (_torch_module._global_forward_hooks, _torch_module._global_forward_pre_hooks)
+    return bool(  # one expression: it is asked for several times in every block
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or _on_all[0]
+        or _on_all[1]
     )
 
 
