@@ -28,9 +28,11 @@ class KeysAndValues(DictAction):
 
     def __call__(self, parser, namespace, values, option_string=None) -> None:
         for text in values or ():
-            key, equals, _ = text.partition("=")
+            key, equals, value = text.partition("=")
             if not equals or not all(key.split(".")):
                 parser.error(f"{option_string}: {text!r} is no KEY=VALUE, such as train_cfg.max_iters=100")
+            if "dict(" in value or "{" in value:  # mmengine would take it for a word
+                parser.error(f"{option_string}: {text!r}: a dict is set key by key, as {key}.type=…, or in the config")
         try:
             super().__call__(parser, namespace, values, option_string)
         except (AssertionError, ValueError, RecursionError) as error:

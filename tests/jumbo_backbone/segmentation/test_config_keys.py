@@ -99,7 +99,9 @@ def test_keys_that_the_config_does_not_have_yet(option, holds):
     assert holds(read(CONFIGS[0].parent / ADE, option))
 
 
-@pytest.mark.parametrize("text", ["foo", "=3", "a..b=3", "a=[1,2", "a=(1,2]]"])
+@pytest.mark.parametrize(
+    "text", ["foo", "=3", "a..b=3", "a=[1,2", "a=(1,2]]", "custom_hooks=[dict(type=A)]", "a={1:2}"]
+)
 def test_options_that_cannot_be_read(text, capsys):
     parser = argparse.ArgumentParser()
     parser.add_argument("--cfg-options", nargs="+", action=KeysAndValues, default={})
