@@ -27,8 +27,8 @@ def watched(module: nn.Module) -> bool:
 
 
 def untouched(linear: nn.Module) -> bool:
-    """Whether a linear map is a plain one, so that its weights say all about it."""
-    return type(linear) in (Linear, nn.Linear) and not watched(linear)
+    """Whether a linear map is a plain one, so that its weights (not quantised, distributed, …) say all about it."""
+    return type(linear) in (Linear, nn.Linear) and type(linear.weight) is nn.Parameter and not watched(linear)
 
 
 def fresh(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
