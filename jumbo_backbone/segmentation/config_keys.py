@@ -6,6 +6,7 @@ import inspect
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
 from mmengine import registry as engine
@@ -73,6 +74,9 @@ _REGISTRIES = [
 ] + [engine.PARAM_SCHEDULERS, engine.DATA_SAMPLERS, engine.VISUALIZERS, engine.VISBACKENDS, engine.LOG_PROCESSORS]
 
 
+_classes: dict[str, type] = {}  # by name; to look one up in all registries takes milliseconds
+
+
 def require_known(cfg: Config) -> None:
     """Check that every key of a config has an effect, as far as that can be told before anything is built.
 
@@ -115,9 +119,16 @@ def _allowed(node: Mapping, place: str) -> tuple[set[str], bool]:
 
 def _arguments_of_type(kind: Any) -> tuple[set[str], bool]:
     """What a registered type takes, and whether it may take more."""
-    found = {kind} if isinstance(kind, type) else set(_registered(kind)) if isinstance(kind, str) else set()
-    if len(found) != 1 or not isinstance(cls := found.pop(), type):
-        return set(), True
+    cls = kind if isinstance(kind, type) else _classes.get(kind) if isinstance(kind, str) else None
+    if cls is None and isinstance(kind, str):
+        found = set(_registered(kind))
+        if len(found) == 1 and isinstance(found := found.pop(), type):
+            cls = _classes[kind] = found
+    return (set(), True) if cls is None else _arguments_of_class(cls)
+
+
+@cache
+def _arguments_of_class(cls: type) -> tuple[set[str], bool]:
     arguments: set[str] = set()
     for base in cls.__mro__:
         if "__init__" not in vars(base):

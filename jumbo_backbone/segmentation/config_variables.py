@@ -7,6 +7,7 @@ builds on it: an assignment to ``max_iters`` there changes nothing, and neither 
 import ast
 import difflib
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,10 @@ class ConfigFile:
         for statement in tree.body:
             targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
             names = {node.id for target in targets if target for node in ast.walk(target) if isinstance(node, ast.Name)}
-            if "_base_" in names:
+            if any(isinstance(target, ast.Name) and target.id == "_base_" for target in targets):
                 bases = ast.literal_eval(statement.value)
-                bases = [bases] if isinstance(bases, str) else bases
-                self.bases = [path.parent / base for base in bases if "::" not in base]
+                bases = [path.parent / base for base in ([bases] if isinstance(bases, str) else bases)]
+                self.bases = [base for base in bases if base.suffix == ".py" and base.is_file()]
             elif not isinstance(statement, (ast.For, ast.With)):
                 self.assigned |= {name for name in names if not name.startswith("_")}
         nodes = list(ast.walk(tree))
@@ -40,7 +41,7 @@ class ConfigFile:
             n.attr for n in nodes if isinstance(n, ast.Attribute) and getattr(n.value, "id", "") == "_base_"
         }
         texts = [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
-        self.read_of_bases |= {part.split(".")[1] for text in texts for part in text.split("{{") if "_base_." in part}
+        self.read_of_bases |= {name for text in texts for name in re.findall(r"_base_\.(\w+)", text)}
 
     def chain(self) -> Iterator["ConfigFile"]:
         """This file, and all that it builds on."""
@@ -61,7 +62,10 @@ def require_read(path: Path, known: Iterable[str]) -> None:
     """
     if path.suffix != ".py" or "read_base" in path.read_text():  # mmengine's other style imports what it reads
         return
-    known, chain = set(known), list(ConfigFile(path).chain())
+    try:
+        known, chain = set(known), list(ConfigFile(path).chain())
+    except ValueError:  # a _base_ that is computed: mmengine finds it, we cannot
+        return
     of_bases = set().union(*(file.read_of_bases for file in chain))
     for file in chain:
         vain = sorted(file.assigned - known - file.read - of_bases)

@@ -121,6 +121,8 @@ READ = {
     "used by a loop": "sizes = [1, 2]\n_all = [s for s in sizes]",
     "of the base": "train_cfg = dict(max_iters=_base_.max_iters)",
     "of the base, in mmengine's way": "train_cfg = dict(max_iters={{_base_.max_iters}})",
+    "of the base, within a text": "work_dir = 'runs/{{_base_.max_iters}}'",
+    "a base that is computed": "_base_ = ['tiny' + '.py']\nhelper = 3",
     "a note": "_note = 3",
     "a key that mmengine reads": "find_unused_parameters = True",
 }
