@@ -1,5 +1,6 @@
 """Jumbo: plain vision transformers with one wide global token. Importing this registers the presets with timm."""
 
+from . import budget_export  # noqa: F401 registers budgets with torch.export
 from .budget import ComputeBudget
 from .budget_schedule import KeepRateWarmup, TokenDropping
 from .calibration import Calibration, calibrate, fit_temperatures, member_costs

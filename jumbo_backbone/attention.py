@@ -7,10 +7,14 @@ from torch import nn
 from .dropout import Dropout
 from .linear import Linear
 from .narrow_attention import NARROW, SHORT, narrow_attention
+from .shortcuts import fresh, recording_graph, untouched, watched
 
 
 class Attention(nn.Module):
     """Multi-head self-attention over (B, L, D), on torch's fused kernel.
+
+    Its probabilities (B, heads, L, L) pass through ``attn_drop`` while there is a hook on that module, as in timm's
+    ``AttentionExtract(model, method="hook")``; otherwise they are never stored.
 
     Args:
         dim: Token width D.
@@ -55,22 +59,31 @@ class Attention(nn.Module):
         B, L, D = x.shape
         dropout_p = self.attn_drop.p if self.training else 0.0
         # a compiler must not be tied to a number of tokens: it is asked for first
-        plain = not torch.compiler.is_compiling() and x.is_cpu and not dropout_p
-        if plain and L <= SHORT and D // self.num_heads <= NARROW:
+        recording = recording_graph()
+        asked = not recording and watched(self.attn_drop)
+        narrow = not recording and not asked and x.is_cpu and not dropout_p and L <= SHORT
+        if narrow and D // self.num_heads <= NARROW and untouched(self.qkv):
             out, scores = narrow_attention(x, self.qkv, self.num_heads, key_mask, score_rows)
         else:
             q, k, v = self.qkv(x).view(B, L, 3, self.num_heads, D // self.num_heads).permute(2, 0, 3, 1, 4).unbind(0)
             mask = None if key_mask is None else key_mask[:, None, None, :]  # (B, 1, 1, L)
-            out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout_p)  # (B, heads, L, D/heads)
-            out, scores = out.transpose(1, 2).reshape(B, L, D), _leading_scores(q, k, mask, score_rows)
-        return self.proj_drop(self.proj(out)), scores if score_rows else None
+            if asked:
+                out = self.attn_drop(_scores(q, k, mask).softmax(dim=-1)) @ v
+            else:
+                out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout_p)
+            out = out.transpose(1, 2).reshape(B, L, D)  # from (B, heads, L, D/heads)
+            scores = _leading_scores(q, k, mask, score_rows)
+        return self.proj_drop(fresh(self.proj, out)), scores if score_rows else None
 
 
 def _leading_scores(q: torch.Tensor, k: torch.Tensor, mask: torch.Tensor | None, rows: int) -> torch.Tensor | None:
     """What the leading queries pay each token (B, rows, L), the fused kernel having kept nothing of it."""
     if not rows:
         return None
-    scores = q[:, :, :rows] * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)  # (B, heads, rows, L)
-    if mask is not None:
-        scores = scores.masked_fill(~mask, float("-inf"))
-    return scores.softmax(dim=-1, dtype=torch.float32).mean(dim=1)
+    return _scores(q[:, :, :rows], k, mask).softmax(dim=-1, dtype=torch.float32).mean(dim=1)
+
+
+def _scores(q: torch.Tensor, k: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Scaled products of queries (B, heads, rows, d) and keys (B, heads, L, d): (B, heads, rows, L)."""
+    scores = q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)
+    return scores if mask is None else scores.masked_fill(~mask, float("-inf"))

@@ -9,6 +9,7 @@ from torch import nn
 from .attention import Attention
 from .jumbo import JumboLoRA, JumboMlp
 from .mlp import Mlp
+from .shortcuts import recording_graph, watched
 
 # Inference on CPU works on a few samples at a time: their largest activation has about this many numbers (20 MiB in
 # float32). The allocator then reuses its pages; those of a larger tensor go back to the system after every use, and to
@@ -54,7 +55,8 @@ class Block(nn.Module):
         self.norm1 = nn.LayerNorm(dim)
         self.attn = Attention(dim, num_heads, qkv_bias=qkv_bias, attn_drop=attn_drop, proj_drop=proj_drop)
         self.norm2 = nn.LayerNorm(dim)
-        self.mlp = Mlp(dim, int(dim * mlp_ratio), drop=proj_drop)
+        self.hidden_dim = int(dim * mlp_ratio)
+        self.mlp = Mlp(dim, self.hidden_dim, drop=proj_drop)
         self.drop_path = DropPath(drop_path)
 
         wide = jumbo_multiplier * dim
@@ -92,9 +94,15 @@ class Block(nn.Module):
         if self.jumbo_ffn in ("shared", "per_layer"):
             wide = z.flatten(1)  # (B, J*D)
             ffn = self.jumbo_mlp if self.jumbo_ffn == "per_layer" else jumbo_mlp
+            if ffn is None:
+                raise TypeError(
+                    "a block does not hold the FFN that all blocks share: call block(tokens, model.jumbo_mlp), or let "
+                    "model.forward_intermediates run the blocks"
+                )
             z = (wide + self.drop_path(ffn(self.norm3(wide), self.jumbo_lora))).view_as(z)
 
-        if _recording():
+        norms = (self.norm2, getattr(self, "norm3", self.norm2))  # what they read may not be written over if watched
+        if _recording() or any(map(watched, norms)):
             return torch.cat([z, x + self.drop_path(self.mlp(self.norm2(x)))], dim=1)
         s[:, :first_patch] = z  # s is a fresh tensor that nobody else holds
         for part in self._pieces(x):
@@ -117,12 +125,15 @@ class Block(nn.Module):
         return out, torch.cat(scores) if score_rows else None
 
     def _pieces(self, x: torch.Tensor) -> list[slice]:
-        """Runs of samples whose largest activation, the hidden layer of the FFN, has about ``_PIECE`` numbers."""
+        """Runs of samples whose largest activation, the hidden layer of the FFN, has about ``_PIECE`` numbers; all at
+        once where somebody watches a part of this block."""
         B, N = x.shape[:2]
-        samples = max(1, _PIECE // max(1, N * self.mlp.fc1.out_features)) if x.is_cpu else B
+        samples = max(1, _PIECE // max(1, N * self.hidden_dim)) if x.is_cpu else B
+        if samples < B and any(map(watched, self.modules())):
+            samples = B
         return [slice(i, i + samples) for i in range(0, B, samples)]
 
 
 def _recording() -> bool:
     """Whether operations are being recorded, for a gradient or a graph: then nothing may be written in place."""
-    return torch.is_grad_enabled() or torch.compiler.is_compiling()
+    return torch.is_grad_enabled() or recording_graph()

@@ -14,7 +14,7 @@ class ComputeBudget:
             most (EViT, ICLR 2022, section 3.2).
         reduce_at: Blocks that reduce, from 0; None for those after a quarter, a half and three quarters of the depth.
         fuse: Whether patches that are not kept go on as one token, their mean weighted by the attention.
-        resolution: Of the input (SuperViT, TPAMI 2023): a float scales its sides, an int or (H, W) are pixels (steps of
+        resolution: Of the input (SuperViT, IJCV 2023): a float scales its sides, an int or (H, W) are pixels (steps of
             a series); rounded to a multiple of the patch. None leaves it as it is, and so does 1.0.
         ranking: What decides which patches are kept: "attention", or "random" (token dropping, for training).
 

@@ -84,6 +84,7 @@ class Calibration:
         expected_cost: Mean over the samples.
         worst_cost: Of a sample that asks all members.
         samples: How many there were.
+        members: What each member is by its content, where that is known; compared instead of the names.
     """
 
     names: list[str]
@@ -101,14 +102,21 @@ class Calibration:
     expected_cost: float
     worst_cost: float
     samples: int = field(default=0)
+    members: list[str] = field(default_factory=list)
 
-    def apply(self, cascade: Cascade) -> Cascade:
+    def apply(self, cascade: Cascade, members: Sequence[str] = ()) -> Cascade:
         """Give a cascade these thresholds, temperatures, confidence and way to answer.
+
+        Args:
+            cascade: What to change.
+            members: What each of its members is by its content, if that is known.
 
         Raises:
             ValueError: If its members are not those that were calibrated.
         """
-        if cascade.names != self.names:
+        if members and self.members:
+            self._require_members(cascade.names, list(members))
+        elif cascade.names != self.names:
             raise ValueError(
                 f"calibrated for the members {self.names}, the cascade has {cascade.names}: calibrate it anew, or "
                 "build it from the same ones in the same order"
@@ -116,6 +124,20 @@ class Calibration:
         cascade.thresholds, cascade.temperatures = self.thresholds, self.temperatures
         cascade.confidence, cascade.ensemble = self.confidence, self.ensemble
         return cascade
+
+    def _require_members(self, names: Sequence[str], members: list[str]) -> None:
+        if len(members) != len(self.members):
+            raise ValueError(
+                f"calibrated for {len(self.members)} members, {self.names}, the cascade has {len(members)}: calibrate "
+                "it anew, or build it from the same ones"
+            )
+        other = [name for name, now, then in zip(names, members, self.members, strict=True) if now != then]
+        if other:
+            swapped = ", which has the same ones in another order" * (sorted(members) == sorted(self.members))
+            raise ValueError(
+                f"calibrated for other members{swapped}: {other} differ from {self.names} in weights, config, budget "
+                "or windows, whatever their names; calibrate the cascade anew"
+            )
 
     def save(self, path: str | Path) -> None:
         """Write JSON; a threshold that sends all on is null.

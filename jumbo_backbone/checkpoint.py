@@ -21,6 +21,7 @@ from torch import nn
 
 from .files import replacing
 from .pos_embed import Grid, resample_pos_embed
+from .preset_sizes import preset_of
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +86,8 @@ def load_checkpoint(model: nn.Module, path: str | os.PathLike) -> LoadReport:
     if any(problems.values()):
         told = "; ".join(f"{len(names)} {what}: {_some(names)}" for what, names in problems.items() if names)
         way_out = "Build the model with the file's own sizes."
+        if looks := other_sizes(model, state_dict):
+            way_out = f"{looks} {way_out}"
         if "jumbo_token" in missing:
             way_out = "It has no jumbo_token, so it is of another architecture."
         raise ValueError(f"{path} does not fit this model: {told}. {way_out}")
@@ -130,9 +133,29 @@ def adapt_state_dict(model: nn.Module, state_dict: dict[str, torch.Tensor], pref
 def adapt_on_load(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs):
     """Load-state-dict pre-hook of ``JumboViT``: ``adapt_state_dict``, told to the log."""
     report = adapt_state_dict(module, state_dict, prefix)
+    own, token = module.jumbo_token, state_dict.get(prefix + "jumbo_token")
+    if token is not None and token.shape != own.shape:  # torch lists every tensor of another shape; this says why
+        error_msgs.append(other_sizes(module, state_dict, prefix))
     changes = report.resampled + report.adapted + report.fresh
     if changes:
         logger.warning("; ".join(changes))
+
+
+def other_sizes(model: nn.Module, state_dict: Mapping[str, torch.Tensor], prefix: str = "") -> str:
+    """What sizes a file's tensors have, where a ``JumboViT`` has others, in words; nothing where they are alike."""
+    token, blocks = state_dict.get(prefix + "jumbo_token"), prefix + "blocks."
+    if token is None or token.ndim != 3:
+        return ""
+    depth = len({name.removeprefix(blocks).split(".")[0] for name in state_dict if name.startswith(blocks)})
+    file = (token.shape[2], token.shape[1], depth)
+    own = (model.embed_dim, model.jumbo_multiplier, len(model.blocks))
+    if file == own:
+        return ""
+    told = [
+        f"{preset_of(*sizes) or 'no preset'} (width {sizes[0]}, {sizes[1]} slices, {sizes[2]} blocks)"
+        for sizes in (file, own)
+    ]
+    return f"This looks like {told[0]}, and the model is {told[1]}."
 
 
 def _fetch(path: str | os.PathLike) -> Path:

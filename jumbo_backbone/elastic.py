@@ -1,4 +1,4 @@
-"""One model for many compute budgets: training at four of them in each step (SuperViT, TPAMI 2023, section 3)."""
+"""One model for many compute budgets: training at four of them in each step (after SuperViT, IJCV 2023)."""
 
 import math
 import numbers
@@ -18,8 +18,8 @@ Answer = TypeVar("Answer")
 
 class BudgetPair(NamedTuple):
     """Two budgets of one resolution: the twin that keeps all patches and learns from the labels, and the one that keeps
-    some and learns from what its twin says; None while all patches are still kept. How much the two count, and what
-    share the twin has in what the other learns, the rest being the labels'."""
+    some and learns from what its twin says; None while all patches are still kept. How much each of the two counts in
+    the step's loss, and what share the twin has in what the other learns, the rest being the labels'."""
 
     full: ComputeBudget
     reduced: ComputeBudget | None
@@ -29,7 +29,7 @@ class BudgetPair(NamedTuple):
 
 @dataclass(frozen=True)
 class ElasticBudgets:
-    """The budgets that one model is to serve.
+    """The budgets that one model is to serve. The defaults are ours; ``supervit()`` has those of the paper.
 
     Attributes:
         keep_rates: Below 1; a step takes one of them, and 1.
@@ -43,6 +43,10 @@ class ElasticBudgets:
             SuperViT). Less of it favours the full budget.
         distill_share: Of the twins in what the lower keep rates learn (1 in SuperViT), the rest being the labels'. From
             random weights twins have little to teach: 0 was best on CamVid.
+        independent_rates: Whether a step takes a keep rate for each of its two resolutions (as in SuperViT), instead of
+            one for both.
+        sum_losses: Whether the losses of a step add up (as in SuperViT), instead of their weighted mean, which keeps
+            learning rates and the clipping of gradients those of plain training.
 
     Raises:
         ValueError, TypeError: If a list is empty, or holds what ``ComputeBudget`` or the above does not allow.
@@ -56,6 +60,24 @@ class ElasticBudgets:
     seed: int = 0
     small_weight: float = 1.0
     distill_share: float = 1.0
+    independent_rates: bool = False
+    sum_losses: bool = False
+
+    @classmethod
+    def supervit(cls, **changes) -> "ElasticBudgets":
+        """SuperViT's own (Lin et al., "Super Vision Transformer", IJCV 2023).
+
+        Of images of 224 pixels a step takes the full size and one of 128, 160 and 192, and for each of the two a keep
+        rate of .5 or .7, drawn independently. Dropped patches are not fused, nothing is warmed up, the lower keep rates
+        learn from their twins alone, and the four losses add up. All sizes share one table of positions, resampled: of
+        tables of their own most would have no gradient in a step.
+
+        Args:
+            changes: Other values of single attributes.
+        """
+        sizes = tuple(size / 224 for size in (128, 160, 192))
+        own = dict(keep_rates=(0.5, 0.7), resolutions=sizes, warmup=None, fuse=False)
+        return cls(**own | dict(independent_rates=True, sum_losses=True) | changes)
 
     def __post_init__(self) -> None:
         for name, example in dict(keep_rates="(0.5, 0.7)", resolutions="(5 / 7,), or (1.0,) for none").items():
@@ -96,16 +118,20 @@ class ElasticBudgets:
         chance = np.random.default_rng([self.seed, step])
         rate = self.keep_rates[chance.integers(len(self.keep_rates))]
         size = self.resolutions[chance.integers(len(self.resolutions))]
-        sizes = (None,) if size is None else (None, size)
+        other = self.keep_rates[chance.integers(len(self.keep_rates))] if self.independent_rates else rate
         pairs = []
-        for size in sizes:
-            reduced = self.budget(rate, size)
+        drawn = [(None, rate)] if size is None else [(None, rate), (size, other)]
+        for resolution, keep_rate in drawn:
+            reduced = self.budget(keep_rate, resolution)
             if self.warmup is not None:
                 reduced = KeepRateWarmup(*self.warmup).at(progress, reduced)
-            weight = 1.0 if size is None else self.small_weight
+            weight = 1.0 if resolution is None else self.small_weight
             reduced = reduced if reduced.keep_rate < 1 else None
-            pairs.append(BudgetPair(self.budget(1.0, size), reduced, weight, self.distill_share))
-        return pairs
+            pairs.append(BudgetPair(self.budget(1.0, resolution), reduced, weight, self.distill_share))
+        if self.sum_losses:
+            return pairs
+        total = sum(pair.weight * (1 + (pair.reduced is not None)) for pair in pairs)
+        return [pair._replace(weight=pair.weight / total) for pair in pairs]
 
 
 def elastic_loss(
@@ -114,7 +140,8 @@ def elastic_loss(
     pairs: list[BudgetPair],
     distill: Callable[[Answer, Answer], torch.Tensor] | None = None,
 ) -> torch.Tensor:
-    """Loss of one training step: the mean over its budgets, by their weights.
+    """Loss of one training step: the losses of its budgets by their weights, which make it a mean or, as
+    ``sum_losses`` says, a sum.
 
     Args:
         predict: The model's answer at a budget, for the batch at hand.
@@ -139,12 +166,7 @@ def elastic_loss(
                 losses.append(weight * share * distill(student, answer))
             if share < 1:
                 losses.append(weight * (1 - share) * criterion(student))
-    return torch.stack(losses).sum() / total_weight(pairs)
-
-
-def total_weight(pairs: list[BudgetPair]) -> float:
-    """Of all budgets of a step."""
-    return sum(pair.weight * (1 + (pair.reduced is not None)) for pair in pairs)
+    return torch.stack(losses).sum()
 
 
 def distillation_loss(scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

@@ -26,6 +26,21 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def make_room(path: str | os.PathLike) -> None:
+    """Make the folder in which a file is to be written, before the work that ends in it.
+
+    Raises:
+        ValueError: If there is a folder in the file's own place, or a file in that of its folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: name a file in it, such as {path / 'NAME'}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ValueError(f"{path} cannot be written: {path.parent}, or what it lies in, is a file") from None
+
+
 def write_atomically(data: bytes, path: str | os.PathLike) -> None:
     """Write a file, or leave it as it was."""
     with replacing(path) as temporary:

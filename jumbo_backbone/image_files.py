@@ -9,7 +9,8 @@ IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 def find_images(
     arguments: Sequence[Path], own_endings: tuple[str, ...], suffixes: Collection[str] = IMAGE_SUFFIXES
 ) -> list[Path]:
-    """The files named, and the images in the folders named (not in folders below them), each once.
+    """The files named, and the images in the folders named (not in folders below them), each once. An image and a link
+    to it are two.
 
     Args:
         arguments: Files and folders.
@@ -31,14 +32,15 @@ def find_images(
         kinds = "/".join(sorted(suffix[1:] for suffix in suffixes))
         named = ", ".join(map(str, arguments))
         raise FileNotFoundError(f"no images at {named}: name image files, or a folder that itself holds {kinds} files")
-    return list({path.resolve(): path for path in found}.values())
+    return list({_place(path): path for path in found}.values())
 
 
 def output_stems(images: Sequence[Path], out: Path, own_endings: tuple[str, ...]) -> list[Path]:
     """For each image the beginning of its files in ``out``: its name, numbered where names meet, and never such that an
     image is overwritten."""
     folder = out.resolve()
-    taken = {str(path.resolve()).casefold() for path in images}  # some file systems do not tell A from a
+    # some file systems do not tell A from a; a link is kept, and so is what it leads to
+    taken = {str(place).casefold() for path in images for place in (_place(path), path.resolve())}
     stems = []
     for image in images:
         number, name = 1, image.stem
@@ -48,3 +50,8 @@ def output_stems(images: Sequence[Path], out: Path, own_endings: tuple[str, ...]
         taken |= files
         stems.append(out / name)
     return stems
+
+
+def _place(path: Path) -> Path:
+    """Where a file is, by whatever way it was named; a link is where it is itself."""
+    return path.parent.resolve() / path.name

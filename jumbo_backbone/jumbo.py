@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from .mlp import Mlp, gelu_of_fresh
+from .shortcuts import fresh, recording_graph, untouched
 
 _ENOUGH_ROWS, _HUGE = 16, 2**20  # measured: see _few_rows_linear
 
@@ -54,7 +55,7 @@ def _few_rows_linear(x: torch.Tensor, linear: nn.Linear) -> torch.Tensor:
     (W x^T + b)^T, from some rows on; far slower below.
     """
     # a compiler decides for itself, and must not be tied to a batch size
-    training = not torch.compiler.is_compiling() and torch.is_grad_enabled() and x.is_cpu
-    if training and len(x) >= _ENOUGH_ROWS and linear.weight.numel() >= _HUGE:
+    training = not recording_graph() and torch.is_grad_enabled() and x.is_cpu
+    if training and len(x) >= _ENOUGH_ROWS and untouched(linear) and linear.weight.numel() >= _HUGE:
         return torch.addmm(linear.bias[:, None], linear.weight, x.t().contiguous()).t()
-    return linear(x)
+    return fresh(linear, x)

@@ -6,6 +6,7 @@ from torch import nn
 
 from .dropout import Dropout
 from .linear import Linear
+from .shortcuts import fresh, recording_graph
 
 
 class Mlp(nn.Module):
@@ -25,7 +26,7 @@ class Mlp(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(…, dim) to (…, dim)."""
-        return self.drop(self.fc2(self.drop(gelu_of_fresh(self.fc1(x)))))
+        return self.drop(fresh(self.fc2, self.drop(gelu_of_fresh(fresh(self.fc1, x)))))
 
 
 def gelu_of_fresh(h: torch.Tensor) -> torch.Tensor:
@@ -34,6 +35,6 @@ def gelu_of_fresh(h: torch.Tensor) -> torch.Tensor:
     Without autograd it is computed in place: the hidden activations are the largest tensor of the model, and on CPU a
     second one of that size costs more in fresh memory pages than in arithmetic.
     """
-    if torch.is_grad_enabled() or torch.compiler.is_compiling():
+    if torch.is_grad_enabled() or recording_graph():
         return F.gelu(h)
     return torch.ops.aten.gelu_(h)

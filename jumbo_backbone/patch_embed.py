@@ -21,6 +21,7 @@ class PatchEmbed(TimmPatchEmbed):
         patch_size: Patch size in pixels, int or (H, W).
         in_chans: Input channels C.
         embed_dim: Token width D.
+        dynamic_img_size: Take images of other sizes too.
         dynamic_img_pad: Pad images with zeros on the right and bottom to whole patches instead of refusing them.
 
     Raises:
@@ -28,7 +29,14 @@ class PatchEmbed(TimmPatchEmbed):
     """
 
     def __init__(
-        self, *, img_size: SizeLike, patch_size: SizeLike, in_chans: int, embed_dim: int, dynamic_img_pad: bool = False
+        self,
+        *,
+        img_size: SizeLike,
+        patch_size: SizeLike,
+        in_chans: int,
+        embed_dim: int,
+        dynamic_img_size: bool = True,
+        dynamic_img_pad: bool = False,
     ) -> None:
         size, patch = to_2tuple(img_size), to_2tuple(patch_size)
         self._check_native(size, patch, dynamic_img_pad)
@@ -39,7 +47,7 @@ class PatchEmbed(TimmPatchEmbed):
             patch_size=patch,
             in_chans=in_chans,
             embed_dim=embed_dim,
-            strict_img_size=False,
+            strict_img_size=not dynamic_img_size,
             dynamic_img_pad=dynamic_img_pad,
         )
 
@@ -81,6 +89,15 @@ class PatchEmbed(TimmPatchEmbed):
             raise TypeError(
                 f"images must be floating point, got {x.dtype}: convert with images.float() / 255, then normalise"
             )
+        if (
+            self.strict_img_size
+            and _whole_patches(x.shape[-2:], self.patch_size, self.dynamic_img_pad) != self.img_size
+        ):
+            (H, W), (h, w) = x.shape[-2:], self.img_size
+            raise ValueError(
+                f"image size {H}x{W} is not the model's {h}x{w}: resize the image, call set_input_size(({H}, {W})), or "
+                "build the model without dynamic_img_size=False"
+            )
         (H, W), (ph, pw) = x.shape[-2:], (1, 1) if self.dynamic_img_pad else self.patch_size
         if H < ph or W < pw:
             raise ValueError(
@@ -94,5 +111,5 @@ class PatchEmbed(TimmPatchEmbed):
             )
 
 
-def _whole_patches(size: tuple[int, int], patch: tuple[int, int]) -> tuple[int, int]:
-    return tuple(math.ceil(s / p) * p for s, p in zip(size, patch, strict=True))
+def _whole_patches(size: tuple[int, int], patch: tuple[int, int], pad: bool = True) -> tuple[int, int]:
+    return tuple(math.ceil(s / p) * p if pad else s for s, p in zip(size, patch, strict=True))

@@ -1,5 +1,6 @@
 """docs/your_own_masks.md works: its folder, config and commands, in its order, with a smaller model and few steps."""
 
+import argparse
 import os
 import re
 import shlex
@@ -10,6 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytest.importorskip("mmseg")
+from mmengine.config import Config
+
+from jumbo_backbone.segmentation.cli import KeysAndValues, read_config
+from jumbo_backbone.segmentation.config_keys import TOP_LEVEL
+from jumbo_backbone.segmentation.dataset_check import datasets_by_split
+from jumbo_backbone.segmentation.tta import use_tta
 from tests.conftest import write_pairs
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,7 +51,7 @@ def folder(tmp_path):
 
 
 def test_the_page(folder):
-    (config,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
+    config, _ = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
     (folder / "my_config.py").write_text(config)
     blocks = re.findall(r"```bash\n(.*?)```", PAGE, flags=re.S)
     commands = [shlex.split(line) for block in blocks for line in block.splitlines()]
@@ -63,7 +71,64 @@ def test_the_page(folder):
     for name in ("ground", "box", "disc"):
         assert name in outputs[0]
     assert "mIoU" in outputs[1] and "mIoU" in outputs[2]
+    resolved = Config.fromfile(folder / "work_dirs" / "my_config" / "my_config.py")
+    assert resolved.train_cfg == dict(type="IterBasedTrainLoop", max_iters=2, val_interval=2)
+    assert resolved.param_scheduler[1].end == 16000 and resolved.default_hooks.checkpoint.interval == 1000
+    for split in ("train", "val", "test"):
+        dataset = resolved[f"{split}_dataloader"].dataset
+        assert dataset.data_root == "my_data" and dataset.metainfo.classes == ("ground", "box", "disc")
+    assert resolved.model.decode_head.num_classes == resolved.model.auxiliary_head.num_classes == 3
+    assert set(resolved.to_dict()) <= TOP_LEVEL  # nothing that has no effect
     left = {p.name for p in (folder / "work_dirs" / "my_config").iterdir()}
     assert {"iter_2.pth", "metrics.json", "run.json", "my_config.py"} <= left
     assert len(list((folder / "pictures").iterdir())) == 3
     assert len(list((folder / "painted").glob("*_overlay.png"))) == 3
+
+
+@pytest.fixture()
+def read(folder, monkeypatch):
+    """Reads a config of the page as the tools do."""
+    for name, text in zip(("my", "my_small"), re.findall(r"```python\n(.*?)```", PAGE, flags=re.S), strict=True):
+        (folder / f"{name}_config.py").write_text(text)
+    monkeypatch.chdir(folder)
+
+    def read(config: str, *options: str) -> Config:
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--cfg-options", nargs="+", action=KeysAndValues, default={})
+        arguments = parser.parse_args(["--cfg-options", *options] if options else [])
+        rest = dict(config=Path(config), data_root=None, work_dir=None, launcher="none", local_rank=0)
+        return read_config(argparse.Namespace(cfg_options=arguments.cfg_options, **rest))
+
+    return read
+
+
+def test_own_pipelines_have_an_effect(read):
+    cfg = read("my_small_config.py")
+    training = cfg.train_dataloader.dataset.pipeline
+    assert training[3].scale == (320, 256) and training[4].crop_size == (256, 256)
+    for split in ("val", "test"):
+        assert cfg[f"{split}_dataloader"].dataset.pipeline[1].scale == (320, 256)
+    assert cfg.model.data_preprocessor.size == (256, 256) and cfg.model.backbone.img_size == 256
+    assert cfg.train_dataloader.dataset.data_root == "my_data" and cfg.train_cfg.max_iters == 16000
+    use_tta(cfg, [dataset for _, dataset in datasets_by_split(cfg, ("test",))])
+    assert cfg.test_dataloader.dataset.pipeline[1].type == "TestTimeAug"
+
+
+@pytest.mark.parametrize("variable", ["train_pipeline", "test_pipeline", "scale"])
+def test_pipelines_that_no_loader_names_are_refused(folder, read, variable):
+    lines = f"_base_ = 'my_config.py'\n{variable} = [dict(type='LoadImageFromFile')]\n"
+    (folder / "other.py").write_text(lines)
+    where = dict(train_pipeline="train_dataloader.dataset.pipeline", test_pipeline="val_dataloader.dataset.pipeline")
+    told = f"other.py: {variable} has no effect.* Set .*{where.get(variable, 'pipeline.3.scale')}"
+    with pytest.raises(ValueError, match=told):
+        read("other.py")
+
+
+def test_tta_at_another_scale_is_refused(folder, read):
+    text = (folder / "my_small_config.py").read_text()
+    (folder / "no_tta.py").write_text(text[: text.index("# for test.py --tta")])
+    cfg = read("no_tta.py")
+    with pytest.raises(
+        ValueError, match="tta_pipeline has the sizes 1024x256, .*, the test 320x256.*docs/your_own_masks"
+    ):
+        use_tta(cfg, [dataset for _, dataset in datasets_by_split(cfg, ("test",))])

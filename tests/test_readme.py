@@ -245,11 +245,11 @@ def test_code_of_the_first_page_runs(tmp_path, monkeypatch, short_epochs):
     create = timm.create_model
 
     def from_local_file(name, pretrained=False, **kwargs):
-        overlay = dict(file="jumbo_small.pth") if pretrained else None
+        overlay = dict(file="jumbo_small.pth") if pretrained and ":" not in name else None
         return create(name, pretrained=pretrained, pretrained_cfg_overlay=overlay, **kwargs)
 
     monkeypatch.setattr(timm, "create_model", from_local_file)
-    use, own, export, segmentation, budgets, committees, series, _ = re.findall(
+    use, own, doors, export, segmentation, budgets, committees, series, _ = re.findall(
         r"```python\n(.*?)```", README, flags=re.S
     )
     session: dict = {}
@@ -261,10 +261,13 @@ def test_code_of_the_first_page_runs(tmp_path, monkeypatch, short_epochs):
     assert "resampled: pos_embed from a grid of 14x14 to 24x24" in str(
         jumbo_backbone.load_checkpoint(session["model"], "jumbo_small.pth")
     )
+    with torch.no_grad():
+        exec(doors, session)
+    assert [m.shape for m in session["maps"]] == [(1, 96, 14, 14)] * 3
     session["model"] = create("jumbo_pico_patch16_224", img_size=32, depth=1).eval()
     session["x"] = torch.rand(2, 3, 32, 32)
     exec(export, session)
-    assert (tmp_path / "jumbo.onnx").is_file()
+    assert (tmp_path / "jumbo.onnx").is_file() and (tmp_path / "half.onnx").is_file()
     pytest.importorskip("mmseg")
     exec(segmentation, session)
     (module,) = session["custom_imports"]["imports"]

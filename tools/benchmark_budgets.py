@@ -161,12 +161,12 @@ def measure_segmentation(args: argparse.Namespace) -> dict:
 
     def times() -> list[dict[str, Any]]:
         from mmengine.registry import init_default_scope
-        from mmseg.registry import MODELS
+        from mmseg.registry import DATASETS, MODELS
 
         init_default_scope("mmseg")
         cfg = segmentation_config(args, ALONE, 0)
         model = MODELS.build(cfg.model).eval()
-        width, height = cfg.frame
+        height, width = DATASETS.build(cfg.test_dataloader.dataset)[0]["inputs"].shape[1:]  # as the test resizes it
         side = cfg.model.backbone.patch_size
         frames = torch.randn(
             1, cfg.model.backbone.get("in_channels", 3), -(-height // side) * side, -(-width // side) * side

@@ -2,10 +2,8 @@
 """Choose the thresholds of a cascade of segmentors on validation images, and draw what it reaches at which cost."""
 
 import argparse
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -26,7 +24,8 @@ from jumbo_backbone.outcomes import Outcomes, all_groups, stage_groups, tally
 from jumbo_backbone.segmentation.cascade import CascadeSegmentor, valid_pixels
 from jumbo_backbone.segmentation.cli import CASCADE, add_config_arguments, in_users_terms, read_config
 from jumbo_backbone.segmentation.consistency import require_as_trained
-from jumbo_backbone.segmentation.dataset_check import require_datasets
+from jumbo_backbone.segmentation.contents import of_dataset, of_values
+from jumbo_backbone.segmentation.dataset_check import datasets_by_split, require_datasets
 from jumbo_backbone.segmentation.image_input import ImageReader
 from jumbo_backbone.segmentation.picture_hook import picture_of
 from jumbo_backbone.segmentation.pictures import contact_sheet, save
@@ -168,11 +167,10 @@ def went_on(cfg: Config, model: CascadeSegmentor, outcomes: Outcomes, device: st
 
 
 def fingerprint(cfg: Config, model: CascadeSegmentor, with_temperatures: bool) -> str:
-    """Of all that the members' answers depend on."""
-    files = [Path(m[key]) for m in cfg.model.members for key in ("config", "checkpoint")]
-    stamps = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-    parts = (cfg.model.to_dict(), cfg.val_dataloader.to_dict(), stamps, with_temperatures, model.decide)
-    return hashlib.sha256(json.dumps(parts, default=str, sort_keys=True).encode()).hexdigest()[:12]
+    """Of all that the members' answers depend on: their content, the data's, and how they are asked."""
+    how = {key: value for key, value in cfg.model.to_dict().items() if key not in ("members", "thresholds")}
+    data = [of_dataset(dataset) for _, dataset in datasets_by_split(cfg, splits=("val",))]
+    return of_values(model.contents(), how, cfg.val_dataloader.to_dict(), data, with_temperatures)
 
 
 def draw(outcomes: Outcomes, found: Calibration, path: Path) -> None:
@@ -272,6 +270,7 @@ def main(argv: Sequence[str] | None = None) -> Calibration:
         example = next(pieces(cfg, model, device))
         costs = member_costs(model.cascade, example.inputs[:1], unit=args.unit, repeats=5)
         found = calibrate(model.cascade, outcomes, costs, args.target, args.unit, tolerance=args.tolerance)
+        found = replace(found, members=model.contents())
         found.save(folder / "calibration.json")
         draw(outcomes, found, folder / "committee.png")
         if args.pictures and model.decide == "image":

@@ -10,6 +10,7 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
+from jumbo_backbone.files import make_room
 from jumbo_backbone.segmentation import ExportedSegmentor
 from jumbo_backbone.segmentation.cli import (
     CASCADE,
@@ -17,6 +18,7 @@ from jumbo_backbone.segmentation.cli import (
     add_config_arguments,
     in_users_terms,
     read_config,
+    require_one_model,
     use_budget,
 )
 from jumbo_backbone.segmentation.consistency import require_as_trained
@@ -47,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> Path:
     args = parser.parse_args(argv)
     with in_users_terms("export.py"):
         cfg = read_config(args)
+        require_one_model(cfg, "exported")
+        make_room(args.out)
         use_budget(cfg, args.keep_rate, args.resolution)
         if cfg.model.type == CASCADE:
             raise ValueError(f"{args.config} is of a cascade, whose way through the members is no graph: export those")

@@ -22,9 +22,11 @@ from jumbo_backbone.segmentation.cli import (
 )
 from jumbo_backbone.segmentation.consistency import require_as_trained
 from jumbo_backbone.segmentation.dataset_check import datasets_by_split, require_datasets
+from jumbo_backbone.segmentation.evaluators import keep_predictions
 from jumbo_backbone.segmentation.loading import load_strictly
 from jumbo_backbone.segmentation.metrics import of_classes, to_json
 from jumbo_backbone.segmentation.segmentors import JumboSegmentor
+from jumbo_backbone.segmentation.tta import use_tta
 from jumbo_backbone.segmentation.work_dir import RECORDS
 
 EPILOG = """examples:
@@ -65,17 +67,9 @@ def prepare(args: argparse.Namespace) -> Config:
         use_windows(cfg, args.max_batch)
     use_budget(cfg, args.keep_rate, args.resolution)
     if args.tta:
-        if "tta_pipeline" not in cfg:
-            raise ValueError(f"{args.config} has no tta_pipeline, which --tta needs: see seg_configs/_base_/ade20k.py")
-        for _, dataset in datasets_by_split(cfg, ("test",)):
-            dataset.pipeline = cfg.tta_pipeline
-        cfg.model = dict(cfg.tta_model, module=cfg.model)
+        use_tta(cfg, [dataset for _, dataset in datasets_by_split(cfg, splits=("test",))])
     if args.out is not None:
-        several = isinstance(cfg.test_evaluator, (list, tuple))
-        evaluators = [e for e in (cfg.test_evaluator if several else [cfg.test_evaluator]) if e["type"] == "IoUMetric"]
-        if not evaluators:
-            raise ValueError("--out needs an IoUMetric in test_evaluator, which writes the predicted labels")
-        evaluators[0].update(output_dir=str(args.out / "labels"), keep_results=True)
+        keep_predictions(cfg, args.out / "labels")
     if args.show_dir is not None:
         cfg.setdefault("custom_hooks", []).append(
             dict(type="PictureHook", out_dir=str(args.show_dir), bands=args.bands)

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from jumbo_backbone.segmentation.cli import add_config_arguments, in_users_terms, read_config
+from jumbo_backbone.segmentation.cli import add_config_arguments, in_users_terms, read_config, require_one_model
 from jumbo_backbone.segmentation.dataset_check import require_datasets
 from jumbo_backbone.segmentation.starting import choose_start
 
@@ -58,6 +58,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def prepare(args: argparse.Namespace) -> Config:
     """The config of the run, and nothing built yet."""
     cfg = read_config(args)
+    require_one_model(cfg, "trained")
     require_datasets(cfg)
     if args.amp:
         cfg.optim_wrapper.type = "AutocastOptimWrapper"

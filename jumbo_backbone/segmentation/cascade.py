@@ -2,12 +2,14 @@
 
 import copy
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
+from logging import WARNING
 from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.logging import print_log
 from mmseg.models import BaseSegmentor, EncoderDecoder
 from mmseg.registry import MODELS
 from torch import nn
@@ -16,7 +18,9 @@ from ..budget import ComputeBudget
 from ..calibration import Calibration
 from ..committee import Cascade
 from .backbone import require_dial
+from .changed import changed
 from .consistency import require_same_images
+from .contents import of_values, of_weights
 from .loading import load_strictly
 from .segmentors import JumboSegmentor
 
@@ -103,10 +107,21 @@ class CascadeSegmentor(JumboSegmentor):
             The last member's ``meta``.
 
         Raises:
-            FileNotFoundError, ValueError: If there is no such file, or it does not fit the members.
+            FileNotFoundError, ValueError: If there is no such file, or it was not made with these very members.
         """
-        Calibration.load(path).apply(self.cascade)
+        calibration = Calibration.load(path)
+        if not calibration.members:
+            print_log(f"{path} is of an earlier version and tells its members by name alone", "current", WARNING)
+        calibration.apply(self.cascade, self.contents())
         return self.meta
+
+    def contents(self) -> list[str]:
+        """What each member is: its weights, config, budget and windows, and whether it decides about images."""
+        weights = {id(model.segmentor): of_weights(model.segmentor) for model, _ in self.cascade.members}
+        return [
+            of_values(weights[id(model.segmentor)], model.structure, str(model.test_cfg), repr(budget), self.decide)
+            for model, budget in self.cascade.members
+        ]
 
     def init_weights(self) -> None:
         """Nothing: the members come trained."""
@@ -154,6 +169,8 @@ class Trained(nn.Module):
         self.config, self.whole = config, whole
         self.cfg = Config.fromfile(config)
         self.preprocessor = self.cfg.model.data_preprocessor
+        self.structure = self.cfg.model.to_dict()  # with what its base configs say
+        self.structure["backbone"].pop("init_cfg", None)  # what it began with
         self.segmentor: EncoderDecoder = MODELS.build(self.cfg.model).eval()
         self.test_cfg = self.segmentor.test_cfg
         self.meta = load_strictly(self.segmentor, checkpoint)
@@ -175,17 +192,6 @@ class Trained(nn.Module):
             if budget is not None:
                 stack.enter_context(changed(self.segmentor.backbone, "default_budget", budget))
             return ask(x, metas)
-
-
-@contextmanager
-def changed(owner: object, name: str, value: object) -> Iterator[None]:
-    """An attribute has another value for a while."""
-    before = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, before)
 
 
 def require_alike(one: Trained, other: Trained) -> None:

@@ -14,10 +14,29 @@ import torch
 from mmengine.config import Config, DictAction
 
 from ..budget import ComputeBudget
+from .config_keys import TOP_LEVEL, require_known
+from .config_values import require_possible
+from .config_variables import require_keys, require_read, without_variables
 from .work_dir import Checkpoints
 
 CASCADE = "CascadeSegmentor"
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+
+
+class KeysAndValues(DictAction):
+    """mmengine's KEY=VALUE options; what is none is an argument error, and not a traceback."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        for text in values or ():
+            key, equals, value = text.partition("=")
+            if not equals or not all(key.split(".")):
+                parser.error(f"{option_string}: {text!r} is no KEY=VALUE, such as train_cfg.max_iters=100")
+            if "dict(" in value or "{" in value:  # mmengine would take it for a word
+                parser.error(f"{option_string}: {text!r}: a dict is set key by key, as {key}.type=…, or in the config")
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        except (AssertionError, ValueError, RecursionError) as error:
+            parser.error(f"{option_string}: {' '.join(values)} cannot be read ({error}); put quotes around brackets")
 
 
 def add_config_arguments(parser: argparse.ArgumentParser, with_data: bool = True) -> None:
@@ -26,7 +45,7 @@ def add_config_arguments(parser: argparse.ArgumentParser, with_data: bool = True
     parser.add_argument(
         "--cfg-options",
         nargs="+",
-        action=DictAction,
+        action=KeysAndValues,
         default={},
         metavar="KEY=VALUE",
         help="changes to the config, such as train_cfg.max_iters=100 model.backbone.with_cp=True",
@@ -43,17 +62,25 @@ def add_config_arguments(parser: argparse.ArgumentParser, with_data: bool = True
 def read_config(args: argparse.Namespace) -> Config:
     """The config that ``add_config_arguments``' arguments ask for.
 
+    It has the keys alone that have an effect: variables of its files have been used.
+
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it cannot be read; the message is the config's own error.
+        ValueError: If it cannot be read, with the config's own error as message; if a key or an option has no effect,
+            with the nearest that has one; if numbers cannot be.
     """
     if not args.config.is_file():
         raise FileNotFoundError(f"no config at {args.config.absolute()}: give one of seg_configs/*.py or your own")
     try:
         cfg = Config.fromfile(args.config)
+        require_read(args.config, TOP_LEVEL)
+        require_keys([key.split(".")[0] for key in args.cfg_options], cfg, TOP_LEVEL)
         cfg.merge_from_dict(args.cfg_options)
-    except (SyntaxError, NameError, KeyError, TypeError, AttributeError) as error:
+        cfg = without_variables(cfg, TOP_LEVEL, args.config)
+    except (SyntaxError, NameError, KeyError, TypeError, AttributeError, ImportError) as error:
         raise ValueError(f"{args.config} with {args.cfg_options or 'no changes'}: {error}") from error
+    require_known(cfg)
+    require_possible(cfg)
     if args.data_root is not None:
         _use_data_root(cfg, args.data_root)
     cfg.work_dir = str(args.work_dir or cfg.get("work_dir") or Path("work_dirs") / args.config.stem)
@@ -83,6 +110,13 @@ def use_windows(cfg: Config, max_batch: int | None) -> None:
             raise ValueError("windows have the training size, and model.data_preprocessor.size does not say it: set it")
         own = dict(mode="slide", crop_size=tuple(crop), stride=tuple(side * 2 // 3 for side in crop))
     cfg.model.test_cfg = own if max_batch is None else {**own, "max_batch": max_batch}
+
+
+def require_one_model(cfg: Config, what: str) -> None:
+    """Raise a ValueError for a cascade, of which ``what`` cannot be had."""
+    if cfg.model.type == CASCADE:
+        members = ", ".join(dict.fromkeys(str(member["config"]) for member in cfg.model.members))
+        raise ValueError(f"a cascade cannot be {what}: give the config of a member ({members})")
 
 
 def add_budget_arguments(parser: argparse.ArgumentParser) -> None:

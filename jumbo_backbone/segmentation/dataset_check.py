@@ -25,6 +25,7 @@ from tqdm import tqdm
 from .cli import datasets_of
 from .consistency import require_one_meaning
 from .image_check import ImageCheck
+from .name_lists import require_sound
 from .one_channel import require_learnable_config
 from .problems import (
     ALL_IGNORED,
@@ -174,6 +175,9 @@ def require_classes(dataset: Mapping, model: Mapping) -> None:
     kind = _type_of(dataset)
     if not issubclass(kind, BaseDataset):
         return
+    listed = (dataset.get("metainfo") or {}).get("classes")
+    if isinstance(listed, str) and os.path.isfile(listed):
+        require_sound(listed, "classes (metainfo.classes)")
     metainfo = kind._load_metainfo(dataset.get("metainfo"))
     classes, palette = metainfo.get("classes"), metainfo.get("palette", ())
     if isinstance(classes, str):
@@ -228,6 +232,8 @@ def open_dataset(dataset: Mapping) -> BaseSegDataset | None:
     if missing:
         told = "\n  ".join([f"{kind.__name__} does not find its files.", *missing])
         raise FileNotFoundError(told + "\n" + _how_to_get(opened))
+    if opened.ann_file:
+        require_sound(opened.ann_file, "names (ann_file)")
     return opened
 
 

@@ -6,7 +6,8 @@ Here each step takes one pixel out of every ``loss_stride`` x ``loss_stride`` ce
 to those pixels alone: the same full-resolution loss on a regular sample of pixels, its expectation unchanged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -16,13 +17,16 @@ from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from mmseg.utils import SampleList
+from torch import nn
 
-from .one_channel import one_channel_losses
+from .changed import changed
 from .resizing import conv_of_resized, resize_to_lattice
 
 
 class LatticeLoss:
     """Mixin for a ``BaseDecodeHead``: the loss on a lattice of pixels instead of all of them.
+
+    A sampler or loss that keeps at least ``min_kept`` hard pixels (OHEM) is to keep the lattice's share of so many.
 
     Args:
         loss_stride: Distance of the lattice's pixels; 1 is mmsegmentation's own loss on every pixel.
@@ -41,12 +45,27 @@ class LatticeLoss:
             labels = self._stack_batch_gt(batch_data_samples)  # (B, 1, H, W)
             top, left = torch.randint(stride, (2,)).tolist()
             seg_logits = resize_to_lattice(seg_logits, labels.shape[2:], (top, left), stride, self.align_corners)
-            batch_data_samples = [
-                SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels[:, :, top::stride, left::stride]
-            ]
+            on_lattice = labels[:, :, top::stride, left::stride]
+            batch_data_samples = [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in on_lattice]
+            with self._keeping(on_lattice.numel() / labels.numel()):
+                return self._losses(seg_logits, batch_data_samples)
+        return self._losses(seg_logits, batch_data_samples)
+
+    def _losses(self, seg_logits: torch.Tensor, batch_data_samples: SampleList) -> dict[str, torch.Tensor]:
+        """mmsegmentation's, of logits and labels at the same pixels."""
         if self.out_channels == 1:
             return one_channel_losses(self, super().loss_by_feat, seg_logits, batch_data_samples)
         return super().loss_by_feat(seg_logits, batch_data_samples)
+
+    @contextmanager
+    def _keeping(self, share: float) -> Iterator[None]:
+        """Whatever keeps hard pixels keeps this share of its number of them."""
+        losses = self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]
+        miners = {id(part): part for part in (self.sampler, *losses) if hasattr(part, "min_kept")}.values()
+        with ExitStack() as stack:
+            for miner in miners:
+                stack.enter_context(changed(miner, "min_kept", max(1, round(share * miner.min_kept))))
+            yield
 
 
 @MODELS.register_module()

@@ -11,7 +11,7 @@ from mmseg.registry import MODELS
 from mmseg.utils import SampleList, add_prefix
 
 from ..budget import ComputeBudget
-from ..elastic import ElasticBudgets, distillation_loss, total_weight
+from ..elastic import ElasticBudgets, distillation_loss
 from .backbone import require_dial
 from .budget_norms import BudgetNorms
 from .one_channel import require_learnable
@@ -62,13 +62,14 @@ class ElasticSegmentor(JumboSegmentor):
 
     At keep rate 1 the heads learn from the labels, as in ``EncoderDecoder``; at a lower one the decode head's logits
     learn from those of the same resolution at keep rate 1, by their divergence at each pixel of the head's map, or, as
-    ``distill_share`` says, from the labels too. The losses add up to their mean over the budgets, by their weights. All
-    graphs of a step live until its one backward pass, which takes up to three times the memory of plain training
-    (``with_cp`` of the backbone brings it down). Batch norms have statistics of their own for each budget (see
-    ``BudgetNorms``).
+    ``distill_share`` says, from the labels too. The losses add up to their mean over the budgets, or to their sum, by
+    their weights. All graphs of a step live until its one backward pass, which takes up to three times the memory of
+    plain training (``with_cp`` of the backbone brings it down). Batch norms have statistics of their own for each
+    budget (see ``BudgetNorms``).
 
     Args:
-        elastic: Arguments of ``ElasticBudgets``.
+        elastic: Arguments of ``ElasticBudgets``; with ``preset="supervit"`` those of ``ElasticBudgets.supervit()``, of
+            which the others are changes.
         kwargs: Of ``JumboSegmentor``.
 
     Raises:
@@ -78,7 +79,7 @@ class ElasticSegmentor(JumboSegmentor):
 
     def __init__(self, *args, elastic: dict[str, Any] | None = None, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        self.elastic = ElasticBudgets(**elastic or {})
+        self.elastic = _elastic(**elastic or {})
         require_dial(self.backbone, type(self).__name__)
         depth = len(self.backbone.vit.blocks)
         for budget in self.elastic.grid():
@@ -90,7 +91,7 @@ class ElasticSegmentor(JumboSegmentor):
         now = MessageHub.get_current_instance().runtime_info
         step, steps = now.get("iter", 0), now.get("max_iters", 0)
         pairs = self.elastic.draw(step, step / steps if steps else 1.0)
-        losses, total = {}, total_weight(pairs)
+        losses = {}
         for prefix, (full, reduced, weight, share) in zip(("full", "small"), pairs, strict=False):
             with self.norms.learning(self, full):
                 x = self.extract_feat(inputs, full)
@@ -107,7 +108,7 @@ class ElasticSegmentor(JumboSegmentor):
                     learned = self.decode_head.loss_by_feat(student, data_samples)
                     learned = {name: (1 - share) * x if "loss" in name else x for name, x in learned.items()}
                     found.update(add_prefix(learned, "reduced"))
-            weighted = {name: x * (weight / total) if "loss" in name else x for name, x in found.items()}
+            weighted = {name: x * weight if "loss" in name else x for name, x in found.items()}
             losses.update(add_prefix(weighted, prefix))
         return losses
 
@@ -128,3 +129,9 @@ class ElasticSegmentor(JumboSegmentor):
         else:
             self.norms.use(self, self.backbone.default_budget)  # now: an exported graph is not to do it
         return self
+
+
+def _elastic(preset: str | None = None, **arguments) -> ElasticBudgets:
+    if preset not in (None, "supervit"):
+        raise ValueError(f"unknown preset {preset!r} of elastic: 'supervit' is the only one; leave it out for ours")
+    return (ElasticBudgets.supervit if preset else ElasticBudgets)(**arguments)

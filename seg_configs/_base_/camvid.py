@@ -36,6 +36,21 @@ test_pipeline = [
     dict(type="LoadAnnotations"),
     dict(type="PackSegInputs"),
 ]
+tta_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(
+        type="TestTimeAug",
+        transforms=[
+            [
+                dict(type="Resize", scale=(int(frame[0] * ratio), int(frame[1] * ratio)), keep_ratio=True)
+                for ratio in (0.75, 1.0, 1.25, 1.5)
+            ],
+            [dict(type="RandomFlip", prob=0.0), dict(type="RandomFlip", prob=1.0, direction="horizontal")],
+            [dict(type="LoadAnnotations")],
+            [dict(type="PackSegInputs")],
+        ],
+    ),
+]
 dataset = dict(data_root=data_root, metainfo=metainfo, reduce_zero_label=True)
 train_dataloader = dict(batch_size=8, num_workers=1, dataset=dict(pipeline=train_pipeline, **dataset))
 val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline, **dataset))

@@ -265,3 +265,19 @@ def test_a_confidence_of_ones_own_cannot_be_saved(tmp_path):
     cascade = Cascade(models, [0.5], lambda scores: scores.softmax(dim=1).amax(dim=1))
     with pytest.raises(ValueError, match="a file cannot hold"):
         calibrate(cascade, ask_all(cascade, in_batches(labels)), [1, 3]).save(tmp_path / "x.json")
+
+
+def test_members_are_known_by_their_content():
+    models, labels = members(2)
+    cascade = Cascade(models, [0.5], names=["small", "large"])
+    found = calibrate(cascade, ask_all(cascade, in_batches(labels)), [1, 3])
+    found = dataclasses.replace(found, members=["a", "b"])
+    other = Cascade(models, [0.0], names=["cheap", "dear"])
+    assert found.apply(other, ["a", "b"]).thresholds == cascade.thresholds
+    for contents, told in {
+        ("b", "a"): "which has the same ones in another order: .'cheap', 'dear'. differ",
+        ("a", "c"): r"calibrated for other members: \['dear'\] differ",
+        ("a",): "calibrated for 2 members.* the cascade has 1",
+    }.items():
+        with pytest.raises(ValueError, match=told):
+            found.apply(other, contents)

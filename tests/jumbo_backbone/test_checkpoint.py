@@ -341,3 +341,27 @@ def test_what_the_hub_does_not_give(monkeypatch):
         load_checkpoint(tiny_model(), "hf-hub:antofuller/jumbo/jumbo_tiny.pth")
     with pytest.raises(ValueError, match="hf-hub:owner/repository/file"):
         load_checkpoint(tiny_model(), "hf-hub:jumbo_tiny.pth")
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+@pytest.mark.parametrize("inside", [False, True])
+def test_weights_of_another_preset_say_which(tmp_path, entry, inside):
+    sizes = dict(embed_dim=128, num_heads=4, jumbo_multiplier=6, depth=12)
+    path = tmp_path / "nano.pth"
+    torch.save(tiny_model(**sizes).state_dict(), path)
+    told = (
+        r"This looks like nano \(width 128, 6 slices, 12 blocks\), and the model is no preset \(width 48, 4 slices, 3"
+    )
+    if inside:  # a larger model, as mmsegmentation's
+        whole = torch.nn.ModuleDict(dict(backbone=tiny_model()))
+        with pytest.raises(RuntimeError, match=told):
+            whole.load_state_dict({f"backbone.{name}": t for name, t in torch.load(path).items()}, strict=False)
+    else:
+        with pytest.raises((ValueError, RuntimeError), match=told):
+            load(entry, path)
+
+
+def test_fewer_blocks_are_told_by_the_strict_loader(tmp_path):
+    save_checkpoint(tiny_model(), tmp_path / "three.safetensors")
+    with pytest.raises(ValueError, match=r"width 48, 4 slices, 3 blocks\), and the model is .* 2 blocks\)"):
+        load_checkpoint(tiny_model(depth=2), tmp_path / "three.safetensors")

@@ -1,6 +1,7 @@
 """One model for many budgets: which ones a step takes, what they learn from, and schedules that lead to one."""
 
 import math
+from collections import Counter
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ def test_a_step_takes_four_budgets_in_two_pairs():
     seen = set()
     for step in range(60):
         (full, reduced, *of_full), (small, small_reduced, *of_small) = elastic.draw(step)
-        assert of_full == [1, 0.3] and of_small == [0.4, 0.3]
+        assert of_full == [1 / 2.8, 0.3] and of_small == [0.4 / 2.8, 0.3]  # weights of four losses add up to 1
         assert full == elastic.budget(1.0, None) and small == elastic.budget(1.0, small.resolution)
         assert reduced.resolution is None and small_reduced.resolution == small.resolution
         assert reduced.keep_rate == small_reduced.keep_rate
@@ -24,6 +25,33 @@ def test_a_step_takes_four_budgets_in_two_pairs():
         seen |= {reduced, small_reduced}
     assert seen == {b for b in elastic.grid() if b.keep_rate < 1}
     assert len(elastic.grid()) == 9 and elastic.grid()[0].keep_rate == 1 and elastic.grid()[0].resolution is None
+
+
+def test_supervit_draws_what_the_paper_draws():
+    """128, 160 or 192 beside 224 pixels, and for both a rate of their own; nothing is fused or warmed up."""
+    plan, seen = ElasticBudgets.supervit(), Counter()
+    for step in range(1200):
+        (full, reduced, *of_full), (small, small_reduced, *of_small) = plan.draw(step, progress=0.0)
+        assert of_full == of_small == [1.0, 1.0]
+        assert full == ComputeBudget(fuse=False) and reduced.resolution is None and not reduced.fuse
+        assert small.keep_rate == 1 and small.resolution == small_reduced.resolution and not small_reduced.fuse
+        pixels = small.input_size((224, 224), (16, 16))
+        seen[reduced.keep_rate, small_reduced.keep_rate, pixels] += 1
+    assert set(seen) == {(a, b, (s, s)) for a in (0.5, 0.7) for b in (0.5, 0.7) for s in (128, 160, 192)}
+    assert all(60 < count < 140 for count in seen.values())  # 12 equally likely ones: 100 each, s.d. 9.6
+    assert len(plan.grid()) == 4 * 3 and ElasticBudgets.supervit(seed=3).seed == 3
+
+
+def test_supervit_adds_its_four_losses():
+    model, x, labels = tiny_model(), images(2, 3, 64, 64), torch.tensor([1, 2])
+    pairs = ElasticBudgets.supervit(resolutions=(0.5,)).draw(3)
+    loss = elastic_loss(lambda b: model(x, budget=b), lambda scores: F.cross_entropy(scores, labels), pairs)
+    parts = []
+    for full, reduced, *_ in pairs:
+        scores = model(x, budget=full)
+        parts += [F.cross_entropy(scores, labels), distillation_loss(model(x, budget=reduced), scores)]
+    assert len(parts) == 4
+    torch.testing.assert_close(loss, sum(parts))
 
 
 def test_the_draws_depend_on_seed_and_step_alone():

@@ -22,6 +22,18 @@ def test_folders_are_taken_without_those_below_and_without_own_outputs(tmp_path)
     assert len(find_images([tmp_path, tmp_path / "below"], ENDINGS)) == 4
 
 
+def test_a_link_does_not_hide_its_image(tmp_path):
+    image = touch(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to(image)
+    (tmp_path / "elsewhere").symlink_to(tmp_path)
+    assert [p.name for p in find_images([tmp_path], ENDINGS)] == ["a.png", "b.png"]
+    assert len(find_images([image, tmp_path / "elsewhere" / "a.png", tmp_path], ENDINGS)) == 2
+    # neither the link nor the image is written over
+    (tmp_path / "x_overlay.png").symlink_to(touch(tmp_path / "y_overlay.png"))
+    stems = output_stems([tmp_path / "x_overlay.png", tmp_path / "x.jpg", tmp_path / "y.jpg"], tmp_path, ENDINGS)
+    assert [p.name for p in stems] == ["x_overlay", "x-2", "y-2"]
+
+
 def test_names_never_meet(tmp_path):
     images = [touch(tmp_path / name) for name in ("a/x.png", "b/x.png", "b/X.jpg", "a/x-2.png", "a/x_labels.png")]
     stems = [p.name for p in output_stems(images, tmp_path / "out", ENDINGS)]

@@ -59,7 +59,7 @@ def test_series(bench, waves, tmp_path, capsys, monkeypatch):
 
 def test_segmentation(bench, tmp_path, capsys):
     write_pairs(tmp_path, 4)
-    plain = write_config(tmp_path, frame=(64, 48)).rename(tmp_path / "plain.py")
+    plain = write_config(tmp_path).rename(tmp_path / "plain.py")
     elastic = tmp_path / "elastic.py"
     elastic.write_text('_base_ = "plain.py"\nmodel = dict(type="ElasticSegmentor")\n')
     path = tmp_path / "out.json"

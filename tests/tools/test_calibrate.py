@@ -1,15 +1,17 @@
 """tools/calibrate.py: thresholds on real files, what it leaves, and that test.py and infer.py take it."""
 
 import json
+import os
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 pytest.importorskip("mmseg")
 from jumbo_backbone import Calibration
-from tests.conftest import imported_tool, write_cascade, write_config, write_pairs
+from tests.conftest import imported_tool, write_cascade, write_config, write_pairs, write_trained
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,86 @@ def test_another_target_asks_nobody_again(folder, calibrate, calibrated, capsys,
     other = calibrate([str(folder / "cascade.py"), "--work-dir", str(work), "--target", least, "--pictures", "0"])
     assert "is known from" in capsys.readouterr().out
     assert other.value >= float(least) and other.expected_cost <= found.expected_cost
+
+
+def rewrite_a_mask(folder):
+    """Two pixels change places: the file's name, size and date stay as they are."""
+    path = sorted((folder / "annotations" / "validation").iterdir())[0]
+    stat, pixels = path.stat(), np.array(Image.open(path))
+    Image.fromarray(pixels[::-1]).save(path)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def rewrite_a_base(folder):
+    """The members' config stays as it is, what it builds on does not."""
+    (folder / "base.py").write_text("model = dict(decode_head=dict(align_corners=True))\n")
+
+
+def rewrite_weights(folder):
+    stat = (folder / "first.pth").stat()
+    write_trained(folder / "tiny.py", folder / "first.pth", seed=7)
+    os.utime(folder / "first.pth", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+@pytest.fixture()
+def copied(folder, calibrated, tmp_path):
+    """The same files elsewhere, the members' config on a base that may change."""
+    copy = tmp_path / "copied"
+    shutil.copytree(folder, copy)
+    for name in ("tiny.py", "cascade.py"):
+        (copy / name).write_text((copy / name).read_text().replace(str(folder), str(copy)))
+    (copy / "base.py").write_text("model = dict()\n")
+    text = (copy / "tiny.py").read_text()
+    (copy / "tiny.py").write_text(text.replace("_base_ = [", f"_base_ = [{str(copy / 'base.py')!r}, ", 1))
+    return copy
+
+
+def built(copied):
+    """The tool, its config and its cascade."""
+    with imported_tool("calibrate") as tool:
+        cfg = tool.read_config(tool.parse([str(copied / "cascade.py")]))
+        tool.init_default_scope("mmseg")
+        return tool, cfg, tool.MODELS.build(cfg.model).eval()
+
+
+@pytest.mark.parametrize("change", [lambda _: None, rewrite_a_mask, rewrite_a_base, rewrite_weights])
+def test_what_changed_is_asked_about_again(copied, change):
+    before, after = [], []
+    for prints, do in ((before, lambda _: None), (after, change)):
+        do(copied)
+        tool, cfg, model = built(copied)
+        prints += [tool.fingerprint(cfg, model, temperatures) for temperatures in (False, True)]
+    assert before[0] != before[1]
+    assert (before == after) == (change.__name__ == "<lambda>")
+
+
+OTHERS = {
+    "base config": rewrite_a_base,
+    "weights": rewrite_weights,
+    "budget": lambda copied: replace_in(copied / "cascade.py", "'keep_rate': 0.5", "'keep_rate': 0.6"),
+    "windows": lambda copied: replace_in(copied / "tiny.py", "{'mode': 'whole'}", "{'mode': 'whole', 'max_batch': 2}"),
+}
+
+
+def replace_in(path, old, new):
+    path.write_text(path.read_text().replace(old, new))
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_a_calibration_is_refused_for_other_members_of_the_same_names(copied, calibrated, what):
+    OTHERS[what](copied)
+    *_, model = built(copied)
+    with pytest.raises(ValueError, match="calibrated for other members.*calibrate the cascade anew"):
+        model.load_calibration(calibrated / "calibration.json")
+
+
+def test_a_calibration_follows_its_members_under_other_names(copied, calibrated, caplog):
+    shutil.move(copied / "second.pth", copied / "moved.pth")
+    replace_in(copied / "cascade.py", "'name': 'first'", "'name': 'cheap'")
+    replace_in(copied / "cascade.py", "second.pth", "moved.pth")
+    *_, model = built(copied)
+    model.load_calibration(calibrated / "calibration.json")
+    assert list(model.cascade.thresholds) == list(Calibration.load(calibrated / "calibration.json").thresholds)
 
 
 def test_infer_takes_a_cascade(folder, calibrated, tmp_path):

@@ -64,6 +64,46 @@ def test_samplers_and_several_losses_work_on_the_lattice():
     assert logits.grad.abs().sum() > 0
 
 
+def kept_share(module, logits, truth) -> float:
+    """Of the pixels that the loss looks at, those that its sampler keeps."""
+    seen = []
+    sample = module.sampler.sample
+    module.sampler.sample = lambda *args: seen.append(sample(*args)) or seen[-1]
+    module.loss_by_feat(logits, truth)
+    return seen[0].mean().item()
+
+
+@pytest.mark.parametrize("thresh", [0.3, None])
+@pytest.mark.parametrize("size", [(32, 24), (31, 25)])
+def test_a_sampler_keeps_the_same_share_of_a_lattice(thresh, size):
+    """Half the pixels of an image are to be kept at least: half of the lattice's, not all of them."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(4, (8, 1, *size), generator=generator)
+    truth = [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
+    ohem = dict(type="OHEMPixelSampler", thresh=thresh, min_kept=size[0] * size[1] // 2)
+    logits = images(8, 4, 8, 6) * 3
+    everywhere, lattice = (kept_share(head(stride, sampler=ohem), logits, truth) for stride in (1, 4))
+    assert 0.4 < everywhere < 0.8
+    assert lattice == pytest.approx(everywhere, abs=0.06)
+
+
+def test_a_loss_keeps_the_same_share_of_a_lattice():
+    """A loss may choose hard pixels by itself, and finds its own number as it was afterwards."""
+    seen = []
+
+    class Mining(torch.nn.Module):
+        loss_name, min_kept = "loss_mined", 320
+
+        def forward(self, logits, labels, **_):
+            seen.append(self.min_kept)
+            return logits.mean()
+
+    module = head(4)
+    module.loss_decode = Mining()
+    module.loss_by_feat(images(2, 4, 8, 6), samples())
+    assert seen == [320 // 16] and module.loss_decode.min_kept == 320
+
+
 def test_memory_of_the_loss_does_not_hold_the_full_resolution():
     """What autograd keeps: never a tensor of all classes at all pixels."""
     sizes = []

@@ -1,0 +1,15 @@
+"""Changing something for a while."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def changed(owner: object, name: str, value: object) -> Iterator[None]:
+    """An attribute has another value for a while."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)

@@ -1,0 +1,37 @@
+"""The metrics of a config, which may name one, several, or an evaluator of them."""
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.registry import METRICS as ENGINE_METRICS
+from mmseg.registry import METRICS
+
+
+def evaluators_of(cfg: Config, split: str) -> list[dict]:
+    """The configs of the metrics of a split ("val" or "test"), in their order."""
+    found = cfg.get(f"{split}_evaluator") or []
+    if isinstance(found, Mapping) and "metrics" in found:
+        found = found["metrics"]
+    return [found] if isinstance(found, Mapping) else list(found)
+
+
+def keep_predictions(cfg: Config, folder: Path) -> None:
+    """Have the test's metrics write the predicted label maps to a folder, the first of those that can.
+
+    Raises:
+        ValueError: If none can.
+    """
+    evaluators = evaluators_of(cfg, "test")
+    for evaluator in evaluators:
+        kind = evaluator["type"]
+        kind = kind if isinstance(kind, type) else METRICS.get(kind) or ENGINE_METRICS.get(kind)
+        takes = inspect.signature(kind).parameters if kind else {}
+        if "output_dir" in takes:
+            evaluator["output_dir"] = str(folder)
+            if "keep_results" in takes:
+                evaluator["keep_results"] = True
+            return
+    named = ", ".join(str(evaluator["type"]) for evaluator in evaluators) or "none"
+    raise ValueError(f"--out: no metric of test_evaluator writes label maps ({named}): add dict(type='IoUMetric')")

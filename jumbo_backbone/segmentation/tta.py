@@ -1,0 +1,59 @@
+"""Test-time augmentation: predictions averaged over scales and flips of the images that the plain test sees."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.config import Config
+
+_WAY_OUT = "give a tta_pipeline of its own (docs/your_own_masks.md shows one)"
+
+
+def use_tta(cfg: Config, datasets: Sequence[dict[str, Any]]) -> None:
+    """Have a config's test average over the scales and flips of its ``tta_pipeline``.
+
+    Args:
+        cfg: The config, changed in place.
+        datasets: Those of its test, without wrappers.
+
+    Raises:
+        ValueError: If it has no such pipeline, or one at other scales, or of another loader, than the plain test's.
+    """
+    for key in ("tta_pipeline", "tta_model"):
+        if key not in cfg:
+            raise ValueError(f"--tta needs a {key} in the config, and it has none: see seg_configs/_base_/masks.py")
+    for dataset in datasets:
+        _require_image_of_test(dataset["pipeline"], cfg.tta_pipeline)
+        dataset["pipeline"] = cfg.tta_pipeline
+    cfg.model = dict(cfg.tta_model, module=cfg.model)
+
+
+def _require_image_of_test(test: Sequence[dict], tta: Sequence[dict]) -> None:
+    """Raise a ValueError unless one of the augmented images is read and resized as the plain test's."""
+    if test[0] != tta[0]:
+        raise ValueError(
+            f"tta_pipeline reads images by {dict(tta[0])}, the test by {dict(test[0])}, so --tta would see other "
+            f"images: {_WAY_OUT}"
+        )
+    plain, before, among = _sizes(test), _sizes(tta), []
+    for step in tta:
+        if step["type"] == "TestTimeAug":
+            among += [size for options in step["transforms"] for size in _sizes(options)]
+    at_own_size = [before if size == 1 else [*before, size] for size in among] or [before]
+    if plain in at_own_size:
+        return
+    raise ValueError(
+        f"tta_pipeline has the sizes {_told(before + among)}, the test {_told(plain)}, which is none of them, so --tta "
+        f"would see other images: {_WAY_OUT}"
+    )
+
+
+def _sizes(steps: Sequence[dict]) -> list[tuple | float]:
+    """What each resize of a pipeline makes of images: sides, or a factor."""
+    resizes = [step for step in steps if step["type"] == "Resize"]
+    found = [step.get("scale") or step.get("scale_factor") for step in resizes]
+    return [tuple(size) if isinstance(size, (list, tuple)) else size for size in found]
+
+
+def _told(sizes: Sequence[tuple | float]) -> str:
+    parts = ["x".join(map(str, size)) if isinstance(size, tuple) else f"{size} of the image's" for size in sizes]
+    return ", ".join(parts) or "of the images"
