@@ -20,6 +20,7 @@ from mmseg.utils import SampleList
 from torch import nn
 
 from .changed import changed
+from .one_channel import one_channel_losses
 from .resizing import conv_of_resized, resize_to_lattice
 
 
