@@ -13,7 +13,6 @@ from mmseg.registry import MODELS
 from jumbo_backbone.files import make_room
 from jumbo_backbone.segmentation import ExportedSegmentor
 from jumbo_backbone.segmentation.cli import (
-    CASCADE,
     add_budget_arguments,
     add_config_arguments,
     in_users_terms,
@@ -52,8 +51,6 @@ def main(argv: Sequence[str] | None = None) -> Path:
         require_one_model(cfg, "exported")
         make_room(args.out)
         use_budget(cfg, args.keep_rate, args.resolution)
-        if cfg.model.type == CASCADE:
-            raise ValueError(f"{args.config} is of a cascade, whose way through the members is no graph: export those")
         init_default_scope("mmseg")
         cfg.model.backbone.pop("init_cfg", None)
         segmentor = revert_sync_batchnorm(MODELS.build(cfg.model))
@@ -62,7 +59,6 @@ def main(argv: Sequence[str] | None = None) -> Path:
         reader = ImageReader.of(cfg) if cfg.get("test_dataloader") else ImageReader()
         model = ExportedSegmentor(segmentor, reader.facts.order)
         images = torch.rand(2, model.takes.bands, *(args.size or cfg.model.data_preprocessor.size)) * 255
-        args.out.parent.mkdir(parents=True, exist_ok=True)
         temporary = args.out.with_name(f".{args.out.name}.tmp.onnx")
         with torch.no_grad():
             model(images)  # a size that does not fit fails here, in plain words

@@ -1,5 +1,8 @@
 """What the segmentation tools say of wrong inputs: in words, with exit code 2, before any work is done."""
 
+from pathlib import Path
+from unittest.mock import MagicMock
+
 import pytest
 
 pytest.importorskip("mmseg")
@@ -51,7 +54,9 @@ def test_places_that_no_export_can_have(folder, capsys, monkeypatch, out, told):
 
 
 def test_an_export_makes_its_folder(folder, monkeypatch):
-    monkeypatch.setattr("torch.onnx.export", lambda model, images, path, **_: open(path, "w").close())
+    program = MagicMock()
+    program.save = lambda path, **_: Path(path).touch()
+    monkeypatch.setattr("torch.onnx.export", lambda *_, **__: program)
     run("export", folder / "tiny.py", folder / "trained.pth", "--out", folder / "new" / "folder" / "a.onnx")
     assert (folder / "new" / "folder" / "a.onnx").is_file()
 
@@ -118,7 +123,9 @@ def test_tta_reads_images_as_the_test_does(folder, capsys):
         "_base_ = 'tiny.py'\n"
         "loaded = dict(type='LoadImageFromFile', color_type='unchanged')\n"
         "steps = [loaded, dict(type='LoadAnnotations'), dict(type='PackSegInputs')]\n"
-        "test_dataloader = dict(dataset=dict(pipeline=steps))\n"
+        "train_dataloader = dict(dataset=dict(pipeline=steps))\n"
+        "val_dataloader = dict(dataset=dict(pipeline=steps))\n"
+        "test_dataloader = val_dataloader\n"
     )
     told = refused(capsys, "test", config, folder / "trained.pth", "--tta")
     assert "tta_pipeline reads images by {'type': 'LoadImageFromFile'}, the test by" in told
