@@ -1,17 +1,17 @@
 """Jumbo: plain vision transformers with one wide global token. Importing this registers the presets with timm."""
 
-from . import budget_export  # noqa: F401 registers budgets with torch.export
-from .budget import ComputeBudget
-from .budget_schedule import KeepRateWarmup, TokenDropping
-from .calibration import Calibration, calibrate, fit_temperatures, member_costs
-from .checkpoint import LoadReport, load_checkpoint, save_checkpoint
-from .committee import Cascade, Ensemble
-from .elastic import BudgetPair, ElasticBudgets, distillation_loss, elastic_loss
-from .encoder import JumboEncoder
-from .outcomes import Outcomes, ask_all
-from .presets import create_model, list_models
-from .profile import BudgetProfile, BudgetTable, profile_budgets
-from .vit import JumboViT
+from .budgets import export as budget_export  # noqa: F401 registers budgets with torch.export
+from .budgets.budget import ComputeBudget
+from .budgets.elastic import BudgetPair, ElasticBudgets, distillation_loss, elastic_loss
+from .budgets.profile import BudgetProfile, BudgetTable, profile_budgets
+from .budgets.schedule import KeepRateWarmup, TokenDropping
+from .committees.calibration import Calibration, calibrate, fit_temperatures, member_costs
+from .committees.committee import Cascade, Ensemble
+from .committees.outcomes import Outcomes, ask_all
+from .models.checkpoint import LoadReport, load_checkpoint, save_checkpoint
+from .models.encoder import JumboEncoder
+from .models.presets import create_model, list_models
+from .models.vit import JumboViT
 
 __version__ = "0.1.0"
 

@@ -15,9 +15,9 @@ pytest.importorskip("mmseg")
 from mmengine.config import Config
 
 from jumbo_backbone.segmentation.cli import KeysAndValues, read_config
-from jumbo_backbone.segmentation.config_keys import TOP_LEVEL
-from jumbo_backbone.segmentation.dataset_check import datasets_by_split
-from jumbo_backbone.segmentation.tta import use_tta
+from jumbo_backbone.segmentation.configs.keys import TOP_LEVEL
+from jumbo_backbone.segmentation.configs.tta import use_tta
+from jumbo_backbone.segmentation.data.check import datasets_by_split
 from tests.conftest import write_pairs
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .classifier import JumboClassifier
-    from .forecaster import JumboForecaster
+    from .estimators.classifier import JumboClassifier
+    from .estimators.forecaster import JumboForecaster
 
 _LAZY = {"JumboForecaster": ".forecaster", "JumboClassifier": ".classifier"}
 

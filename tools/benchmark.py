@@ -47,8 +47,8 @@ from torch import nn
 from tqdm import tqdm
 
 from jumbo_backbone import BudgetTable, ComputeBudget, load_checkpoint, profile_budgets  # registers Jumbo with timm
-from jumbo_backbone.flops import count_flops
-from jumbo_backbone.presets import PRESETS
+from jumbo_backbone.budgets.flops import count_flops
+from jumbo_backbone.models.presets import PRESETS
 
 REGISTERS = {f"registers_{preset}": preset for preset in PRESETS}
 CHILD = "--memory-of"  # how this script calls itself for one measurement of memory

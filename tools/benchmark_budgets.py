@@ -208,7 +208,7 @@ def segmentation_config(args: argparse.Namespace, kind: str, seed: int):
 def scaled_config(config: Path | str, data_root: Path | str | None, iterations: int, seed: int):
     """A config for one run in this process, its schedule scaled to the iterations asked for, nothing left behind."""
     from jumbo_backbone.segmentation.cli import add_config_arguments, read_config
-    from jumbo_backbone.segmentation.dataset_check import require_datasets
+    from jumbo_backbone.segmentation.data.check import require_datasets
 
     parser = Parser()
     add_config_arguments(parser)
@@ -234,7 +234,7 @@ def measure_series(args: argparse.Namespace) -> dict:
     from benchmark_classification import load
 
     from timeseries import JumboClassifier
-    from timeseries.network import ClassifierNet
+    from timeseries.networks.network import ClassifierNet
 
     def test(run: dict[str, Any]) -> list[float]:
         problem = next(p for p in args.problems if Path(p).name == run["subject"])

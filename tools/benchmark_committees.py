@@ -75,7 +75,7 @@ def clocked(modules: list[torch.nn.Module]) -> Iterator[list[float]]:
 
 def measure_segmentation(args: argparse.Namespace) -> list[dict]:
     from jumbo_backbone.segmentation.cli import add_config_arguments, read_config
-    from jumbo_backbone.segmentation.dataset_check import require_datasets
+    from jumbo_backbone.segmentation.data.check import require_datasets
 
     parser, records = Parser(), []
     add_config_arguments(parser)
@@ -102,8 +102,8 @@ def cascades(cfg, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     from mmseg.registry import MODELS
 
     import jumbo_backbone.segmentation  # noqa: F401  (registers)
-    from jumbo_backbone.calibration import choose_thresholds, member_costs
-    from jumbo_backbone.outcomes import stage_groups
+    from jumbo_backbone.committees.calibration import choose_thresholds, member_costs
+    from jumbo_backbone.committees.outcomes import stage_groups
 
     init_default_scope("mmseg")
     model = MODELS.build(cfg.model).eval()
@@ -306,7 +306,7 @@ def doubled(problem: str, kind: str, seed: int, args: argparse.Namespace) -> dic
     """Accuracy and FLOPs of the mean of two networks, of one, and of one of about twice the FLOPs."""
     from benchmark_classification import load
 
-    from jumbo_backbone.flops import count_flops
+    from jumbo_backbone.budgets.flops import count_flops
     from timeseries import JumboClassifier
 
     train, (X, y) = load(problem)

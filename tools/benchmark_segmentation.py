@@ -68,9 +68,9 @@ with warnings.catch_warnings(), contextlib.redirect_stdout(None):
     from mmseg.registry import MODELS
     from mmseg.structures import SegDataSample
 
-    from jumbo_backbone.flops import count_flops
+    from jumbo_backbone.budgets.flops import count_flops
     from jumbo_backbone.segmentation.cli import add_config_arguments, read_config
-    from jumbo_backbone.segmentation.image_input import bands_of
+    from jumbo_backbone.segmentation.data.image_input import bands_of
 
 VOID = 0.05  # share of the pixels without a label
 

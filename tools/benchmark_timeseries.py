@@ -66,10 +66,10 @@ from sktime.split import temporal_train_test_split
 from tqdm import tqdm
 
 from timeseries import JumboForecaster
+from timeseries.data.windows import Cuts, Panel
 from timeseries.datasets import evaluate_long_horizon
-from timeseries.forecasting import Design, Windows, losses_of
-from timeseries.training import Schedule, train
-from timeseries.windows import Cuts, Panel
+from timeseries.fitting.forecasting import Design, Windows, losses_of
+from timeseries.fitting.training import Schedule, train
 
 L, H, CHANNELS = 336, 96, 7
 TRAINING_STEPS = 8640  # of ETTh1

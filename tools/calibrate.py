@@ -17,19 +17,19 @@ from mmseg.structures import SegDataSample
 from mmseg.utils import SampleList
 from tqdm import tqdm
 
-from jumbo_backbone.calibration import UNITS, Calibration, calibrate, fit_temperatures, member_costs
-from jumbo_backbone.committee_plot import plot_committee
+from jumbo_backbone.committees.calibration import UNITS, Calibration, calibrate, fit_temperatures, member_costs
+from jumbo_backbone.committees.outcomes import Outcomes, all_groups, stage_groups, tally
+from jumbo_backbone.committees.plot import plot_committee
 from jumbo_backbone.files import replacing
-from jumbo_backbone.outcomes import Outcomes, all_groups, stage_groups, tally
-from jumbo_backbone.segmentation.cascade import CascadeSegmentor, valid_pixels
 from jumbo_backbone.segmentation.cli import CASCADE, add_config_arguments, in_users_terms, read_config
-from jumbo_backbone.segmentation.consistency import require_as_trained
 from jumbo_backbone.segmentation.contents import of_dataset, of_values
-from jumbo_backbone.segmentation.dataset_check import datasets_by_split, require_datasets
-from jumbo_backbone.segmentation.image_input import ImageReader
-from jumbo_backbone.segmentation.picture_hook import picture_of
-from jumbo_backbone.segmentation.pictures import contact_sheet, save
-from jumbo_backbone.segmentation.slide import window_starts
+from jumbo_backbone.segmentation.data.check import datasets_by_split, require_datasets
+from jumbo_backbone.segmentation.data.consistency import require_as_trained
+from jumbo_backbone.segmentation.data.image_input import ImageReader
+from jumbo_backbone.segmentation.models.cascade import CascadeSegmentor, valid_pixels
+from jumbo_backbone.segmentation.models.slide import window_starts
+from jumbo_backbone.segmentation.pictures.hook import picture_of
+from jumbo_backbone.segmentation.pictures.labels import contact_sheet, save
 
 EPILOG = """examples:
   calibrate.py seg_configs/jumbo_cascade_camvid.py

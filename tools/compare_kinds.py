@@ -21,7 +21,7 @@ from torch import nn
 
 from timeseries import JumboClassifier, JumboForecaster
 from timeseries.datasets import evaluate_long_horizon, load_long_horizon
-from timeseries.design import Design
+from timeseries.fitting.design import Design
 
 ROOT = Path(__file__).resolve().parents[1]
 Settings = dict[str, Any]

@@ -22,8 +22,8 @@ from sklearn.ensemble import RandomForestClassifier
 
 from jumbo_backbone.files import write_atomically
 from jumbo_backbone.segmentation.cli import in_users_terms
-from jumbo_backbone.segmentation.pictures import contact_sheet, save
-from jumbo_backbone.segmentation.scenes import CLASSES, PALETTE, render
+from jumbo_backbone.segmentation.data.scenes import CLASSES, PALETTE, render
+from jumbo_backbone.segmentation.pictures.labels import contact_sheet, save
 
 CONFIG = Path(__file__).resolve().parents[1] / "seg_configs" / "jumbo_upernet_scenes.py"
 SHOWN = 12  # scenes on the contact sheet

@@ -20,9 +20,9 @@ from jumbo_backbone.segmentation.cli import (
     require_one_model,
     use_budget,
 )
-from jumbo_backbone.segmentation.consistency import require_as_trained
-from jumbo_backbone.segmentation.image_input import ImageReader
-from jumbo_backbone.segmentation.loading import load_strictly
+from jumbo_backbone.segmentation.data.consistency import require_as_trained
+from jumbo_backbone.segmentation.data.image_input import ImageReader
+from jumbo_backbone.segmentation.training.loading import load_strictly
 
 EPILOG = """examples:
   export.py seg_configs/jumbo_upernet_ade20k.py best_mIoU_iter_160000.pth --size 512 512 --out jumbo.onnx

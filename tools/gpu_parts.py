@@ -66,11 +66,11 @@ def told_by(tool: str, arguments: list[Any], at: At) -> Records:
 
 def device_tests(at: At) -> Records:
     """The tests that are for a device, there: a record of the counts, and one for each that failed."""
-    chosen = ["tests/jumbo_backbone/test_encoder.py", "tests/timeseries/test_network.py"] if at.tiny else []
+    few = ["tests/jumbo_backbone/models/test_encoder.py", "tests/timeseries/networks/test_network.py"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "report.xml")
         command = [sys.executable, "-m", "pytest", "-q", "-m", "device or cuda", f"--device={at.device}"]
-        command += [f"--junit-xml={path}", "-p", "no:cacheprovider", *chosen]
+        command += [f"--junit-xml={path}", "-p", "no:cacheprovider", *(few if at.tiny else [])]
         environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
         code = subprocess.run(command, cwd=ROOT, env=environment).returncode
         if not path.exists():

@@ -21,7 +21,6 @@ from tqdm import tqdm
 
 from jumbo_backbone.image_files import IMAGE_SUFFIXES, find_images, output_stems
 from jumbo_backbone.image_header import lost_in_reading, read_header
-from jumbo_backbone.segmentation.band_pictures import as_picture
 from jumbo_backbone.segmentation.cli import (
     add_budget_arguments,
     add_config_arguments,
@@ -31,10 +30,11 @@ from jumbo_backbone.segmentation.cli import (
     use_budget,
     use_windows,
 )
-from jumbo_backbone.segmentation.consistency import require_as_trained
-from jumbo_backbone.segmentation.image_input import ImageReader, bands_of
-from jumbo_backbone.segmentation.loading import load_strictly
-from jumbo_backbone.segmentation.pictures import labelled_picture, legend, page, save
+from jumbo_backbone.segmentation.data.consistency import require_as_trained
+from jumbo_backbone.segmentation.data.image_input import ImageReader, bands_of
+from jumbo_backbone.segmentation.pictures.bands import as_picture
+from jumbo_backbone.segmentation.pictures.labels import labelled_picture, legend, page, save
+from jumbo_backbone.segmentation.training.loading import load_strictly
 
 OVERLAY, LABELS, LEGEND = ENDINGS = ("_overlay.png", "_labels.png", "_legend.png")
 

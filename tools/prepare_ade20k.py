@@ -20,7 +20,7 @@ from tqdm import tqdm
 import jumbo_backbone
 from jumbo_backbone.files import write_atomically
 from jumbo_backbone.segmentation.cli import add_config_arguments, read_config
-from jumbo_backbone.segmentation.dataset_check import (
+from jumbo_backbone.segmentation.data.check import (
     ADE20K_PAIRS,
     check_dataset,
     datasets_by_split,

@@ -11,7 +11,6 @@ from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
 from jumbo_backbone.files import write_atomically
-from jumbo_backbone.segmentation.cascade import CascadeSegmentor
 from jumbo_backbone.segmentation.cli import (
     add_budget_arguments,
     add_config_arguments,
@@ -20,14 +19,15 @@ from jumbo_backbone.segmentation.cli import (
     use_budget,
     use_windows,
 )
-from jumbo_backbone.segmentation.consistency import require_as_trained
-from jumbo_backbone.segmentation.dataset_check import datasets_by_split, require_datasets
-from jumbo_backbone.segmentation.evaluators import keep_predictions
-from jumbo_backbone.segmentation.loading import load_strictly
-from jumbo_backbone.segmentation.metrics import of_classes, to_json
-from jumbo_backbone.segmentation.segmentors import JumboSegmentor
-from jumbo_backbone.segmentation.tta import use_tta
-from jumbo_backbone.segmentation.work_dir import RECORDS
+from jumbo_backbone.segmentation.configs.evaluators import keep_predictions
+from jumbo_backbone.segmentation.configs.tta import use_tta
+from jumbo_backbone.segmentation.data.check import datasets_by_split, require_datasets
+from jumbo_backbone.segmentation.data.consistency import require_as_trained
+from jumbo_backbone.segmentation.models.cascade import CascadeSegmentor
+from jumbo_backbone.segmentation.models.segmentors import JumboSegmentor
+from jumbo_backbone.segmentation.training.loading import load_strictly
+from jumbo_backbone.segmentation.training.metrics import of_classes, to_json
+from jumbo_backbone.segmentation.training.work_dir import RECORDS
 
 EPILOG = """examples:
   test.py seg_configs/jumbo_upernet_ade20k.py work_dirs/jumbo_upernet_ade20k/best_mIoU_iter_160000.pth

@@ -11,8 +11,8 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from jumbo_backbone.segmentation.cli import add_config_arguments, in_users_terms, read_config, require_one_model
-from jumbo_backbone.segmentation.dataset_check import require_datasets
-from jumbo_backbone.segmentation.starting import choose_start
+from jumbo_backbone.segmentation.data.check import require_datasets
+from jumbo_backbone.segmentation.training.starting import choose_start
 
 EPILOG = """examples:
   train.py seg_configs/jumbo_upernet_scenes.py                        no data needed: rendered scenes

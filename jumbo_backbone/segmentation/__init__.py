@@ -3,22 +3,22 @@
 Needs ``pip install '.[seg]'``. Configs enter it by ``custom_imports = dict(imports=["jumbo_backbone.segmentation"])``.
 """
 
-from .amp import AutocastOptimWrapper
-from .backbone import JumboViTBackbone
-from .budget_hooks import KeepRateWarmupHook, TokenDroppingHook
-from .cascade import CascadeSegmentor
-from .exported import ExportedSegmentor
-from .from_scratch import FromScratch
-from .heads import LatticeFCNHead, LatticeUPerHead
-from .hooks import AtomicCheckpointHook, RunRecordHook
-from .layer_decay import LayerDecayOptimWrapperConstructor
-from .metrics import IoUMetric
-from .picture_hook import PictureHook
-from .preprocessor import BandsPreProcessor
-from .resume import NumberedInfiniteSampler, NumberedSampler, ResumeHook, SeedAugmentation
-from .scenes import RenderScene, ScenesDataset
-from .segmentors import ElasticSegmentor, JumboSegmentor
-from .timm_backbone import TimmViTBackbone
+from .data.scenes import RenderScene, ScenesDataset
+from .heads.lattice import LatticeFCNHead, LatticeUPerHead
+from .models.backbone import JumboViTBackbone
+from .models.cascade import CascadeSegmentor
+from .models.exported import ExportedSegmentor
+from .models.from_scratch import FromScratch
+from .models.preprocessor import BandsPreProcessor
+from .models.segmentors import ElasticSegmentor, JumboSegmentor
+from .models.timm_backbone import TimmViTBackbone
+from .pictures.hook import PictureHook
+from .training.amp import AutocastOptimWrapper
+from .training.budget_hooks import KeepRateWarmupHook, TokenDroppingHook
+from .training.hooks import AtomicCheckpointHook, RunRecordHook
+from .training.layer_decay import LayerDecayOptimWrapperConstructor
+from .training.metrics import IoUMetric
+from .training.resume import NumberedInfiniteSampler, NumberedSampler, ResumeHook, SeedAugmentation
 
 __all__ = [
     "AtomicCheckpointHook",

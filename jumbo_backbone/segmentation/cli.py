@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from mmengine.config import Config, DictAction
 
-from ..budget import ComputeBudget
-from .config_keys import TOP_LEVEL, require_known
-from .config_values import require_possible
-from .config_variables import require_keys, require_read, without_variables
-from .work_dir import Checkpoints
+from ..budgets.budget import ComputeBudget
+from .configs.keys import TOP_LEVEL, require_known
+from .configs.values import require_possible
+from .configs.variables import require_keys, require_read, without_variables
+from .training.work_dir import Checkpoints
 
 CASCADE = "CascadeSegmentor"
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")

@@ -15,9 +15,9 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
-from jumbo_backbone.segmentation.band_pictures import as_picture
-from jumbo_backbone.segmentation.dataset_check import require_datasets
-from jumbo_backbone.segmentation.image_input import ImageReader, bands_of
+from jumbo_backbone.segmentation.data.check import require_datasets
+from jumbo_backbone.segmentation.data.image_input import ImageReader, bands_of
+from jumbo_backbone.segmentation.pictures.bands import as_picture
 from tests.bands import write_band_config, write_band_pairs
 from tests.conftest import imported_tool
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jumbo_backbone.segmentation.checkpoint_files import read_checkpoint
+from jumbo_backbone.segmentation.training.checkpoint_files import read_checkpoint
 from tests.conftest import write_config, write_pairs
 from tests.running import assert_the_same_weights, metrics
 

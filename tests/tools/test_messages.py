@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("mmseg")
 from mmengine.config import Config
 
-from jumbo_backbone.segmentation.dataset_check import require_datasets
+from jumbo_backbone.segmentation.data.check import require_datasets
 from tests.conftest import imported_tool, write_cascade, write_config, write_pairs, write_trained
 
 

@@ -64,7 +64,7 @@ def archive(tmp_path, monkeypatch):
 @pytest.fixture()
 def complete(monkeypatch):
     """As many pairs as the tiny ADE20K has are all there are."""
-    monkeypatch.setattr("jumbo_backbone.segmentation.dataset_check.ADE20K_PAIRS", dict(training=2, validation=1))
+    monkeypatch.setattr("jumbo_backbone.segmentation.data.check.ADE20K_PAIRS", dict(training=2, validation=1))
 
 
 def state(folder: Path) -> dict[str, tuple[int, int]]:

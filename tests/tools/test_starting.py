@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from jumbo_backbone.files import remove_leftovers
 from jumbo_backbone.segmentation.cli import datasets_of
-from jumbo_backbone.segmentation.work_dir import Checkpoints
+from jumbo_backbone.segmentation.training.work_dir import Checkpoints
 from tests.conftest import write_config, write_pairs, write_trained
 from tests.running import assert_the_same_weights, weights
 

@@ -13,7 +13,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 from jumbo_backbone import JumboViT
-from jumbo_backbone.presets import PRESETS
+from jumbo_backbone.models.presets import PRESETS
 
 CONFIGS = Path(__file__).parents[3] / "seg_configs"
 CASCADES = sorted(path.stem for path in CONFIGS.glob("*cascade*.py"))  # whose members are models of other configs

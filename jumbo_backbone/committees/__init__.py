@@ -1,0 +1,1 @@
+"""Ensembles and cascades of models or budgets, and the thresholds by which samples leave them."""

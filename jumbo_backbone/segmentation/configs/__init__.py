@@ -1,0 +1,1 @@
+"""Checks of configs before anything is built from them."""

@@ -1,0 +1,1 @@
+"""Data sets: how images are read, whether they are sound, and scenes that are rendered."""

@@ -1,0 +1,1 @@
+"""Decode heads whose loss is computed on a lattice of pixels."""

@@ -1,0 +1,1 @@
+"""Backbones, segmentors and cascades for mmsegmentation."""

@@ -1,0 +1,217 @@
+"""JumboViT as an mmsegmentation backbone: one NCHW map per chosen block, with the wide token written into it.
+
+The encoder, its loop and its weights are those of ``JumboViT``; this file names things as mmsegmentation does.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.logging import print_log
+from mmengine.model import BaseModule
+from mmseg.registry import MODELS
+from torch import nn
+
+from ...budgets.budget import ComputeBudget
+from ...layers.patch_embed import SizeLike
+from ...models.checkpoint import load_checkpoint
+from ...models.encoder import take_indices
+from ...models.presets import PRESETS
+from ...models.vit import JumboViT
+from .readout import JumboReadout
+
+
+@MODELS.register_module()
+class JumboViTBackbone(BaseModule):
+    """Feature maps of a Jumbo encoder, all at the stride of the patch.
+
+    Args:
+        arch: A preset ("pico" … "large"), or a dict of ``JumboViT``'s sizes (embed_dim, depth, num_heads,
+            jumbo_multiplier, jumbo_ffn, jumbo_lora_rank, mlp_ratio, qkv_bias); with a key "preset" the others change
+            that preset: ``dict(preset="small", jumbo_multiplier=17, jumbo_ffn="patch")`` is a ViT with class token
+            and 16 registers.
+        img_size: Size in pixels, int or (H, W), whose patch grid the learned positions have.
+        patch_size: In pixels, int or (H, W).
+        in_channels: Channels C of the image.
+        out_indices: Blocks whose output is returned, in this order; negative from the end.
+        final_norm: Apply the encoder's final norm to every map and to the wide token that is read out.
+        jumbo_readout: How the wide token reaches the maps: "ignore" or "add" (see ``JumboReadout``).
+        drop_path_rate: Stochastic depth, the same in every block.
+        drop_rate: Dropout after the positions, after projections and in FFNs.
+        attn_drop_rate: Dropout on attention probabilities.
+        frozen_stages: -1 trains everything, 0 freezes the stem (patches, positions, jumbo token), k also the first k
+            blocks. The FFN that all blocks share is frozen with the first block: frozen blocks would change with it.
+        norm_eval: Keep normalisation layers in evaluation mode, as mmsegmentation's backbones do. Layer norms have no
+            statistics; this matters where another norm has been put in.
+        with_cp: Recompute each block in the backward pass instead of storing its activations.
+        budget: Arguments of ``ComputeBudget``, such as ``dict(keep_rate=0.7)``, for training and inference alike; None
+            for the full one. At run time ``backbone.default_budget`` changes it. Maps are complete whatever it is.
+        init_cfg: mmengine's. ``dict(type="Pretrained", checkpoint=…)`` takes the authors' released ``.pth``, our
+            safetensors or a timm checkpoint of the same model (a path, or "hf-hub:owner/repository/file"), strictly:
+            what was resampled or left out is logged, and anything missing or unexpected raises.
+
+    Raises:
+        ValueError: For an unknown preset, readout or block number, and sizes that do not fit each other.
+        TypeError: For an unknown size in ``arch``.
+
+    Weights of blocks after the last one returned, and what else the maps do not depend on, take no gradient, so that
+    every parameter that asks for one gets one (as DistributedDataParallel demands).
+    """
+
+    def __init__(
+        self,
+        arch: str | dict[str, Any] = "small",
+        *,
+        img_size: SizeLike = 512,
+        patch_size: SizeLike = 16,
+        in_channels: int = 3,
+        out_indices: int | Sequence[int] = (2, 5, 8, 11),
+        final_norm: bool = True,
+        jumbo_readout: str = "add",
+        drop_path_rate: float = 0.0,
+        drop_rate: float = 0.0,
+        attn_drop_rate: float = 0.0,
+        frozen_stages: int = -1,
+        norm_eval: bool = False,
+        with_cp: bool = False,
+        budget: dict[str, Any] | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        init_cfgs = [init_cfg] if isinstance(init_cfg, dict) else list(init_cfg or [])
+        self.checkpoint = _pretrained(init_cfgs)
+        super().__init__([cfg for cfg in init_cfgs if cfg["type"] != "Pretrained"] or None)
+        self.vit = JumboViT(
+            img_size=img_size,
+            patch_size=patch_size,
+            in_chans=in_channels,
+            num_classes=0,
+            global_pool="",
+            drop_path_rate=drop_path_rate,
+            pos_drop_rate=drop_rate,
+            proj_drop_rate=drop_rate,
+            attn_drop_rate=attn_drop_rate,
+            **_sizes(arch),
+        )
+        depth = len(self.vit.blocks)
+        self.out_indices, _ = take_indices(depth, out_indices)
+        self.final_norm = final_norm
+        self.readouts = nn.ModuleList(
+            JumboReadout(jumbo_readout, self.vit.embed_dim, self.vit.jumbo_multiplier) for _ in self.out_indices
+        )
+        if not -1 <= frozen_stages <= depth:
+            raise ValueError(
+                f"frozen_stages={frozen_stages}: give -1 (none), 0 (the stem) or up to {depth} (all blocks)"
+            )
+        self.frozen_stages = frozen_stages
+        self.norm_eval = norm_eval
+        self.vit.set_grad_checkpointing(with_cp)
+        self.vit.default_budget = ComputeBudget(**budget or {})
+        self.vit.default_budget.reducing_blocks(depth)  # raises if there are no such blocks
+        for name, parameter in self.vit.named_parameters():
+            parameter.requires_grad_(not (self._frozen(name) or self._unused(name, jumbo_readout)))
+
+    @property
+    def embed_dims(self) -> int:
+        """Channels D of every map."""
+        return self.vit.embed_dim
+
+    @property
+    def default_budget(self) -> ComputeBudget:
+        """How much to compute where nothing else is said."""
+        return self.vit.default_budget
+
+    @default_budget.setter
+    def default_budget(self, budget: ComputeBudget) -> None:
+        self.vit.default_budget = budget
+
+    def _frozen(self, name: str) -> bool:
+        if name.startswith("jumbo_mlp"):
+            return self.frozen_stages >= 1
+        layer, _ = self.vit.get_layer_depth(name)
+        return layer <= self.frozen_stages and not name.startswith("norm.")
+
+    def _unused(self, name: str, readout: str) -> bool:
+        """Whether no map depends on this parameter."""
+        last = max(self.out_indices)
+        if name.startswith("norm."):
+            return not self.final_norm
+        if name.startswith("blocks."):
+            block, part = name.split(".")[1:3]
+            # nobody sees what the last FFN of the wide token does to it, if it is not read out
+            return int(block) > last or (int(block) == last and readout == "ignore" and part in _JUMBO_FFN_PARTS)
+        return name.startswith("jumbo_mlp") and last == 0 and readout == "ignore"
+
+    def init_weights(self) -> None:
+        """mmengine's hook: other initialisers first, then the checkpoint, strictly."""
+        super().init_weights()
+        if self.checkpoint is not None:
+            report = load_checkpoint(self.vit, self.checkpoint)
+            print_log(f"backbone from {self.checkpoint}: {report}", logger="current")
+
+    def train(self, mode: bool = True) -> "JumboViTBackbone":
+        super().train(mode)
+        if mode and self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, (nn.LayerNorm, nn.modules.batchnorm._BatchNorm)):
+                    module.eval()
+        return self
+
+    def forward(self, x: torch.Tensor, budget: ComputeBudget | None = None) -> tuple[torch.Tensor, ...]:
+        """Images (B, C, H, W), sides multiples of the patch, to one map (B, D, H/patch, W/patch) per out index; of a
+        budget (None: ``default_budget``) with another resolution, maps of that one."""
+        embed = self.vit.patch_embed
+        budget = self.default_budget if budget is None else budget
+        h, w = embed.dynamic_feat_size(budget.input_size(tuple(x.shape[-2:]), embed.patch_size))
+        pairs = self.vit.forward_intermediates(
+            x,
+            self.out_indices,
+            return_prefix_tokens=True,
+            norm=self.final_norm,
+            stop_early=True,
+            output_fmt="NLC",
+            intermediates_only=True,
+            budget=budget,
+        )
+        maps = [readout(x, z) for readout, (x, z) in zip(self.readouts, pairs, strict=True)]
+        return tuple(x.transpose(1, 2).unflatten(2, (h, w)) for x in maps)
+
+    # ---- what the optimiser asks
+
+    def get_layer_depth(self, name: str) -> tuple[int, int]:
+        """Layer of a parameter and number of layers, as in ``JumboEncoder``; readouts count as the head."""
+        return self.vit.get_layer_depth(name.removeprefix("vit."))
+
+    def no_weight_decay(self) -> set[str]:
+        """Names of the parameters of two or more dimensions that take no weight decay."""
+        return {f"vit.{name}" for name in self.vit.no_weight_decay()}
+
+
+def require_dial(backbone: nn.Module, what: str) -> None:
+    """Raise a TypeError if a backbone has no compute budget, which ``what`` is to change."""
+    if not isinstance(backbone, JumboViTBackbone):
+        raise TypeError(f"{what} needs a JumboViTBackbone, not {type(backbone).__name__}: that computes all it has")
+
+
+_JUMBO_FFN_PARTS = ("norm3", "jumbo_mlp", "jumbo_lora")
+
+
+def _sizes(arch: str | dict[str, Any]) -> dict[str, Any]:
+    sizes = dict(preset=arch) if isinstance(arch, str) else dict(arch)
+    preset = sizes.pop("preset", None)
+    if preset is not None and preset not in PRESETS:
+        raise ValueError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}, or give a dict of sizes")
+    return {**PRESETS.get(preset, {}), **sizes}
+
+
+def _pretrained(init_cfgs: list[dict]) -> str | None:
+    """The checkpoint that an init_cfg names, if any."""
+    found = [cfg for cfg in init_cfgs if cfg["type"] == "Pretrained"]
+    if not found:
+        return None
+    (cfg,) = found
+    if unknown := set(cfg) - {"type", "checkpoint"}:
+        raise ValueError(
+            f"init_cfg of type 'Pretrained' takes a checkpoint of the backbone alone, not "
+            f"{', '.join(sorted(unknown))}: to start from a whole segmentor set load_from in the config"
+        )
+    return cfg["checkpoint"]

@@ -1,0 +1,238 @@
+"""Cascades of segmentors: cheap ones answer first, and the costly ones only what those are unsure of."""
+
+import copy
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from logging import WARNING
+from typing import Any
+
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.logging import print_log
+from mmseg.models import BaseSegmentor, EncoderDecoder
+from mmseg.registry import MODELS
+from torch import nn
+
+from ...budgets.budget import ComputeBudget
+from ...committees.calibration import Calibration
+from ...committees.committee import Cascade
+from ..changed import changed
+from ..contents import of_values, of_weights
+from ..data.consistency import require_same_images
+from ..training.loading import load_strictly
+from .backbone import require_dial
+from .segmentors import JumboSegmentor
+
+UNITS = ("image", "window")
+
+
+@MODELS.register_module()
+class CascadeSegmentor(JumboSegmentor):
+    """A cascade of trained segmentors, or of compute budgets of one (see ``Cascade``).
+
+    ``tools/calibrate.py`` chooses the thresholds and leaves them in a file, which ``tools/test.py`` and
+    ``tools/infer.py`` take in place of a checkpoint. It cannot be trained: its members are.
+
+    Args:
+        members: Cheap ones first, each ``dict(config=…, checkpoint=…)`` with, on request, ``budget``, a dict of
+            ``ComputeBudget`` arguments, ``test_cfg``, what differs from its config's, such as a larger ``stride``
+            of the windows, and ``name``. Paths are relative to the working directory. Members of one checkpoint share
+            its weights.
+        thresholds: Of all members but the last, until a calibration is loaded; without, all images go on to the last.
+        confidence, ensemble: See ``Cascade``.
+        decide: Whether each "image" goes on as a whole, by the mean over its pixels, or each "window" of the slide
+            inference (of ``test_cfg``) by itself.
+        data_preprocessor, test_cfg: Of the last member's config unless told.
+
+    Raises:
+        FileNotFoundError: If a config or a checkpoint is missing.
+        ValueError: If members have other classes or another normalisation, thresholds do not fit them, or windows go on
+            one by one and members have other ``test_cfg``.
+        TypeError: If a member with a budget has a backbone without a dial.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[dict[str, Any]],
+        thresholds: Sequence[float] | None = None,
+        confidence: str = "max_probability",
+        ensemble: bool = False,
+        decide: str = "image",
+        data_preprocessor: dict | None = None,
+        test_cfg: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        if decide not in UNITS:
+            raise ValueError(f"unknown decide={decide!r}: choose one of {', '.join(UNITS)}")
+        loaded: dict[tuple[str, str], Trained] = {}
+        for member in members:
+            key = str(member["config"]), str(member["checkpoint"])
+            if key not in loaded:
+                loaded[key] = Trained(*key, decide == "image")
+        if decide == "window" and any(m.get("test_cfg") for m in members):
+            raise ValueError("members with a test_cfg of their own cut other windows: take decide='image'")
+        trained = [loaded[str(m["config"]), str(m["checkpoint"])].inferring(m.get("test_cfg") or {}) for m in members]
+        if not trained:
+            raise ValueError("members is empty: give at least one dict(config=…, checkpoint=…)")
+        last = trained[-1]
+        BaseSegmentor.__init__(self, data_preprocessor or last.preprocessor, init_cfg)  # there is no backbone to build
+        for other in trained:
+            require_alike(other, last)
+        asked = []
+        for member, model in zip(members, trained, strict=True):
+            if (budget := member.get("budget")) is not None:
+                require_dial(model.segmentor.backbone, f"a budget of {model.config}")
+                asked.append((model, ComputeBudget(**budget)))
+            else:
+                asked.append(model)
+        names = [m.get("name") or _name(m, model, members) for m, model in zip(members, trained, strict=True)]
+        if thresholds is None:
+            thresholds = [float("inf")] * (len(asked) - 1)
+        self.cascade = Cascade(asked, thresholds, confidence, ensemble, names=names)
+        self.decide, self.meta = decide, last.meta
+        self.test_cfg = last.segmentor.test_cfg if test_cfg is None else ConfigDict(test_cfg)
+        self.num_classes, self.out_channels = last.segmentor.num_classes, last.segmentor.out_channels
+        self.align_corners = last.segmentor.align_corners
+        self.forget()
+
+    def forget(self) -> None:
+        """Count anew who answered."""
+        self.answered = [0] * len(self.cascade.members)
+
+    def load_calibration(self, path: str | os.PathLike) -> dict:
+        """Take thresholds and all that ``tools/calibrate.py`` chose from its file.
+
+        Returns:
+            The last member's ``meta``.
+
+        Raises:
+            FileNotFoundError, ValueError: If there is no such file, or it was not made with these very members.
+        """
+        calibration = Calibration.load(path)
+        if not calibration.members:
+            print_log(f"{path} is of an earlier version and tells its members by name alone", "current", WARNING)
+        calibration.apply(self.cascade, self.contents())
+        return self.meta
+
+    def contents(self) -> list[str]:
+        """What each member is: its weights, config, budget and windows, and whether it decides about images."""
+        weights = {id(model.segmentor): of_weights(model.segmentor) for model, _ in self.cascade.members}
+        return [
+            of_values(weights[id(model.segmentor)], model.structure, str(model.test_cfg), repr(budget), self.decide)
+            for model, budget in self.cascade.members
+        ]
+
+    def init_weights(self) -> None:
+        """Nothing: the members come trained."""
+
+    def inference(self, inputs: torch.Tensor, batch_img_metas: list[dict]) -> torch.Tensor:
+        """Images (B, C, H, W) to scores (B, K, H, W)."""
+        if self.decide == "window":
+            return super().inference(inputs, batch_img_metas)
+        return self._route(inputs, valid_pixels(inputs, batch_img_metas))
+
+    def encode_decode(self, inputs: torch.Tensor, batch_img_metas: list[dict]) -> torch.Tensor:
+        """Windows (B, C, H, W) to scores (B, K, H, W)."""
+        return self._route(inputs, None)
+
+    def _route(self, inputs: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
+        scores, stage = self.cascade.route(inputs, valid=valid)
+        counts = torch.bincount(stage, minlength=len(self.answered)).tolist()
+        self.answered = [a + b for a, b in zip(self.answered, counts, strict=True)]
+        return scores
+
+    def _forward(self, inputs: torch.Tensor, data_samples=None) -> torch.Tensor:
+        return self.encode_decode(inputs, [])
+
+    def extract_feat(self, inputs: torch.Tensor):
+        """There are no features of a cascade."""
+        raise TypeError("a cascade has no feature maps of its own: ask its members for theirs")
+
+    def loss(self, inputs: torch.Tensor, data_samples):
+        """A cascade is not trained."""
+        raise TypeError("a cascade cannot be trained: train its members, then calibrate it with tools/calibrate.py")
+
+
+class Trained(nn.Module):
+    """A segmentor as its config and checkpoint make it, called for scores at a budget.
+
+    Args:
+        config, checkpoint: Paths.
+        whole: Whether it is called with images, to predict as its ``test_cfg`` says, or with windows.
+    """
+
+    def __init__(self, config: str, checkpoint: str, whole: bool) -> None:
+        super().__init__()
+        if not os.path.isfile(config):
+            raise FileNotFoundError(f"no config at {os.path.abspath(config)}: paths of members start where you are")
+        self.config, self.whole = config, whole
+        self.cfg = Config.fromfile(config)
+        self.preprocessor = self.cfg.model.data_preprocessor
+        self.structure = self.cfg.model.to_dict()  # with what its base configs say
+        self.structure["backbone"].pop("init_cfg", None)  # what it began with
+        self.segmentor: EncoderDecoder = MODELS.build(self.cfg.model).eval()
+        self.test_cfg = self.segmentor.test_cfg
+        self.meta = load_strictly(self.segmentor, checkpoint)
+
+    def inferring(self, test_cfg: dict[str, Any]) -> "Trained":
+        """With another ``test_cfg`` where that differs; the weights are shared."""
+        if not test_cfg:
+            return self
+        other = copy.copy(self)  # of the module alone
+        other.test_cfg = ConfigDict({**self.test_cfg, **test_cfg})
+        return other
+
+    def forward(self, x: torch.Tensor, budget: ComputeBudget | None = None) -> torch.Tensor:
+        """Images or windows (B, C, H, W) to scores (B, K, H, W)."""
+        metas = [dict(img_shape=x.shape[2:], ori_shape=x.shape[2:]) for _ in x]
+        ask = self.segmentor.inference if self.whole else self.segmentor.encode_decode
+        with ExitStack() as stack:
+            stack.enter_context(changed(self.segmentor, "test_cfg", self.test_cfg))
+            if budget is not None:
+                stack.enter_context(changed(self.segmentor.backbone, "default_budget", budget))
+            return ask(x, metas)
+
+
+def require_alike(one: Trained, other: Trained) -> None:
+    """Raise a ValueError if two segmentors do not tell the same classes apart or read images in other ways."""
+    counts = [t.segmentor.out_channels for t in (one, other)]
+    if counts[0] != counts[1] or counts[0] < 2:
+        raise ValueError(
+            f"{one.config} gives {counts[0]} maps of scores, {other.config} {counts[1]}: members of a cascade have the "
+            "same classes, at least 2"
+        )
+    named = [(t.meta.get("dataset_meta") or {}).get("classes") for t in (one, other)]
+    if all(named) and list(named[0]) != list(named[1]):
+        raise ValueError(f"{one.config} and {other.config} name other classes: train the members on the same ones")
+    for key in ("mean", "std", "bgr_to_rgb", "rgb_to_bgr"):
+        values = [t.preprocessor.get(key) for t in (one, other)]
+        if values[0] != values[1]:
+            raise ValueError(
+                f"{one.config} reads images with {key}={values[0]}, {other.config} with {values[1]}: the images of a "
+                "cascade are prepared once, train the members alike"
+            )
+    if one is not other and one.cfg.get("test_dataloader") and other.cfg.get("test_dataloader"):
+        require_same_images(one.cfg, other.cfg, f"{one.config} and {other.config}")
+
+
+def valid_pixels(inputs: torch.Tensor, metas: Sequence[dict]) -> torch.Tensor | None:
+    """Pixels (B, H, W) of images (B, C, H, W) that are not padding; None if all are."""
+    paddings = [m.get("img_padding_size", m.get("padding_size", (0, 0, 0, 0))) for m in metas]
+    if not any(any(p) for p in paddings):
+        return None
+    B, _, H, W = inputs.shape
+    valid = torch.zeros(B, H, W, dtype=torch.bool, device=inputs.device)
+    for mask, (left, right, top, bottom) in zip(valid, paddings, strict=True):
+        mask[top : H - bottom, left : W - right] = True
+    return valid
+
+
+def _name(member: dict, model: Trained, members: Sequence[dict]) -> str:
+    """The checkpoint's folder, if members are of several, the budget, and what differs in ``test_cfg``."""
+    several = len({str(m["checkpoint"]) for m in members}) > 1
+    parts = [os.path.basename(os.path.dirname(str(member["checkpoint"])))] if several else []
+    if not several or member.get("budget"):
+        parts.append(str(ComputeBudget(**member.get("budget") or {})))
+    parts += [f"{key} {value}" for key, value in (member.get("test_cfg") or {}).items()]
+    return ", ".join(filter(None, parts)) or os.path.basename(str(member["checkpoint"]))

@@ -1,0 +1,90 @@
+"""Linear is torch's nn.Linear, sooner in inference on CPU."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from jumbo_backbone.budgets.flops import count_flops
+from jumbo_backbone.layers.fast import linear
+from jumbo_backbone.layers.fast.linear import Linear
+
+pytestmark = pytest.mark.skipif(linear._onednn_linear is None, reason="this torch was built without oneDNN")
+
+
+@pytest.fixture
+def products(monkeypatch):
+    """Every product is worth oneDNN's kernel; a list that grows with each that it takes."""
+    taken, kernel = [], linear._onednn_linear
+    monkeypatch.setattr(linear, "_WORTHWHILE", 0)
+    monkeypatch.setattr(linear, "_onednn_linear", lambda x, *args: taken.append(x.shape) or kernel(x, *args))
+    return taken
+
+
+INPUTS = dict(
+    rows=torch.randn(7, 24),
+    one=torch.randn(24),
+    tokens=torch.randn(2, 7, 24),
+    many_dims=torch.randn(2, 1, 3, 24),
+    later_tokens=torch.randn(2, 9, 24)[:, 4:],
+    transposed=torch.randn(2, 24, 7).transpose(1, 2),
+    none=torch.randn(0, 24),
+)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("kind", INPUTS)
+def test_is_nn_linear(kind, bias, products):
+    layer, x = Linear(24, 40, bias=bias), INPUTS[kind]
+    with torch.no_grad():
+        out, expected = layer(x), nn.functional.linear(x, layer.weight, layer.bias)
+    assert len(products) == 1
+    torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-5)
+
+
+def of_subclass(t: torch.Tensor) -> nn.Parameter:
+    class Special(torch.Tensor):
+        pass
+
+    return nn.Parameter(t.detach().as_subclass(Special))
+
+
+@pytest.mark.parametrize("case", ["gradient", "float64", "bfloat16", "autocast", "traced", "special weight", "small"])
+def test_all_else_is_left_to_torch(case, products, monkeypatch):
+    layer, x = Linear(24, 40), torch.randn(7, 24)
+    reference = copy.deepcopy(layer)
+    reference.__class__ = nn.Linear
+    if case in ("float64", "bfloat16"):
+        dtype = getattr(torch, case)
+        layer, reference, x = layer.to(dtype), reference.to(dtype), x.to(dtype)
+    elif case == "special weight":
+        layer.weight = of_subclass(layer.weight)
+    elif case == "small":
+        monkeypatch.setattr(linear, "_WORTHWHILE", 2**22)
+    with torch.set_grad_enabled(case == "gradient"), torch.autocast("cpu", enabled=case == "autocast"):
+        called = torch.jit.trace(layer, x, check_trace=False) if case == "traced" else layer
+        out, expected = called(x), reference(x)
+    assert not products and out.dtype == expected.dtype and out.requires_grad == (case == "gradient")
+    torch.testing.assert_close(out, expected)
+
+
+def test_a_wrong_width_is_torchs_error(products):
+    with torch.no_grad(), pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        Linear(24, 40)(torch.randn(7, 25))
+    assert not products
+
+
+def test_its_flops_are_counted(monkeypatch):
+    monkeypatch.setattr(linear, "_WORTHWHILE", 0)
+    with torch.no_grad():
+        assert count_flops(Linear(24, 40), torch.randn(2, 7, 24)) == 2 * 14 * 24 * 40
+
+
+def test_the_encoder_uses_it_for_tokens_and_for_the_wide_token(products):
+    from jumbo_backbone import create_model
+
+    model = create_model("pico", img_size=64, depth=2).eval()
+    with torch.no_grad():
+        model(torch.randn(1, 3, 64, 64))
+    assert len(products) == 2 * 6  # qkv, proj, and two FFNs of two maps

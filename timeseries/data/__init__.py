@@ -1,0 +1,1 @@
+"""From tables to arrays: times, rows, covariates and windows."""

@@ -1,0 +1,185 @@
+"""Windows over many series, cut when they are asked for: memory grows with the series and not with their windows."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..checks import check_finite
+
+
+class Batch(NamedTuple):
+    """Windows: values (B, C, T), 0 where nothing was observed, and flags (B, C, T), None if all was observed."""
+
+    values: torch.Tensor
+    observed: torch.Tensor | None
+
+
+class Panel:
+    """Series of unequal lengths, end to end in one tensor, each channel standardised by its own mean and deviation.
+
+    Standardising here, in float64, lets the rest be float32 whatever the units: a level of 10^9 with a daily swing of
+    ten would be lost otherwise. A loss in these units weighs all series and channels alike.
+
+    Args:
+        series: Arrays (T_i, C), NaN where nothing was observed.
+
+    Attributes:
+        values: float32 (C, T_1 + T_2 + …), 0 where not observed.
+        observed: bool of the same shape, or None if all is.
+        starts, ends: int64 (n,), where each series lies.
+        location, scale: float64 (n, C), what standardising took away.
+
+    Raises:
+        ValueError: If there are infinite values.
+    """
+
+    def __init__(self, series: Sequence[np.ndarray]) -> None:
+        lengths = torch.tensor([len(s) for s in series])
+        self.ends = lengths.cumsum(0)
+        self.starts = self.ends - lengths
+        n, C = len(series), series[0].shape[1]
+        self.location, self.scale = np.zeros((n, C)), np.ones((n, C))
+        values = np.empty((C, int(self.ends[-1])), dtype=np.float32)
+        for run in _runs_of_one_length(lengths.tolist()):
+            some = np.stack(series[run])  # (n, T, C)
+            check_finite(some)
+            self.location[run], self.scale[run] = mean_and_spread(some)
+            start, end = int(self.starts[run.start]), int(self.ends[run.stop - 1])
+            some = (some - self.location[run, None]) / self.scale[run, None]
+            values[:, start:end] = some.reshape(-1, C).T
+        observed = ~np.isnan(values)
+        self.observed = None if observed.all() else torch.from_numpy(observed)
+        self.values = torch.from_numpy(np.nan_to_num(values, copy=False))
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def windows(self, series: torch.Tensor, cuts: torch.Tensor, before: int, after: int) -> Batch:
+        """What lies around some cuts; beyond the ends of a series nothing is observed.
+
+        Args:
+            series: Number of the series (B,).
+            cuts: Step of the series before which to cut (B,).
+            before, after: Steps to take on either side.
+
+        Returns:
+            Values and flags (B, C, before + after).
+        """
+        cuts = cuts + self.starts[series]
+        at = cuts[:, None] + torch.arange(-before, after)  # (B, T)
+        first, last = self.starts[series, None], self.ends[series, None] - 1
+        inside = (at >= first) & (at <= last)
+        values = self.values[:, at.clamp(first, last)].transpose(0, 1)  # (B, C, T)
+        if inside.all() and self.observed is None:
+            return Batch(values, None)
+        observed = inside[:, None].expand_as(values)
+        if self.observed is not None:
+            observed = observed & self.observed[:, at.clamp(first, last)].transpose(0, 1)
+        return Batch(values * observed, observed)
+
+    def last_known(self, series: torch.Tensor, stands: torch.Tensor, channels: int) -> torch.Tensor:
+        """Where the knowledge of each of the first channels ends.
+
+        Args:
+            series: Number of the series (B,).
+            stands: Step of the series before which to look (B,).
+            channels: How many.
+
+        Returns:
+            The step after the last observed one before each stand (B, channels); the stand where nothing was observed.
+        """
+        if self.observed is None:
+            return torch.minimum(stands, (self.ends - self.starts)[series])[:, None].expand(-1, channels)
+        steps = torch.arange(self.values.shape[1])
+        known = torch.where(self.observed[:channels], steps, -1).cummax(dim=1).values  # (channels, T_1 + T_2 + …)
+        starts = self.starts[series]
+        before = torch.minimum(starts + stands, self.ends[series]) - 1
+        last = known[:, before.clamp(min=0)].T  # (B, channels)
+        return torch.where(
+            (stands[:, None] > 0) & (last >= starts[:, None]), last - starts[:, None] + 1, stands[:, None]
+        )
+
+
+class Cuts:
+    """Where the series of a panel may be cut, without a list of all places.
+
+    Args:
+        first, last: Of each series, the first and the last cut (n,); none if last < first.
+    """
+
+    def __init__(self, first: torch.Tensor, last: torch.Tensor) -> None:
+        self.first = first
+        self.counts = (last - first + 1).clamp(min=0)
+        self.ends = self.counts.cumsum(0)
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
+
+    def __getitem__(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Numbers (B,) in 0 … len - 1 to series (B,) and cuts (B,)."""
+        series = torch.searchsorted(self.ends, index, right=True)
+        return series, self.first[series] + index - (self.ends - self.counts)[series]
+
+    def split(self, share: float) -> tuple["Cuts", "Cuts"]:
+        """The earlier ``share`` of every series' cuts, and the later ones."""
+        early = (self.counts * share).long()
+        return Cuts(self.first, self.first + early - 1), Cuts(self.first + early, self.first + self.counts - 1)
+
+
+def training_cuts(
+    lengths: np.ndarray, context: int, horizon: int, validation: float | int | np.ndarray
+) -> tuple[Cuts, Cuts | None]:
+    """Where to cut series for training, and for validation, if any can spare it.
+
+    Args:
+        lengths: Steps of the series (n,).
+        context, horizon: Steps before and after a cut.
+        validation: End of every series to hold out, a share (float) or in steps, of all alike (int) or of each (n,):
+            there all targets of the validation lie.
+    """
+    L, H = context, horizon
+    T = torch.as_tensor(lengths)
+    held_out = (T * validation).long() if isinstance(validation, float) else torch.as_tensor(validation).expand_as(T)
+    # of a series that is short beside context and horizon, all is needed to learn from
+    held_out = torch.where((held_out >= H) & (T - held_out >= L + H), held_out, 0)
+    usable = T - held_out
+    first = torch.minimum(torch.full_like(T, L), ((usable - H) // 2).clamp(min=1))
+    last = torch.where(usable - H >= first, usable - H, usable - 1)
+    training = Cuts(first, last)
+    if not held_out.any():
+        return training, None
+    nowhere = T  # no cut is left at the end of a series
+    return training, Cuts(torch.where(held_out > 0, T - held_out, nowhere), torch.where(held_out > 0, T - H, T - 1))
+
+
+def pad_together(series: Sequence[torch.Tensor], device: torch.device) -> Batch:
+    """A batch of series (C, T_i), NaN where nothing was observed: the shorter ones end before it does."""
+    longest = max(s.shape[1] for s in series)
+    values = torch.stack([nn.functional.pad(s, (0, longest - s.shape[1]), value=torch.nan) for s in series]).to(device)
+    observed = ~values.isnan()
+    return Batch(values, None) if observed.all() else Batch(values.nan_to_num(), observed)
+
+
+def mean_and_spread(s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each channel of (…, T, C), over what was observed; (0, 1) if nothing was, and a spread of 1 if constant."""
+    s = s.astype(np.float64)
+    seen = ~np.isnan(s)
+    if seen.all():
+        mean, spread = s.mean(axis=-2), s.std(axis=-2)
+    else:
+        count = np.maximum(seen.sum(axis=-2), 1)
+        mean = np.where(seen, s, 0).sum(axis=-2) / count
+        spread = np.sqrt(np.where(seen, (s - mean[..., None, :]) ** 2, 0).sum(axis=-2) / count)
+    return mean, np.where(spread > np.maximum(1e-12 * np.abs(mean), 1e-150), spread, 1.0)
+
+
+def _runs_of_one_length(lengths: list[int], most: int = 256) -> Iterator[slice]:
+    """Neighbouring series of equal length, to be treated at once: thousands of short ones take long one by one."""
+    start = 0
+    for i in range(1, len(lengths) + 1):
+        if i == len(lengths) or lengths[i] != lengths[start] or i - start == most:
+            yield slice(start, i)
+            start = i

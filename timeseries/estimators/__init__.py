@@ -1,0 +1,1 @@
+"""The sktime estimators, and what they share: saving, checks, pictures."""

@@ -1,0 +1,1 @@
+"""How networks of series learn: loops, losses, closed forms, and pretraining."""

@@ -1,0 +1,169 @@
+"""Committees of the classifier: who is asked first, and how sure is sure enough ("Wisdom of Committees", ICLR 2022).
+
+The members are parts of one network, compute budgets of it, or networks of different seeds. Routing and thresholds are
+the core's (``Cascade``, ``calibrate``).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from jumbo_backbone import Calibration, Cascade, ComputeBudget, calibrate, member_costs
+from jumbo_backbone.committees.committee import Routed
+from jumbo_backbone.committees.outcomes import stage_groups, tally
+
+from ..data.windows import Batch
+from ..networks.network import ClassifierNet
+from .budgets import series_budget
+
+KERNELS, WHOLE = "kernels", "whole"  # stages of a network: its first set of convolutions, and all of it
+_KINDS = ("kernels", "budgets", "seeds")
+_BUDGETS = (dict(keep_rate=0.5, resolution=0.5),)
+
+Stage = str | ComputeBudget  # a budget: the tokens alone, at it
+Kind = str | Sequence[dict[str, Any]] | None
+
+
+class Unseen(NamedTuple):
+    """What the stages of a network say of training series that they have not learned from.
+
+    Attributes:
+        rows: Which series (m,), in rising order.
+        scores: Of each stage (m, K).
+    """
+
+    rows: torch.Tensor
+    scores: list[torch.Tensor]
+
+
+# ---- who is asked
+
+
+def stages_of(committee: Kind) -> tuple[Stage, ...]:
+    """Of one network, by the parameter of the classifier; none without a committee.
+
+    Raises:
+        ValueError, TypeError: If there is no such committee, or a budget is out of range.
+    """
+    if committee is None:
+        return ()
+    if isinstance(committee, str) and committee in _KINDS:
+        if committee == "budgets":
+            return stages_of(_BUDGETS)
+        return (WHOLE,) if committee == "seeds" else (KERNELS, WHOLE)
+    if isinstance(committee, str) or not isinstance(committee, Sequence) or not committee:
+        raise ValueError(
+            f"unknown committee {committee!r}: choose one of {', '.join(_KINDS)}, or give a list of budgets such as "
+            "[dict(keep_rate=0.5, resolution=0.5)], or None"
+        )
+    for budget in committee:
+        if not isinstance(budget, dict):
+            raise TypeError(
+                f"{budget!r} in the committee is no budget: give a dict such as dict(keep_rate=0.5, resolution=0.5)"
+            )
+    return (*(series_budget(**budget) for budget in committee), WHOLE)
+
+
+def check_committee(
+    committee: Kind, target: float | str, *, num_kernels: int, n_members: int, validation: float
+) -> None:
+    """Whether parameters of the classifier fit each other.
+
+    Raises:
+        ValueError, TypeError: If they do not.
+    """
+    if target != "last" and not (isinstance(target, (int, float)) and 0 <= target <= 1):
+        raise ValueError(f"committee_target {target!r}: give an accuracy from 0 to 1, or 'last'")
+    stages = stages_of(committee)
+    if not stages:
+        return
+    if KERNELS in stages and not num_kernels:
+        raise ValueError("committee 'kernels' begins with the convolutions, of which num_kernels=0 has none: give some")
+    if committee == "seeds" and n_members < 2:
+        raise ValueError(f"committee 'seeds' of n_members={n_members}: give at least 2")
+    if committee != "seeds" and n_members > 1:
+        raise ValueError(
+            f"committee {committee!r} is made of parts of one network, there are n_members={n_members}: give 1, or "
+            "committee='seeds'"
+        )
+    if not validation:
+        raise ValueError(
+            f"committee {committee!r} is calibrated on series held out, of which validation={validation} leaves none: "
+            "give a share above 0, or committee=None"
+        )
+
+
+def cascade_of(networks: Sequence[ClassifierNet], committee: Kind) -> Cascade:
+    """The members, in order; everybody goes on until thresholds are set."""
+    if committee == "seeds":
+        names = [f"seed {number + 1}" for number in range(len(networks))]
+        return Cascade(networks, [math.inf] * (len(networks) - 1), ensemble=True, names=names)
+    (network,) = networks
+    stages = stages_of(committee)
+    members = [_member(network, stage) for stage in stages]
+    return Cascade(members, [math.inf] * (len(stages) - 1), names=list(map(_name, stages)))
+
+
+def _member(network: ClassifierNet, stage: Stage):
+    if isinstance(stage, ComputeBudget):
+        return network.from_tokens, stage
+    return network.from_kernels if stage == KERNELS else network
+
+
+def _name(stage: Stage) -> str:
+    return f"tokens, {stage}" if isinstance(stage, ComputeBudget) else stage
+
+
+def _inputs(cascade: Cascade, batch: Batch) -> tuple:
+    """What the members are called with. Kernels leave their features for the whole network in a tensor given to both,
+    of which the cascade passes on the rows of those that go on."""
+    if cascade.names[0] != KERNELS:
+        return tuple(batch)
+    features = cascade.members[-1].model.convolutions.features
+    return *batch, batch.values.new_empty(len(batch.values), features.num_shares)
+
+
+# ---- how sure is sure enough
+
+
+def calibrated(
+    networks: Sequence[ClassifierNet],
+    committee: Kind,
+    unseen: Sequence[Unseen],
+    labels: torch.Tensor,
+    target: float | str,
+    example: Batch,
+) -> Calibration:
+    """Thresholds of a committee, by what its members say of series that they have not learned from. Costs are FLOPs,
+    which are the same wherever they are counted.
+
+    Args:
+        networks, committee: See ``cascade_of``.
+        unseen: Of each network.
+        labels: Classes (n,) of the training series.
+        target: See ``calibrate``.
+        example: A series to count FLOPs of.
+
+    Raises:
+        ValueError: If there are no such series, or no thresholds reach the target.
+    """
+    rows = min((u.rows for u in unseen), key=len)  # some may have heard all series, the others those held out
+    if not len(rows):
+        raise ValueError(
+            f"a committee is calibrated on series held out, and of classes of {torch.bincount(labels).tolist()} series "
+            "validation holds out none: give more series, a larger share, or committee=None"
+        )
+    scores = [s[torch.isin(u.rows, rows)] for u in unseen for s in u.scores]
+    cascade = cascade_of(networks, committee)
+    outcomes = tally(scores, labels[rows], stage_groups(len(scores), cascade.ensemble))
+    costs = member_costs(cascade, *_inputs(cascade, example), unit="FLOPs", repeats=1)
+    # a target of one's own is a price one is ready to pay
+    return calibrate(cascade, outcomes, costs, target, by_loss=target == "last")
+
+
+@torch.inference_mode()
+def answers(cascade: Cascade, batch: Batch) -> Routed:
+    """Scores (B, K) of series, and the number (B,) of the stage that gave them."""
+    return cascade.route(*_inputs(cascade, batch))

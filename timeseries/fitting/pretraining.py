@@ -1,0 +1,130 @@
+"""Learning without labels: the encoder reconstructs stretches of a series that it was not shown.
+
+Masked patches are the self-supervised task of PatchTST (Nie et al., "A Time Series is Worth 64 Words", ICLR 2023,
+section 3.2). Here a masked step is one that was not observed: its flag is off, as that of a missing value, so that
+neither the statistics of the series nor a patch that overlaps the stretch tell what stood there. The tokens of masked
+patches stay in the sequence, and from them the steps are read.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from jumbo_backbone import ComputeBudget
+
+from ..data.windows import Batch
+from ..networks.network import SeriesEncoder
+from .training import History, Schedule, seeded, train
+
+MASKED = 0.4  # share of the patches, as in PatchTST
+
+
+class Reconstruction(nn.Module):
+    """The steps of each patch of a series, by a linear map of its output token.
+
+    Args:
+        encoder: What is pretrained.
+    """
+
+    def __init__(self, encoder: SeriesEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = nn.Linear(encoder.encoder.embed_dim, encoder.embed.from_values.in_features)
+
+    def forward(
+        self, x: torch.Tensor, observed: torch.Tensor | None, masked: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Reconstruct series without their masked steps.
+
+        Args:
+            x: Series (B, C, T), any finite numbers where they are not observed.
+            observed: Flags (B, C, T), None if all is observed.
+            masked: Steps that are not shown, of all channels (B, T).
+
+        Returns:
+            What is reconstructed (B, N, C*P), in the units of what was shown; what it should be; and weights of squared
+            errors: 0 where nothing was masked or is known, else such that they are in units of the whole series. In
+            those of what was shown, a series that was quiet there would outweigh all others.
+        """
+        norm, embed = self.encoder.norm, self.encoder.embed
+        observed = torch.ones_like(x, dtype=torch.bool) if observed is None else observed
+        masked = masked[:, None]
+        normed, shown, stats = norm(x, observed & ~masked)
+        tokens, _ = embed(normed, shown)
+        # a patch that is wholly masked is still attended to, one that was never observed is not
+        s = self.encoder.encoder(tokens, key_mask=embed.live(observed), budget=ComputeBudget())
+        with torch.no_grad():  # an affine normalisation may not learn to make the task easy
+            target, known = norm.apply(x, observed, stats)
+            whole = norm(x, observed)[2].scale
+            weight = (masked & known) * (stats.scale / whole).square()  # (B, C, T)
+        reconstructed = self.head(s[:, self.encoder.encoder.jumbo_multiplier :])
+        return reconstructed, embed.patches(target), embed.patches(weight)
+
+    def loss(self, x: torch.Tensor, observed: torch.Tensor | None, masked: torch.Tensor) -> torch.Tensor:
+        """Mean squared error of the masked steps."""
+        reconstructed, target, weight = self(x, observed, masked)
+        return ((reconstructed - target).square() * weight).sum() / (weight > 0).sum().clamp(min=1)
+
+
+def mask_stretches(
+    count: int, length: int, patch_length: int, at_end: bool, generator: torch.Generator, share: float = MASKED
+) -> torch.Tensor:
+    """Steps to mask in some series (count, length): stretches as long as a patch, a share of them at random.
+
+    At least one is masked and one is not; of a series of one stretch, none is.
+
+    Args:
+        count: Series.
+        length: Steps T.
+        patch_length: Steps in a stretch.
+        at_end: The last stretch ends with the last step; if not, the first begins with the first one.
+        generator: Decides which.
+        share: Of the stretches.
+    """
+    stretches = -(-length // patch_length)
+    some = min(max(1, round(share * stretches)), stretches - 1)
+    ranks = torch.rand(count, stretches, generator=generator).argsort(dim=1)
+    masked = (ranks < some).repeat_interleave(patch_length, dim=1)
+    return masked[:, -length:] if at_end else masked[:, :length]
+
+
+def pretrain_encoder(
+    encoder: SeriesEncoder,
+    batches: Callable[[torch.Generator, int], Iterable[Batch]],
+    schedule: Schedule,
+    *,
+    seed: int,
+    device: torch.device,
+    **options: Any,
+) -> History:
+    """Train an encoder in place to reconstruct what is masked of unlabelled series.
+
+    Args:
+        encoder: What is trained.
+        batches: ``batches(generator, steps)`` gives the series of one epoch.
+        schedule: How long and how fast.
+        seed: Decides everything random.
+        device: Where.
+        options: Further arguments of ``train``.
+    """
+    embed = encoder.embed
+
+    def with_masks(generator: torch.Generator, steps: int) -> Iterator[tuple[Batch, torch.Tensor]]:
+        for batch in batches(generator, steps):
+            count, _, length = batch.values.shape
+            yield batch, mask_stretches(count, length, embed.patch_length, embed.align == "end", generator)
+
+    with seeded(seed) as generator:
+        task = Reconstruction(encoder)
+        return train(
+            task,
+            lambda batch, step, total: task.loss(*batch[0], batch[1].to(device)),
+            with_masks,
+            None,
+            schedule,
+            generator=generator,
+            device=device,
+            **options,
+        )

@@ -1,0 +1,1 @@
+"""The Jumbo encoder on patches of series, its heads, and fixed convolutions."""

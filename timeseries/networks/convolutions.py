@@ -1,0 +1,256 @@
+"""Fixed convolutions pooled over time, and a linear classifier of them in closed form.
+
+On few series nothing that is trained by gradients comes near them; the classifier begins with them as the forecaster
+begins with a linear map of the context.
+"""
+
+from collections.abc import Callable
+from itertools import combinations
+from math import log2
+
+import torch
+from torch import nn
+
+from ..data.windows import Batch
+from .ridge import leave_one_out, temperature
+
+_STEPS = 9  # of a kernel
+_GROUPS, _RIVALS = 64, 8  # of kernels that compete, per dilation
+_AT_ONCE = 2_000_000  # numbers that convolutions give at a time: they stay in the cache
+_SMALL = 500_000  # so many comparisons at once are faster than in several calls: those of one series, or two
+_MOST_SERIES = 4_000  # the closed form takes time with the third power of their number
+
+
+class ConvolutionFeatures(nn.Module):
+    """What fixed convolutions say of a whole series.
+
+    Two sets of kernels of 9 steps, at dilations 1, 2, 4, … up to the whole length. The 84 kernels of MiniRocket
+    (Dempster et al., KDD 2021; three weights of 2, six of -1) give the share of steps at which they exceed thresholds
+    taken from training series. Groups of random kernels compete at each step, half of the groups on differences of
+    the series, and give how often, and by how much, each wins (Hydra: Dempster et al., DMKD 2023).
+
+    Args:
+        in_channels: Channels C.
+        length: Steps of the longest training series.
+        num_kernels: About so many features of the first set; the second gives 1024 per dilation.
+    """
+
+    def __init__(self, in_channels: int, length: int, num_kernels: int) -> None:
+        super().__init__()
+        self.dilations = [2**i for i in range(1 + int(log2(max((length - 1) / (_STEPS - 1), 1))))]
+        self.levels = max(1, num_kernels // (84 * len(self.dilations)))  # thresholds of a kernel at a dilation
+        shapes = torch.full((84, 1, _STEPS), -1.0)
+        for row, places in enumerate(combinations(range(_STEPS), 3)):
+            shapes[row, 0, list(places)] = 2.0
+        self.register_buffer("shapes", shapes, persistent=False)
+        for i in range(len(self.dilations)):
+            self.register_buffer(f"channels_{i}", torch.zeros(84, in_channels, 1))
+            self.register_buffer(f"thresholds_{i}", torch.zeros(84, self.levels))
+            self.register_buffer(f"rivals_{i}", torch.zeros(_GROUPS * _RIVALS, in_channels, _STEPS))
+
+    @property
+    def num_features(self) -> int:
+        return len(self.dilations) * (84 * self.levels + 2 * _GROUPS * _RIVALS)
+
+    def fit(self, batch: Batch, generator: torch.Generator) -> None:
+        """Draw kernels, and take thresholds from training series (B, C, T)."""
+        x, live = _without_gaps(batch)
+        B, C, _ = x.shape
+        golden = (5**0.5 + 1) / 2  # its multiples, modulo 1, spread evenly
+        for i, dilation in enumerate(self.dilations):
+            self.get_buffer(f"channels_{i}").copy_(_subsets(84, C, generator))
+            rows = torch.randint(B, (84,), generator=generator).to(x.device)
+            out = self._exceeding(x[rows], i, dilation).diagonal().T  # (84, T): each kernel on a series of its own
+            out = out.masked_fill(~live[rows], torch.nan)
+            levels = torch.arange(1 + i * self.levels, 1 + (i + 1) * self.levels, device=x.device) * golden % 1
+            self.get_buffer(f"thresholds_{i}").copy_(torch.nanquantile(out, levels.to(out), dim=1).T.nan_to_num())
+            rivals = torch.randn(_RIVALS, _GROUPS, 1, _STEPS, generator=generator)
+            rivals = rivals - rivals.mean(3, keepdim=True)
+            rivals = rivals / rivals.abs().sum(3, keepdim=True) * _subsets(_GROUPS, C, generator)
+            self.get_buffer(f"rivals_{i}").copy_(rivals.flatten(0, 1))
+
+    @property
+    def num_shares(self) -> int:
+        return len(self.dilations) * 84 * self.levels
+
+    def forward(self, batch: Batch, shares: torch.Tensor | None = None) -> torch.Tensor:
+        """Series (B, C, T) to features (B, F); their ``shares``, if they are known, are not computed again."""
+        sets = self.shares(batch) if shares is None else shares, self.wins(batch)
+        by_dilation = [features.unflatten(1, (len(self.dilations), -1)) for features in sets]
+        return torch.cat(by_dilation, dim=2).flatten(1)
+
+    def shares(self, batch: Batch) -> torch.Tensor:
+        """Of series (B, C, T), the first set: at which share of the steps each kernel exceeds each threshold."""
+        return self._in_parts(self._shares, batch)
+
+    def wins(self, batch: Batch) -> torch.Tensor:
+        """Of series (B, C, T), the second set: how much and how often each rival wins."""
+        return self._in_parts(self._wins, batch)
+
+    def _in_parts(self, features: Callable, batch: Batch) -> torch.Tensor:
+        x, live = _without_gaps(batch)
+        at_once = max(1, _AT_ONCE // (_GROUPS * _RIVALS * x.shape[2]))
+        return torch.cat([features(*part) for part in zip(x.split(at_once), live.split(at_once), strict=True)])
+
+    def _shares(self, x: torch.Tensor, live: torch.Tensor) -> torch.Tensor:
+        steps = live.sum(1).clamp(min=1)[:, None]
+        features = []
+        for i, dilation in enumerate(self.dilations):
+            out = self._exceeding(x, i, dilation).masked_fill(~live[:, None], -torch.inf)
+            thresholds = self.get_buffer(f"thresholds_{i}").T[:, :, None]
+            if out.numel() * len(thresholds) <= _SMALL:
+                above = out.new_empty(len(out), len(thresholds), *out.shape[1:])
+                features.append(torch.gt(out[:, None], thresholds, out=above).sum(3).flatten(1) / steps)
+            else:
+                features += [_true(torch.gt, out, t).sum(2) / steps for t in thresholds]
+        return torch.cat(features, dim=1)
+
+    def _wins(self, x: torch.Tensor, live: torch.Tensor) -> torch.Tensor:
+        differences = torch.diff(x, dim=2, prepend=x[:, :, :1]) * live[:, None]
+        features = []
+        for i, dilation in enumerate(self.dilations):
+            rivals = self.get_buffer(f"rivals_{i}").unflatten(0, (_RIVALS, _GROUPS))
+            of_values, of_differences = (r.flatten(0, 1) for r in rivals.chunk(2, dim=1))
+            features += _competition(_convolve(x, of_values, dilation), live)
+            features += _competition(_convolve(differences, of_differences, dilation), live)
+        return torch.cat(features, dim=1)
+
+    def _exceeding(self, x: torch.Tensor, i: int, dilation: int) -> torch.Tensor:
+        return _convolve(x, self.shapes * self.get_buffer(f"channels_{i}"), dilation)
+
+
+def _competition(out: torch.Tensor, live: torch.Tensor) -> list[torch.Tensor]:
+    """Outputs of kernels (B, rivals * groups, T) to what each won by being the highest of its group, and how often it
+    was the lowest."""
+    out = out.unflatten(1, (_RIVALS, -1))
+    high, low = out.amax(1), out.amin(1)  # (B, groups, T)
+    prize = high.clamp(min=0) * live[:, None]
+    low = low.masked_fill(~live[:, None], torch.nan)  # which nothing equals
+    won = _true(torch.eq, out, high[:, None]).mul_(prize[:, None]).sum(3)
+    lost = _true(torch.eq, out, low[:, None]).sum(3)
+    return [won.sqrt().flatten(1), lost.sqrt().flatten(1)]
+
+
+def _true(compare, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """1 where a comparison holds: written as floats at once, which are summed twice as fast as bools."""
+    return compare(a, b, out=torch.empty_like(a))
+
+
+def _convolve(x: torch.Tensor, kernels: torch.Tensor, dilation: int) -> torch.Tensor:
+    return nn.functional.conv1d(x, kernels, padding=dilation * (_STEPS // 2), dilation=dilation)
+
+
+def _subsets(n: int, C: int, generator: torch.Generator) -> torch.Tensor:
+    """For each of n kernels, 1 for the channels it adds up and 0 for others (n, C, 1): few more often than many."""
+    most = log2(min(C, _STEPS) + 1) if C > 1 else 0.0
+    sizes = torch.pow(2.0, torch.rand(n, generator=generator) * most).long().clamp(1, C)
+    ranks = torch.rand(n, C, generator=generator).argsort(dim=1).argsort(dim=1)
+    return (ranks < sizes[:, None]).float()[:, :, None]
+
+
+def _without_gaps(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values (B, C, T) with gaps filled along a line from one observed step to the next, and 0 after the end; and
+    which steps (B, T) are not after the end of their series."""
+    x, observed = batch
+    B, C, T = x.shape
+    at = torch.arange(T, device=x.device)
+    if observed is None:
+        return x, torch.ones(B, T, dtype=torch.bool, device=x.device)
+    before = torch.where(observed, at, -1).cummax(2).values
+    after = torch.where(observed, at, T).flip(2).cummin(2).values.flip(2)
+    before, after = torch.where(before < 0, after, before), torch.where(after == T, before, after)
+    before, after = before.clamp(0, T - 1), after.clamp(0, T - 1)  # of a channel without any
+    left, right = x.gather(2, before), x.gather(2, after)
+    way = (at - before) / (after - before).clamp(min=1)
+    live = at <= torch.where(observed, at, -1).amax(dim=(1, 2))[:, None]
+    return torch.where(observed, x, left + (right - left) * way) * live[:, None], live
+
+
+class LinearScores(nn.Module):
+    """Class scores that are linear in features; ``softmax`` makes them probabilities.
+
+    Args:
+        num_features: Features F.
+        num_classes: Classes K.
+    """
+
+    def __init__(self, num_features: int, num_classes: int) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.zeros(num_features, num_classes))
+        self.register_buffer("bias", torch.zeros(num_classes))
+
+    @torch.no_grad()
+    def fit_scores(
+        self, features: torch.Tensor, labels: torch.Tensor, class_weights: torch.Tensor, some: torch.Tensor
+    ) -> torch.Tensor:
+        """Fit to ``some`` of the training series' features (n, F); see ``ConvolutionClassifier.fit``."""
+        mean = features[some].mean(0)
+        spread = features[some].std(0, correction=0)
+        spread = torch.where(spread > 1e-6, spread, torch.inf)  # what never varies says nothing
+        solution, intercept, left_out = leave_one_out((features[some] - mean) / spread, labels[some], len(self.bias))
+        t = temperature(left_out, labels[some])
+        prior = class_weights.double().log()  # softmax then weighs the classes, as a weighted loss would have it
+        weight = t * solution / spread[:, None].double()
+        self.weight.copy_(weight)
+        self.bias.copy_(t * intercept - mean.double() @ weight + prior)
+        scores = self.scores_of(features)
+        scores[some] = (t * left_out + prior).to(scores)
+        return scores
+
+    def scores_of(self, features: torch.Tensor) -> torch.Tensor:
+        """Features (B, F) to scores (B, K)."""
+        return features @ self.weight + self.bias
+
+
+class ConvolutionClassifier(LinearScores):
+    """Class scores that are linear in all features, and if asked for others, in those of the first set alone.
+
+    Args:
+        in_channels, length, num_kernels: See ``ConvolutionFeatures``.
+        num_classes: Classes K.
+        first: Whether there are scores of the first set alone, which are the sooner known.
+    """
+
+    def __init__(self, in_channels: int, length: int, num_kernels: int, num_classes: int, first: bool = False) -> None:
+        features = ConvolutionFeatures(in_channels, length, num_kernels)
+        super().__init__(features.num_features, num_classes)
+        self.features = features
+        self.first = LinearScores(features.num_shares, num_classes) if first else None
+
+    @torch.no_grad()
+    def fit(
+        self, batch: Batch, labels: torch.Tensor, class_weights: torch.Tensor, generator: torch.Generator
+    ) -> torch.Tensor:
+        """Ridge regression on the classes, its penalty and the temperature of its scores chosen by what it says of each
+        training series when that one is left out.
+
+        Args:
+            batch: Series (n, C, T).
+            labels: Classes (n,), 0 … K-1.
+            class_weights: How much more each class counts than it is frequent (K,).
+            generator: Draws the kernels; and series, if there are more than 4000, to fit on.
+
+        Returns:
+            Scores (n, K) of the training series, each when left out (of those not fitted on, as they are).
+        """
+        some = _some(labels, generator)
+        self.features.fit(batch, generator)
+        return self.fit_scores(self.features(batch), labels, class_weights, some)
+
+    @torch.no_grad()
+    def fit_first(
+        self, batch: Batch, labels: torch.Tensor, class_weights: torch.Tensor, generator: torch.Generator
+    ) -> torch.Tensor:
+        """As ``fit``, after it: what is said by the first set alone."""
+        return self.first.fit_scores(self.features.shares(batch), labels, class_weights, _some(labels, generator))
+
+    def forward(
+        self, x: torch.Tensor, observed: torch.Tensor | None = None, shares: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Series (B, C, T) and flags, None if all is observed, to scores (B, K); see ``ConvolutionFeatures``."""
+        return self.scores_of(self.features(Batch(x, observed), shares))
+
+
+def _some(labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Rows of series to fit on: all, unless they are too many."""
+    return torch.randperm(len(labels), generator=generator)[:_MOST_SERIES].sort().values.to(labels.device)

@@ -1,0 +1,312 @@
+"""Networks for series: the encoder of the image models on patches of a signal, and two heads."""
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from jumbo_backbone import ComputeBudget, JumboEncoder
+from jumbo_backbone.layers.fast.dropout import Dropout
+
+from ..data.windows import Batch
+from .convolutions import ConvolutionClassifier
+from .patching import InstanceNorm, SeriesEmbed, Statistics, last_observed, num_patches, resample_time
+
+
+class Encoded(NamedTuple):
+    """What the encoder makes of B series: the wide token (B, J*D), the patches that were computed to the end (B, N, D;
+    N is less at a keep rate below 1, the last then stands for all others), which of them hold anything observed (B, N),
+    or None if all do, the series as it was read (B, C, T) and where it holds something, and what normalising took
+    away."""
+
+    jumbo: torch.Tensor
+    patches: torch.Tensor
+    live: torch.Tensor | None
+    normed: torch.Tensor
+    observed: torch.Tensor | None
+    stats: Statistics
+
+
+class SeriesEncoder(nn.Module):
+    """Series to one wide token and narrow patch tokens.
+
+    Args:
+        in_channels: Channels C read together by one patch, the first of which is the series proper.
+        length: Steps T of the longest series there usually are (longer ones are taken too).
+        normalisation: Of each channel by itself (see ``InstanceNorm``).
+        affine: Learn a scale and a shift after it.
+        patch_length, patch_stride, positions, align: See ``SeriesEmbed``.
+        keep_rate: Of the encoder's ``default_budget`` (see ``ComputeBudget``).
+        encoder: Sizes, as keyword arguments of ``JumboEncoder``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        length: int,
+        patch_length: int,
+        patch_stride: int,
+        normalisation: str = "standard",
+        affine: bool = False,
+        positions: str = "learned",
+        align: str = "start",
+        keep_rate: float = 1.0,
+        **encoder,
+    ) -> None:
+        super().__init__()
+        self.norm = InstanceNorm(normalisation, affine)
+        self.encoder = JumboEncoder(**encoder)
+        self.encoder.default_budget = ComputeBudget(keep_rate)
+        D = self.encoder.embed_dim
+        count = num_patches(length, patch_stride)
+        self.embed = SeriesEmbed(D, patch_length, patch_stride, count, in_channels, positions, align)
+        for module in self.encoder.modules():
+            # the images' 0.02 suits width 384 and more; here widths are tens, and the same maps would pass on nothing
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+
+    def forward(
+        self, x: torch.Tensor, observed: torch.Tensor | None = None, budget: ComputeBudget | None = None
+    ) -> Encoded:
+        """Series (B, C, T), any finite numbers where they are not observed, and flags (B, C, T), None if all is, at a
+        compute budget (None: the encoder's ``default_budget``)."""
+        budget = self.encoder.default_budget if budget is None else budget
+        normed, observed, stats = self.norm(x, observed)
+        tokens, live = self._tokens(normed, observed, budget)
+        (s, live, _), _ = self.encoder.encode(tokens, key_mask=live, budget=budget)
+        s, J = self.encoder.norm(s), self.encoder.jumbo_multiplier
+        live = None if live is None else live[:, J:]
+        return Encoded(s[:, :J].flatten(1), s[:, J:], live, normed, observed, stats)
+
+    @torch.inference_mode()
+    def attention(self, x: torch.Tensor, observed: torch.Tensor | None = None, block: int = -1) -> torch.Tensor:
+        """Attention (B, N) that the wide token of series (B, C, T) pays each patch in a block."""
+        normed, observed, _ = self.norm(x, observed)
+        tokens, live = self.embed(normed, observed)
+        return self.encoder.patch_attention(tokens, block, key_mask=live)
+
+    @torch.inference_mode()
+    def patch_depths(
+        self, x: torch.Tensor, observed: torch.Tensor | None = None, budget: ComputeBudget | None = None
+    ) -> torch.Tensor:
+        """Blocks (B, N) that each patch of series goes through at a compute budget (None: ``default_budget``)."""
+        budget = self.encoder.default_budget if budget is None else budget
+        normed, observed, _ = self.norm(x, observed)
+        tokens, live = self._tokens(normed, observed, budget)
+        return self.encoder.patch_depths(tokens, budget, key_mask=live)
+
+    def _tokens(
+        self, normed: torch.Tensor, observed: torch.Tensor | None, budget: ComputeBudget
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Patches of normalised series, read at the resolution of a budget, and which of them hold anything."""
+        steps = normed.shape[-1]
+        (read,) = budget.input_size((steps,), (self.embed.patch_stride,))
+        if read == steps:
+            return self.embed(normed, observed)
+        return self.embed(*resample_time(normed, observed, read), stretch=steps / read)
+
+
+class Forecast(NamedTuple):
+    """What is to come, in the units of the series: ``center`` (B, H), and ``offsets`` (B, H, Q) of the quantiles from
+    it, which rise from the lowest to the highest."""
+
+    center: torch.Tensor
+    offsets: torch.Tensor
+
+
+class ForecastNet(nn.Module):
+    """A series' next H steps, each with quantiles.
+
+    The forecast is a linear map of the context (NLinear, "Are Transformers Effective for Time Series Forecasting?",
+    AAAI 2023) plus what the encoder adds to it; how sure it is comes from the wide token, which has seen the whole.
+    Quantiles are sums of positive steps up and down from the centre: they cannot
+    cross.
+
+    Args:
+        context: Steps read, L.
+        horizon: Steps forecast, H.
+        quantiles: Probabilities in rising order, 0.5 among them.
+        covariates: Of each of the K channels beside the series that are read with it, whether it is known ahead and
+            read over context and horizon; of the others nothing is read after L steps.
+        median_is_center: Whether the centre is the median; if not (it is then a mean) the median is learned beside it.
+        head_drop_rate: Dropout before the head.
+        embedding: Further arguments of ``SeriesEncoder``.
+    """
+
+    def __init__(
+        self,
+        context: int,
+        horizon: int,
+        quantiles: tuple[float, ...],
+        patch_length: int,
+        patch_stride: int,
+        covariates: tuple[bool, ...] = (),
+        median_is_center: bool = True,
+        head_drop_rate: float = 0.0,
+        **embedding,
+    ) -> None:
+        super().__init__()
+        self.context, self.horizon, self.covariates = context, horizon, len(covariates)
+        known_ahead = torch.tensor([False, *covariates])[:, None]  # (1+K, 1)
+        self.register_buffer("known_ahead", known_ahead, persistent=False)
+        self.median = quantiles.index(0.5)
+        self.median_is_center = median_is_center
+        self.quantiles = tuple(quantiles)
+        length = context + (horizon if covariates else 0)
+        self.encoder = SeriesEncoder(
+            1 + len(covariates),
+            length,
+            patch_length,
+            patch_stride,
+            align="end",
+            **embedding,
+        )
+        core = self.encoder.encoder
+        wide = core.jumbo_multiplier * core.embed_dim
+        self.linear = nn.Linear(context, horizon)
+        self.from_covariates = nn.Linear(len(covariates), 1, bias=False) if covariates else None
+        self.drop = Dropout(head_drop_rate)
+        self.head = nn.Linear(wide + core.embed_dim, horizon)
+        self.spread = nn.Linear(wide, horizon * len(quantiles))
+        for linear in (self.linear, self.head, self.spread):  # nothing is known yet: the last value stays
+            nn.init.zeros_(linear.weight)
+        for linear in (self.linear, self.head, self.spread):
+            nn.init.zeros_(linear.bias)
+        if self.from_covariates is not None:
+            nn.init.zeros_(self.from_covariates.weight)
+
+    def forward(
+        self, x: torch.Tensor, observed: torch.Tensor | None = None, budget: ComputeBudget | None = None
+    ) -> Forecast:
+        """Read series with covariates (B, 1+K, L), or (B, 1+K, L+H) if there are covariates; of the series itself
+        nothing is read after L steps. The budget is the encoder's: the linear part reads every step."""
+        H = self.horizon
+        observed = self.hide_future(x, observed)
+        e = self.encoder(x, observed, budget)
+        pooled = torch.cat([e.jumbo, mean_of_live(e.patches, e.live)], dim=1)  # (B, J*D + D)
+        lags, base, ahead = self._linear_parts(e.normed, e.observed)
+        center = base + self.linear(lags) + self.head(self.drop(pooled))  # (B, H)
+        if self.covariates:
+            center = center + self.from_covariates(ahead).squeeze(2)
+        spread = self.spread(e.jumbo).view(-1, H, len(self.quantiles))
+        scale = e.stats.scale[:, 0, 0]
+        return Forecast(self.encoder.norm.restore(center, e.stats), self._offsets(spread) * scale[:, None, None])
+
+    def linear_inputs(
+        self, x: torch.Tensor, observed: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, Statistics]:
+        """What the linear part sees of the same input: lags (B, L), the last value (B, 1), covariates (B, H, K), in
+        normalised units, and those units."""
+        normed, seen, stats = self.encoder.norm(x, self.hide_future(x, observed))
+        return *self._linear_parts(normed, seen), stats
+
+    def hide_future(self, x: torch.Tensor, observed: torch.Tensor | None) -> torch.Tensor | None:
+        """Flags (B, 1+K, …) with those of the series itself, and of what is not known ahead, off after L steps."""
+        if not self.covariates:
+            return observed
+        observed = torch.ones_like(x, dtype=torch.bool) if observed is None else observed.clone()
+        observed[:, :, self.context :] &= self.known_ahead
+        return observed
+
+    def _linear_parts(
+        self, normed: torch.Tensor, observed: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Lags as distances from the last value (as NLinear has them), that value, and the covariates of each step."""
+        L = self.context
+        ahead = normed[:, 1:, L:].transpose(1, 2)  # (B, H, K)
+        context, seen = normed[:, 0, :L], None if observed is None else observed[:, 0, :L]
+        if self.encoder.norm.kind == "difference":
+            return context, torch.zeros_like(context[:, :1]), ahead
+        last = last_observed(context, seen)
+        away = context - last if seen is None else (context - last) * seen
+        return away, last, ahead
+
+    def set_spread(self, quantiles: torch.Tensor) -> None:
+        """Make these the quantiles (H, Q) about the centre, in normalised units, of every series alike."""
+        m, tiny = self.median, 1e-4
+        if self.median_is_center:
+            quantiles = quantiles - quantiles[:, m : m + 1]
+        steps = quantiles.diff(dim=1).clamp(min=tiny)
+        raw = steps + torch.log(-torch.expm1(-steps))  # softplus, undone
+        middle = torch.zeros_like(raw[:, :1]) if self.median_is_center else quantiles[:, m : m + 1]
+        with torch.no_grad():
+            self.spread.bias.copy_(torch.cat([raw[:, :m], middle, raw[:, m:]], dim=1).flatten())
+
+    def _offsets(self, spread: torch.Tensor) -> torch.Tensor:
+        """Any numbers (B, H, Q) to offsets in rising order, those of the median being its distance from the centre."""
+        m = self.median
+        sides = m, 1, spread.shape[-1] - m - 1
+        below, middle, above = nn.functional.softplus(spread).split(sides, dim=-1)  # whose gradient is one `cat`
+        middle = torch.zeros_like(middle) if self.median_is_center else spread[..., m : m + 1]
+        below, above = -below.flip(-1).cumsum(-1).flip(-1), above.cumsum(-1)
+        return torch.cat([middle + below, middle, middle + above], dim=-1)
+
+
+class ClassifierNet(nn.Module):
+    """Class scores of a series: from its wide token and the mean of its patches, and from fixed convolutions.
+
+    The two are a committee: their scores are averaged, ``share`` of the tokens' and the rest of the convolutions'.
+
+    Args:
+        in_channels: Channels of a series.
+        num_classes: Classes K.
+        length: Steps of the longest series there usually are.
+        num_kernels: See ``ConvolutionFeatures``; 0 leaves it to the tokens.
+        kernels_first: Whether there are scores of the first set of convolutions alone, too.
+        head_drop_rate: Dropout before the head.
+        embedding: Further arguments of ``SeriesEncoder``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        num_classes: int,
+        length: int,
+        num_kernels: int = 0,
+        kernels_first: bool = False,
+        head_drop_rate: float = 0.0,
+        **embedding,
+    ) -> None:
+        super().__init__()
+        self.encoder = SeriesEncoder(in_channels, length, **embedding)
+        core = self.encoder.encoder
+        self.drop = Dropout(head_drop_rate)
+        self.head = nn.Linear((core.jumbo_multiplier + 1) * core.embed_dim, num_classes)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        self.convolutions = (
+            ConvolutionClassifier(in_channels, length, num_kernels, num_classes, kernels_first) if num_kernels else None
+        )
+        self.register_buffer("share", torch.tensor(0.5 if num_kernels else 1.0))
+
+    def forward(
+        self, x: torch.Tensor, observed: torch.Tensor | None = None, shares: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Series (B, C, T) and flags, None if all is observed, to scores (B, K), whose softmax gives probabilities.
+
+        ``shares`` are what ``from_kernels`` has left, if it was asked first.
+        """
+        if self.convolutions is None:
+            return self.from_tokens(x, observed)
+        scores = self.convolutions(x, observed, shares)
+        return scores.lerp(self.from_tokens(x, observed), self.share) if self.share > 0 else scores
+
+    def from_tokens(
+        self, x: torch.Tensor, observed: torch.Tensor | None = None, budget: ComputeBudget | None = None
+    ) -> torch.Tensor:
+        """What the encoder alone says, at a compute budget (None: its own)."""
+        e = self.encoder(x, observed, budget)
+        return self.head(self.drop(torch.cat([e.jumbo, mean_of_live(e.patches, e.live)], dim=1)))
+
+    def from_kernels(self, x: torch.Tensor, observed: torch.Tensor | None, shares: torch.Tensor) -> torch.Tensor:
+        """What the first set of convolutions alone says. It leaves its features in ``shares`` (B, num_shares)."""
+        shares.copy_(self.convolutions.features.shares(Batch(x, observed)))
+        return self.convolutions.first.scores_of(shares)
+
+
+def mean_of_live(patches: torch.Tensor, live: torch.Tensor | None) -> torch.Tensor:
+    """Mean (B, D) of the patches (B, N, D) that hold anything; 0 where none does."""
+    if live is None:
+        return patches.mean(dim=1)
+    weight = live.to(patches.dtype).unsqueeze(2)
+    return (patches * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1)
