@@ -1,4 +1,4 @@
-"""Multi-head self-attention that can also report what the first tokens pay the others."""
+"""Multi-head self-attention that can also report the attention that the first tokens pay the others."""
 
 import torch
 import torch.nn.functional as F
@@ -7,7 +7,8 @@ from torch import nn
 from .fast.dropout import Dropout
 from .fast.linear import Linear
 from .fast.narrow_attention import NARROW, SHORT, narrow_attention
-from .shortcuts import fresh, recording_graph, untouched, watched
+from .fast.recording import tracing
+from .fast.watched import fresh, untouched, watched
 
 
 class Attention(nn.Module):
@@ -40,7 +41,7 @@ class Attention(nn.Module):
         self.qkv = Linear(dim, 3 * dim, bias=qkv_bias)
         self.attn_drop = nn.Dropout(attn_drop)
         self.proj = Linear(dim, dim)
-        self.proj_drop = Dropout(proj_drop, inplace=True)  # of what was just made
+        self.proj_drop = Dropout(proj_drop, inplace=True)  # of a tensor just made
 
     def forward(
         self, x: torch.Tensor, key_mask: torch.Tensor | None = None, score_rows: int = 0
@@ -58,10 +59,10 @@ class Attention(nn.Module):
         """
         B, L, D = x.shape
         dropout_p = self.attn_drop.p if self.training else 0.0
-        # a compiler must not be tied to a number of tokens: it is asked for first
-        recording = recording_graph()
-        asked = not recording and watched(self.attn_drop)
-        narrow = not recording and not asked and x.is_cpu and not dropout_p and L <= SHORT
+        # tracing is asked first: a graph must not depend on the number of tokens
+        graph = tracing()
+        asked = not graph and watched(self.attn_drop)
+        narrow = not graph and not asked and x.is_cpu and not dropout_p and L <= SHORT
         if narrow and D // self.num_heads <= NARROW and untouched(self.qkv):
             out, scores = narrow_attention(x, self.qkv, self.num_heads, key_mask, score_rows)
         else:
@@ -77,7 +78,7 @@ class Attention(nn.Module):
 
 
 def _leading_scores(q: torch.Tensor, k: torch.Tensor, mask: torch.Tensor | None, rows: int) -> torch.Tensor | None:
-    """What the leading queries pay each token (B, rows, L), the fused kernel having kept nothing of it."""
+    """Attention of the leading queries (B, rows, L), computed anew: the fused kernel stores none."""
     if not rows:
         return None
     return _scores(q[:, :, :rows], k, mask).softmax(dim=-1, dtype=torch.float32).mean(dim=1)

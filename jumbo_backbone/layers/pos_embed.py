@@ -4,7 +4,7 @@ import torch
 from timm.layers import resample_abs_pos_embed
 from torch import nn
 
-from .shortcuts import recording_graph
+from .fast.recording import recording
 
 Grid = tuple[int, int]
 
@@ -36,7 +36,7 @@ class PositionCache:
 
     def get(self, pos_embed: nn.Parameter, old_grid: Grid, new_grid: Grid) -> torch.Tensor:
         """(1, H*W, D) positions on ``new_grid``."""
-        if recording_graph() or torch.is_grad_enabled() or pos_embed.is_inference():
+        if recording() or pos_embed.is_inference():
             return resample_pos_embed(pos_embed, old_grid, new_grid)
         key = (new_grid, pos_embed.dtype, pos_embed.device, pos_embed._version, pos_embed.data_ptr())
         if key not in self._entries:

@@ -55,7 +55,7 @@ def test_attention_extract_by_hooks():
 @pytest.mark.parametrize("part", PARTS)
 def test_hooks_see_the_whole_batch_as_it_was(part, batch, grad, monkeypatch):
     """Inference goes by pieces of the batch and writes over what it has used: not over what somebody has kept."""
-    monkeypatch.setattr("jumbo_backbone.layers.block._PIECE", 1)
+    monkeypatch.setattr("jumbo_backbone.layers.fast.block._PIECE", 1)
     model, x, seen = tiny_model(jumbo_ffn="per_layer"), images(batch, 3, 64, 64), []
     module = model.blocks[1].get_submodule(part)
     handle = module.register_forward_hook(lambda _, inputs, output: seen.append((inputs[0], output)))
@@ -82,7 +82,7 @@ def test_hooks_see_what_dropout_has_not_touched():
 @pytest.mark.parametrize("training", [True, False])
 def test_a_module_in_the_place_of_ours_is_asked(name, training, monkeypatch):
     """Such as an adapter of low rank, whose ``weight`` is that of the map it adapts."""
-    monkeypatch.setattr("jumbo_backbone.layers.jumbo._HUGE", 1)
+    monkeypatch.setattr("jumbo_backbone.layers.fast.few_rows._HUGE", 1)
 
     class Adapter(nn.Module):
         def __init__(self, base: nn.Linear) -> None:

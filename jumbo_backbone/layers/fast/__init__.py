@@ -1,1 +1,1 @@
-"""Twins of plain layers that are faster on CPU, each tested equal to what it stands in for."""
+"""Twins of plain layers that are faster, most of them on CPU. Each is tested equal to the layer it stands in for."""

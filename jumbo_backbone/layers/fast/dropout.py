@@ -1,7 +1,9 @@
-"""Dropout that does not cost more than what it drops from."""
+"""Dropout on CPU without a random number of 64 bits for each value."""
 
 import torch
 from torch import nn
+
+from .recording import tracing
 
 _LEVELS = 2**16  # of a random number here
 
@@ -14,7 +16,7 @@ class Dropout(nn.Dropout):
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if not self.training or not self.p or not x.is_cpu or torch.compiler.is_compiling():
+        if not self.training or not self.p or tracing() or not x.is_cpu:
             return super().forward(x)
         n = x.numel()
         drawn = torch.empty((n + 3) // 4, dtype=torch.int64).random_(-(2**63), None)

@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from .recording import recording
+
 # oneDNN's product, which torch's compiler uses too; absent from builds without oneDNN
 _onednn_linear = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
 _WORTHWHILE = 2**22  # multiplications; to set up oneDNN's product takes some 15 microseconds more
@@ -11,9 +13,9 @@ _WORTHWHILE = 2**22  # multiplications; to set up oneDNN's product takes some 15
 class Linear(nn.Linear):
     """``nn.Linear``, large products of which run on oneDNN's kernel in inference on CPU in float32.
 
-    That adds the bias on its way, where torch's default writes it out first, and streams a huge weight for few rows, as
-    the wide token's FFN has them. Measured on an AMD EPYC: 0.8 to 0.95 of the time for the patches, 0.5 to 0.75 for the
-    wide token. The rest is left to ``nn.Linear``: gradients, recorded graphs, autocast, tensors of special kinds.
+    That kernel adds the bias within the product, where torch's default writes the bias out first, and streams a huge
+    weight for few rows, as in the Jumbo token's FFN. Measured on an AMD EPYC: 0.8 to 0.95 of the time for the patch
+    tokens, 0.5 to 0.75 for the Jumbo token. ``nn.Linear`` does the rest: gradients, graphs, autocast, special tensors.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -23,8 +25,7 @@ class Linear(nn.Linear):
         return super().forward(x)
 
     def _is_for_onednn(self, x: torch.Tensor) -> bool:
-        # a compiler must not be tied to a number of tokens: it is asked for first
-        if torch.is_grad_enabled() or torch.compiler.is_compiling() or torch.jit.is_tracing():
+        if recording():  # asked first: a graph must not depend on the number of tokens
             return False
         plain = type(x) is torch.Tensor and type(self.weight) is nn.Parameter  # not quantised, distributed, fake, …
         return (

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from jumbo_backbone import JumboEncoder
+from jumbo_backbone.layers.fast.block import pieces
 from jumbo_backbone.layers.jumbo import JUMBO_FFN_KINDS
 from tests.conftest import images
 
@@ -71,11 +72,11 @@ def test_inference_in_pieces_equals_one_piece(monkeypatch):
     results = []
     with torch.no_grad():
         for piece in (2**21, 2 * 10 * 128):  # all at once, then two samples at a time
-            monkeypatch.setattr("jumbo_backbone.layers.block._PIECE", piece)
+            monkeypatch.setattr("jumbo_backbone.layers.fast.block._PIECE", piece)
             seen = []
             (s, *_), _ = model.encode(x, key_mask=mask, on_attention={1: lambda s, c, seen=seen: seen.append(c) or s})
             results.append((s, seen[0]))
-    assert len(model.blocks[0]._pieces(s)) == 3
+    assert len(pieces(model.blocks[0], s)) == 3
     torch.testing.assert_close(*results, atol=1e-12, rtol=1e-12)
 
 
@@ -283,7 +284,7 @@ def test_fused_and_explicit_attention_agree():
 @pytest.mark.parametrize("grad", [True, False])
 @pytest.mark.parametrize("batch", [1, 15, 16])
 def test_wide_ffn_is_the_same_at_any_batch_size(batch, grad, monkeypatch):
-    monkeypatch.setattr("jumbo_backbone.layers.jumbo._HUGE", 0)
+    monkeypatch.setattr("jumbo_backbone.layers.fast.few_rows._HUGE", 0)
     monkeypatch.setattr("jumbo_backbone.layers.fast.linear._WORTHWHILE", 0)
     mlp, z = encoder().jumbo_mlp, images(batch, 96)
     expected = F.linear(F.gelu(F.linear(z, mlp.fc1.weight, mlp.fc1.bias)), mlp.fc2.weight, mlp.fc2.bias)
