@@ -1,23 +1,25 @@
 """The Jumbo encoder: tokens in, tokens out. It knows neither images nor series (Jumbo, ICLR 2026)."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from ..budgets.budget import ComputeBudget
+from ..budgets.has_budget import budget_of_call
 from ..budgets.token_reduction import Restore, reduce_tokens, restore_patches
 from ..layers.block import Block, OnAttention
 from ..layers.jumbo import JUMBO_FFN_KINDS, JumboLoRA, JumboMlp
+from .block_indices import take_indices
 
 
 class LiveTokens(NamedTuple):
     """Tokens on their way through the encoder.
 
     Attributes:
-        tokens: (B, J+n, D): the J jumbo slices, the patches that are still computed, and after them the fused token if
+        tokens: (B, J+n, D): the J slices, the patches that are still computed, and after them the fused token if
             there is one.
         key_mask: Bool (B, J+n), False for padded tokens; None if there are none.
         restore: The way back to all patches; None if none was dropped.
@@ -35,24 +37,25 @@ class LiveTokens(NamedTuple):
 
 
 class JumboEncoder(nn.Module):
-    """A plain transformer encoder with narrow patch tokens and one wide global token.
+    """A plain transformer encoder with narrow patch tokens and one wide global token, the Jumbo token.
 
-    The wide token has width J*D. It is split into J slices of width D for attention and joined again for
-    its own FFN, which all blocks share.
+    The Jumbo token has width J*D. It is split into J slices of width D for attention and joined again for its own FFN,
+    which all blocks share.
 
     Args:
         embed_dim: Width D of a patch token.
         depth: Number of blocks L.
         num_heads: Attention heads; has to divide ``embed_dim``.
-        jumbo_multiplier: J, the width of the wide token in patch tokens.
-        jumbo_ffn: "shared" (the paper), "per_layer", "none" or "patch". With "patch" the slices pass through
-            the patch FFN like any token, which makes them registers.
+        jumbo_multiplier: J, the width of the Jumbo token over that of a patch token.
+        jumbo_ffn: "shared" (the paper), "per_layer", "none" or "patch". With "patch" the slices pass through the
+            patches' FFN like any token, which makes them registers.
         jumbo_lora_rank: Rank of each block's own update of the shared FFN; 0 for none.
         mlp_ratio: Hidden width of every FFN over its input width.
         qkv_bias: Bias of the query, key and value maps.
         proj_drop_rate: Dropout after projections and FFN layers.
         attn_drop_rate: Dropout on attention probabilities.
         drop_path_rate: Stochastic depth, the same in every block (as the authors train), not linear in depth.
+        default_budget: How much to compute where a call names no budget, or its arguments; None for the full budget.
 
     Raises:
         ValueError: If a size is not positive, ``embed_dim`` is not divisible by ``num_heads``, ``jumbo_ffn`` is
@@ -73,6 +76,7 @@ class JumboEncoder(nn.Module):
         proj_drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
+        default_budget: ComputeBudget | Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         for name, value in dict(embed_dim=embed_dim, depth=depth, jumbo_multiplier=jumbo_multiplier).items():
@@ -89,7 +93,8 @@ class JumboEncoder(nn.Module):
         self.jumbo_multiplier = jumbo_multiplier
         self.num_prefix_tokens = jumbo_multiplier
         self.grad_checkpointing = False
-        self.default_budget = ComputeBudget()
+        own = default_budget
+        self.default_budget = own if isinstance(own, ComputeBudget) else ComputeBudget(**own or {})
 
         self.jumbo_token = nn.Parameter(torch.zeros(1, jumbo_multiplier, embed_dim))
         self.blocks = nn.ModuleList(
@@ -113,7 +118,7 @@ class JumboEncoder(nn.Module):
         self._init_weights()
 
     def _init_weights(self) -> None:
-        """Linear maps and the jumbo token from a truncated normal of std 0.02, biases zero."""
+        """Linear maps and the Jumbo token from a truncated normal of std 0.02, biases zero."""
         nn.init.trunc_normal_(self.jumbo_token, std=0.02)
         for module in self.modules():
             if isinstance(module, nn.Linear):
@@ -136,7 +141,7 @@ class JumboEncoder(nn.Module):
             budget: How much to compute; None for ``default_budget``.
 
         Returns:
-            (B, J+N, D): the J jumbo slices, then the N tokens, after the final norm. All of them, whatever the budget.
+            (B, J+N, D): the J slices, then the N tokens, after the final norm. All of them, whatever the budget.
         """
         live, _ = self.encode(x, key_mask=key_mask, budget=budget)
         return self.norm(live.complete(self.jumbo_multiplier))
@@ -149,8 +154,9 @@ class JumboEncoder(nn.Module):
         key_mask: torch.Tensor | None = None,
         norm: bool = False,
         stop_early: bool = False,
+        intermediates_only: bool = False,
         budget: ComputeBudget | None = None,
-    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    ) -> tuple[torch.Tensor | None, list[torch.Tensor]]:
         """Encode tokens and keep the sequences after chosen blocks.
 
         Args:
@@ -159,6 +165,7 @@ class JumboEncoder(nn.Module):
             key_mask: As in ``forward``.
             norm: Apply the final norm to the intermediates too.
             stop_early: Skip the blocks after the last chosen one.
+            intermediates_only: Spare the final sequence, which is None then.
             budget: As in ``forward``.
 
         Returns:
@@ -167,8 +174,8 @@ class JumboEncoder(nn.Module):
         take, last = take_indices(len(self.blocks), indices)
         stop = last + 1 if stop_early else None
         live, taken = self.encode(x, key_mask=key_mask, take=take, stop=stop, budget=budget)
-        normed = self.norm(live.complete(self.jumbo_multiplier))
-        return normed, [self.norm(t) if norm else t for t in taken]
+        taken = [self.norm(t) if norm else t for t in taken]
+        return None if intermediates_only else self.norm(live.complete(self.jumbo_multiplier)), taken
 
     def encode(
         self,
@@ -198,7 +205,7 @@ class JumboEncoder(nn.Module):
             ValueError: If the budget names blocks that there are not.
         """
         B, J = x.shape[0], self.jumbo_multiplier
-        budget = self.default_budget if budget is None else budget
+        budget = budget_of_call(self, budget)
         reducing = budget.reducing_blocks(len(self.blocks))
         if key_mask is not None:
             key_mask = torch.cat([key_mask.new_ones(B, J), key_mask], dim=1)  # (B, J+N)
@@ -241,7 +248,7 @@ class JumboEncoder(nn.Module):
         return LiveTokens(s, key_mask, restore)
 
     def patch_attention(self, x: torch.Tensor, block: int = -1, key_mask: torch.Tensor | None = None) -> torch.Tensor:
-        """Attention that the jumbo token pays each patch in one block.
+        """Attention that the Jumbo token pays each patch in one block.
 
         Args:
             x: Embedded tokens (B, N, D).
@@ -277,7 +284,7 @@ class JumboEncoder(nn.Module):
         Returns:
             (B, N), int64: the number of blocks that a patch went through, the depth if it was never dropped.
         """
-        budget = self.default_budget if budget is None else budget
+        budget = budget_of_call(self, budget)
         depth = len(self.blocks)
         depths = torch.full(x.shape[:2], depth, device=x.device)
         for block in reversed(budget.reducing_blocks(depth)):
@@ -298,7 +305,7 @@ class JumboEncoder(nn.Module):
     def get_layer_depth(self, name: str) -> tuple[int, int]:
         """Depth of a parameter, for layer-wise learning-rate decay.
 
-        Layer 0 is the stem (embedding, positions, jumbo token), layers 1 … L the blocks, the final norm going with
+        Layer 0 is the stem (embedding, positions, Jumbo token), layers 1 … L the blocks, the final norm going with
         the last of them, and L+1 whatever comes after. The FFN that all blocks share counts as the middle block: its
         rate is then the geometric mean of the rates of the blocks that use it.
 
@@ -320,26 +327,3 @@ class JumboEncoder(nn.Module):
         else:
             layer = L + 1
         return layer, L + 2
-
-
-def take_indices(depth: int, indices: int | Sequence[int] | None) -> tuple[list[int], int]:
-    """timm's rule for choosing blocks: None for all, n for the last n, or block numbers, negative from the end.
-
-    Returns:
-        The block numbers in the order asked for, and the largest.
-
-    Raises:
-        ValueError: If one of them does not exist, or none is asked for.
-    """
-    if indices is None:
-        indices = depth
-    if isinstance(indices, int):
-        take = list(range(depth - indices, depth))
-    else:
-        take = [i + depth if i < 0 else i for i in indices]
-    if not take or min(take) < 0 or max(take) >= depth:
-        raise ValueError(
-            f"block indices {indices!r} do not fit a model of {depth} blocks: give None, a count from 1 to {depth}, "
-            f"or block numbers from {-depth} to {depth - 1}"
-        )
-    return take, max(take)

@@ -8,7 +8,9 @@ from timm.models._features import FeatureGetterNet
 from torch import nn
 
 from ..budgets.budget import ComputeBudget
-from .encoder import JumboEncoder, take_indices
+from ..budgets.has_budget import budget_of_call
+from .block_indices import take_indices
+from .encoder import JumboEncoder
 
 
 class FeatureMaps(JumboEncoder):
@@ -32,11 +34,11 @@ class FeatureMaps(JumboEncoder):
             x: Images (B, C, H, W).
             indices: None for all blocks, n for the last n, or block numbers (negative from the end); the maps come in
                 the order asked for.
-            return_prefix_tokens: Return pairs (map, jumbo slices (B, J, D)).
+            return_prefix_tokens: Return pairs (map, slices (B, J, D)).
             norm: Apply the final norm to the maps.
             stop_early: Skip the blocks after the last one asked for.
             output_fmt: "NCHW" for maps (B, D, h, w) on the patch grid, "NLC" for (B, N, D).
-            intermediates_only: Return the list of maps alone.
+            intermediates_only: Return the list of maps alone; the final tokens are not computed.
             output_dict: Return a dict with "image_features", "image_intermediates", "image_intermediates_prefix".
             budget: How much to compute; None for ``default_budget``. The maps are complete whatever it is: a patch that
                 was dropped stays as it was then. At another resolution they come on its grid.
@@ -49,8 +51,11 @@ class FeatureMaps(JumboEncoder):
         """
         if output_fmt not in ("NCHW", "NLC"):
             raise ValueError(f"unknown output_fmt {output_fmt!r}: choose 'NCHW' or 'NLC'")
+        budget = budget_of_call(self, budget)
         x, (H, W) = self.embed(x, budget)
-        final, taken = super().forward_intermediates(x, indices, norm=norm, stop_early=stop_early, budget=budget)
+        final, taken = super().forward_intermediates(
+            x, indices, norm=norm, stop_early=stop_early, intermediates_only=intermediates_only, budget=budget
+        )
 
         J = self.jumbo_multiplier
         prefix = [t[:, :J] for t in taken]
@@ -77,7 +82,7 @@ class FeatureMaps(JumboEncoder):
         budget: ComputeBudget | None = None,
     ) -> list:
         """``forward_intermediates`` under DINO's name: the last n blocks or the named ones, as (B, N, D), or as maps
-        (B, D, h, w) with ``reshape``; pairs with the jumbo slices on request."""
+        (B, D, h, w) with ``reshape``; pairs with the slices on request."""
         return self.forward_intermediates(
             x,
             n,
@@ -107,7 +112,7 @@ class FeatureMaps(JumboEncoder):
 
     @torch.no_grad()
     def attention_map(self, images: torch.Tensor, block: int = -1) -> torch.Tensor:
-        """Attention that the jumbo token pays each patch.
+        """Attention that the Jumbo token pays each patch.
 
         Args:
             images: (B, C, H, W).
@@ -127,6 +132,7 @@ class FeatureMaps(JumboEncoder):
     def kept_map(self, images: torch.Tensor, budget: ComputeBudget | None = None) -> torch.Tensor:
         """How far each patch of images (B, C, H, W) gets at a compute budget (None: ``default_budget``): the number of
         blocks (B, h, w) that it went through, on the patch grid."""
+        budget = budget_of_call(self, budget)
         x, (H, W) = self.embed(images, budget)
         return self.patch_depths(x, budget).view(-1, H, W)
 

@@ -1,11 +1,13 @@
 """Whole models as folders, ``config.json`` and ``model.safetensors``, which this package and timm read."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import PyTorchModelHubMixin
 from timm.models import filter_pretrained_cfg
 
+from ..budgets.budget import ComputeBudget
 from .checkpoint import load_checkpoint, save_checkpoint
 from .preset_sizes import model_name, preset_of, weights_config
 
@@ -50,8 +52,11 @@ class SavedAsFolder(PyTorchModelHubMixin):
 
     def constructor_arguments(self) -> dict[str, Any]:
         """The arguments that rebuild this model as it is now, ready for JSON."""
+        told = {key: value for key, value in self._hub_mixin_config.items() if key != "default_budget"}
+        if self.default_budget != ComputeBudget():  # earlier versions read the folders of all other models
+            told["default_budget"] = asdict(self.default_budget)
         return dict(
-            self._hub_mixin_config,
+            told,
             img_size=list(self.patch_embed.img_size),
             patch_size=list(self.patch_embed.patch_size),
             depth=len(self.blocks),

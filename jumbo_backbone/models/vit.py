@@ -1,12 +1,14 @@
 """JumboViT: the Jumbo encoder on image patches, with timm's model interface (Jumbo, ICLR 2026)."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import torch
 from torch import fx, nn
 
 from ..budgets.budget import ComputeBudget
+from ..budgets.has_budget import budget_of_call
 from ..layers.patch_embed import PatchEmbed, SizeLike
 from ..layers.pos_embed import PositionCache, resample_pos_embed
 from .checkpoint import adapt_on_load
@@ -31,14 +33,14 @@ class JumboViT(
         patch_size: Patch size in pixels, int or (H, W).
         in_chans: Input channels C.
         num_classes: Classes K; 0 for no head.
-        global_pool: What the head sees: "jumbo_mean" (the paper: jumbo token (J*D) and the mean of the patches
+        global_pool: What the head sees: "jumbo_mean" (the paper: Jumbo token (J*D) and the mean of the patches
             (D)), "token" (the first slice alone, D: a class token), "" (all tokens, no head).
         dynamic_img_size: Take images of other sizes too, as by default; False refuses them.
         dynamic_img_pad: Pad images on the right and bottom to a multiple of the patch instead of refusing them.
         drop_rate: Dropout before the head.
         pos_drop_rate: Dropout after the positions were added.
         embed_dim, depth, num_heads, jumbo_multiplier, jumbo_ffn, jumbo_lora_rank, mlp_ratio, qkv_bias,
-            proj_drop_rate, attn_drop_rate, drop_path_rate: As in ``JumboEncoder``.
+            proj_drop_rate, attn_drop_rate, drop_path_rate, default_budget: As in ``JumboEncoder``.
 
     Raises:
         ValueError: For sizes that do not fit each other; the message names them.
@@ -72,6 +74,7 @@ class JumboViT(
         proj_drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
+        default_budget: ComputeBudget | Mapping[str, Any] | None = None,
     ) -> None:
         _check_head(num_classes, global_pool)
         super().__init__(
@@ -86,6 +89,7 @@ class JumboViT(
             proj_drop_rate=proj_drop_rate,
             attn_drop_rate=attn_drop_rate,
             drop_path_rate=drop_path_rate,
+            default_budget=default_budget,
         )
         self.in_chans = in_chans
         self.num_classes = num_classes
@@ -198,7 +202,7 @@ class JumboViT(
         """Images (B, C, H, W) to patch tokens with positions (B, N, D), and their grid (H, W)."""
         if isinstance(x, fx.Proxy):
             _refuse("torch.fx cannot trace it symbolically")
-        budget = self.default_budget if budget is None else budget
+        budget = budget_of_call(self, budget)
         size = budget.input_size(tuple(x.shape[-2:]), self.patch_embed.patch_size)
         if size != tuple(x.shape[-2:]):
             x = nn.functional.interpolate(x, size, mode="bilinear", antialias=True)
@@ -207,8 +211,9 @@ class JumboViT(
         return self.pos_drop(tokens + self._position_cache.get(self.pos_embed, self.grid_size, grid)), grid
 
     def forward_features(self, x: torch.Tensor, budget: ComputeBudget | None = None) -> torch.Tensor:
-        """Images (B, C, H, W) to tokens (B, J+N, D) after the final norm: J jumbo slices, then the patches; of a
+        """Images (B, C, H, W) to tokens (B, J+N, D) after the final norm: J slices, then the patches; of a
         ``budget`` (None: ``default_budget``) that drops patches, those that are left and the fused one."""
+        budget = budget_of_call(self, budget)
         x, _ = self.embed(x, budget)
         live, _ = self.encode(x, budget=budget)
         return self.norm(live.tokens)

@@ -8,9 +8,9 @@ from torch import nn
 
 from .watched import watched
 
-# The largest activation of a few samples has about this many numbers (20 MiB in float32). The allocator reuses the pages
-# of such tensors. Those of a larger tensor go back to the system after each use, and fetching them anew costs up to a
-# fifth of a forward pass.
+# The largest activation of a few samples has about this many numbers (20 MiB in float32). The allocator reuses the
+# pages of such tensors. Those of a larger tensor go back to the system after each use, and fetching them anew costs up
+# to a fifth of a forward pass.
 _PIECE = 5 * 2**20
 
 
@@ -62,8 +62,8 @@ def _attend(
 
 
 def pieces(block: nn.Module, x: torch.Tensor) -> list[slice]:
-    """Runs of samples of x (B, N, D) whose largest activation, the FFN's hidden layer, has about ``_PIECE`` numbers. The
-    whole batch at once where a part of the block is watched."""
+    """Runs of samples of x (B, N, D) whose largest activation, the FFN's hidden layer, has about ``_PIECE`` numbers.
+    The whole batch at once where a part of the block is watched."""
     B, N = x.shape[:2]
     samples = max(1, _PIECE // max(1, N * block.hidden_dim)) if x.is_cpu else B
     if samples < B and any(map(watched, block.modules())):

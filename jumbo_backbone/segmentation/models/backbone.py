@@ -13,9 +13,10 @@ from mmseg.registry import MODELS
 from torch import nn
 
 from ...budgets.budget import ComputeBudget
+from ...budgets.has_budget import HasBudget, budget_of_call
 from ...layers.patch_embed import SizeLike
+from ...models.block_indices import take_indices
 from ...models.checkpoint import load_checkpoint
-from ...models.encoder import take_indices
 from ...models.presets import PRESETS
 from ...models.vit import JumboViT
 from .readout import JumboReadout
@@ -160,7 +161,7 @@ class JumboViTBackbone(BaseModule):
         """Images (B, C, H, W), sides multiples of the patch, to one map (B, D, H/patch, W/patch) per out index; of a
         budget (None: ``default_budget``) with another resolution, maps of that one."""
         embed = self.vit.patch_embed
-        budget = self.default_budget if budget is None else budget
+        budget = budget_of_call(self, budget)
         h, w = embed.dynamic_feat_size(budget.input_size(tuple(x.shape[-2:]), embed.patch_size))
         pairs = self.vit.forward_intermediates(
             x,
@@ -187,9 +188,9 @@ class JumboViTBackbone(BaseModule):
 
 
 def require_dial(backbone: nn.Module, what: str) -> None:
-    """Raise a TypeError if a backbone has no compute budget, which ``what`` is to change."""
-    if not isinstance(backbone, JumboViTBackbone):
-        raise TypeError(f"{what} needs a JumboViTBackbone, not {type(backbone).__name__}: that computes all it has")
+    """Raise a TypeError if a backbone has no compute budget, which ``what`` is to set."""
+    if not isinstance(backbone, HasBudget):
+        raise TypeError(f"{what} needs a JumboViTBackbone: {type(backbone).__name__} has no compute budget")
 
 
 _JUMBO_FFN_PARTS = ("norm3", "jumbo_mlp", "jumbo_lora")

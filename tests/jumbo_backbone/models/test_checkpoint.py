@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 import jumbo_backbone.models.checkpoint
-from jumbo_backbone import JumboViT, load_checkpoint, save_checkpoint
+from jumbo_backbone import ComputeBudget, JumboViT, load_checkpoint, save_checkpoint
 from tests.conftest import TINY, images, tiny_model
 
 ENTRIES = (
@@ -207,6 +207,27 @@ class TestHubMixin:
         assert (config["num_classes"], config["global_pool"], config["img_size"]) == (3, "token", [48, 80])
         x = images(1, 3, 48, 80)
         assert torch.equal(JumboViT.from_pretrained(tmp_path)(x), source(x))
+
+    @pytest.mark.parametrize(
+        "budget", [ComputeBudget(0.5, (1,)), ComputeBudget(resolution=(32, 48)), ComputeBudget(0.7, fuse=False)]
+    )
+    @pytest.mark.parametrize("given", ["an attribute", "an argument"])
+    def test_remembers_the_budget(self, tmp_path, budget, given):
+        source = tiny_model(**dict(default_budget=budget) if given == "an argument" else {})
+        source.default_budget = budget
+        source.save_pretrained(tmp_path / "model")
+        x = images(1, 3, 64, 64)
+        for model in (
+            JumboViT.from_pretrained(tmp_path / "model"),
+            timm.create_model(f"local-dir:{tmp_path / 'model'}", pretrained=True).eval(),
+        ):
+            assert model.default_budget == budget
+            assert torch.equal(model(x), source(x)) and not torch.equal(model(x), source(x, budget=ComputeBudget()))
+        assert JumboViT.from_pretrained(tmp_path / "model", default_budget={}).default_budget == ComputeBudget()
+        source.default_budget = ComputeBudget()
+        source.save_pretrained(tmp_path / "full")
+        assert "default_budget" not in json.loads((tmp_path / "full" / "config.json").read_text())
+        assert JumboViT.from_pretrained(tmp_path / "full").default_budget == ComputeBudget()
 
     def test_overrides(self, tmp_path):
         source = tiny_model()

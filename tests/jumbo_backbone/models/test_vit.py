@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from timm.models.vision_transformer import VisionTransformer
 
-from jumbo_backbone import JumboViT
+from jumbo_backbone import ComputeBudget, JumboViT
+from jumbo_backbone.budgets.token_reduction import restore_patches
 from jumbo_backbone.layers.pos_embed import PositionCache
 from tests.conftest import images, tiny_model
 
@@ -299,3 +300,21 @@ def test_autocast_in_inference():
 def test_empty_batch(grad):
     with torch.set_grad_enabled(grad):
         assert tiny_model()(images(0, 3, 64, 64)).shape == (0, 10)
+
+
+@pytest.mark.parametrize("norm", [False, True])
+def test_intermediates_alone_cost_nothing_else(norm, monkeypatch):
+    """Nobody asked for the final tokens: they are neither restored nor normed."""
+    restored = []
+    monkeypatch.setattr(
+        "jumbo_backbone.models.encoder.restore_patches", lambda *args: restored.append(1) or restore_patches(*args)
+    )
+    model, x, normed = tiny_model(), images(2, 3, 64, 64), []
+    model.norm.register_forward_hook(lambda *_: normed.append(1))
+    options = dict(indices=[0, 1], norm=norm, intermediates_only=True, budget=ComputeBudget(0.5, (0,)))
+    maps = model.forward_intermediates(x, **options)
+    assert len(restored) == 2 and len(normed) == 2 * norm
+    _, expected = model.forward_intermediates(x, **dict(options, intermediates_only=False))
+    assert all(torch.equal(a, b) for a, b in zip(maps, expected, strict=True))
+    as_dict = model.forward_intermediates(x, **options, output_dict=True)
+    assert set(as_dict) == {"image_intermediates"} and torch.equal(as_dict["image_intermediates"][1], maps[1])
