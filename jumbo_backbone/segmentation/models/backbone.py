@@ -190,7 +190,8 @@ class JumboViTBackbone(BaseModule):
 def require_dial(backbone: nn.Module, what: str) -> None:
     """Raise a TypeError if a backbone has no compute budget, which ``what`` is to set."""
     if not isinstance(backbone, HasBudget):
-        raise TypeError(f"{what} needs a JumboViTBackbone: {type(backbone).__name__} has no compute budget")
+        name = type(backbone).__name__
+        raise TypeError(f"{what} needs a JumboViTBackbone, not {name}, which has no compute budget")
 
 
 _JUMBO_FFN_PARTS = ("norm3", "jumbo_mlp", "jumbo_lora")

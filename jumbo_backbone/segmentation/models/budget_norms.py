@@ -4,6 +4,7 @@ Features of different budgets are distributed differently, and running statistic
 mIoU on CamVid. Switchable batch norm (Slimmable Neural Networks, ICLR 2019, section 3.3), its affine part shared.
 """
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -12,6 +13,9 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from ...budgets.budget import ComputeBudget
+
+# one lock for all models: a lock of its own could not be copied or pickled with a model
+_IN_USE = threading.RLock()
 
 
 class BudgetNorms(nn.Module):
@@ -52,6 +56,13 @@ class BudgetNorms(nn.Module):
                 norm.running_mean, norm.running_var = self.statistics[number, :, part].clone()
         self._in_place = number
         return number
+
+    @contextmanager
+    def using(self, model: nn.Module, budget: ComputeBudget) -> Iterator[None]:
+        """What the model computes within has the statistics of this budget, whatever other threads ask it."""
+        with _IN_USE:
+            self.use(model, budget)
+            yield
 
     @contextmanager
     def learning(self, model: nn.Module, budget: ComputeBudget) -> Iterator[None]:

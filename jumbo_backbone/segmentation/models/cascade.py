@@ -2,8 +2,8 @@
 
 import copy
 import os
+import threading
 from collections.abc import Sequence
-from contextlib import ExitStack
 from logging import WARNING
 from typing import Any
 
@@ -12,27 +12,30 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from mmseg.models import BaseSegmentor, EncoderDecoder
 from mmseg.registry import MODELS
+from mmseg.utils import SampleList
 from torch import nn
 
 from ...budgets.budget import ComputeBudget
 from ...committees.calibration import Calibration
 from ...committees.committee import Cascade
-from ..changed import changed
 from ..contents import of_values, of_weights
 from ..data.consistency import require_same_images
 from ..training.loading import load_strictly
 from .backbone import require_dial
-from .segmentors import JumboSegmentor
+from .segmentors import JumboSegmentor, named
+from .slide import slide_as_told
 
 UNITS = ("image", "window")
+_COUNTING = threading.Lock()
 
 
 @MODELS.register_module()
-class CascadeSegmentor(JumboSegmentor):
+class CascadeSegmentor(BaseSegmentor):
     """A cascade of trained segmentors, or of compute budgets of one (see ``Cascade``).
 
     ``tools/calibrate.py`` chooses the thresholds and leaves them in a file, which ``tools/test.py`` and
-    ``tools/infer.py`` take in place of a checkpoint. It cannot be trained: its members are.
+    ``tools/infer.py`` take in place of a checkpoint. It cannot be trained: its members are. Several threads may ask it
+    at once.
 
     Args:
         members: Cheap ones first, each ``dict(config=…, checkpoint=…)`` with, on request, ``budget``, a dict of
@@ -49,7 +52,8 @@ class CascadeSegmentor(JumboSegmentor):
         FileNotFoundError: If a config or a checkpoint is missing.
         ValueError: If members have other classes or another normalisation, thresholds do not fit them, or windows go on
             one by one and members have other ``test_cfg``.
-        TypeError: If a member with a budget has a backbone without a dial.
+        TypeError: If a member has a budget and its backbone takes none, or a budget or ``test_cfg`` and its segmentor
+            takes none.
     """
 
     def __init__(
@@ -76,11 +80,13 @@ class CascadeSegmentor(JumboSegmentor):
         if not trained:
             raise ValueError("members is empty: give at least one dict(config=…, checkpoint=…)")
         last = trained[-1]
-        BaseSegmentor.__init__(self, data_preprocessor or last.preprocessor, init_cfg)  # there is no backbone to build
+        super().__init__(data_preprocessor or last.preprocessor, init_cfg)
         for other in trained:
             require_alike(other, last)
         asked = []
         for member, model in zip(members, trained, strict=True):
+            if member.get("budget") is not None or member.get("test_cfg"):
+                model.require_told("a budget or a test_cfg")
             if (budget := member.get("budget")) is not None:
                 require_dial(model.segmentor.backbone, f"a budget of {model.config}")
                 asked.append((model, ComputeBudget(**budget)))
@@ -128,19 +134,26 @@ class CascadeSegmentor(JumboSegmentor):
 
     def inference(self, inputs: torch.Tensor, batch_img_metas: list[dict]) -> torch.Tensor:
         """Images (B, C, H, W) to scores (B, K, H, W)."""
-        if self.decide == "window":
-            return super().inference(inputs, batch_img_metas)
-        return self._route(inputs, valid_pixels(inputs, batch_img_metas))
+        if self.decide == "image":
+            return self._route(inputs, valid_pixels(inputs, batch_img_metas))
+        if self.test_cfg.get("mode") == "slide":
+            return slide_as_told(self._route, inputs, self.out_channels, self.test_cfg)
+        return self._route(inputs)
 
     def encode_decode(self, inputs: torch.Tensor, batch_img_metas: list[dict]) -> torch.Tensor:
         """Windows (B, C, H, W) to scores (B, K, H, W)."""
-        return self._route(inputs, None)
+        return self._route(inputs)
 
-    def _route(self, inputs: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
+    def _route(self, inputs: torch.Tensor, valid: torch.Tensor | None = None) -> torch.Tensor:
         scores, stage = self.cascade.route(inputs, valid=valid)
         counts = torch.bincount(stage, minlength=len(self.answered)).tolist()
-        self.answered = [a + b for a, b in zip(self.answered, counts, strict=True)]
+        with _COUNTING:
+            self.answered = [a + b for a, b in zip(self.answered, counts, strict=True)]
         return scores
+
+    def predict(self, inputs: torch.Tensor, data_samples: SampleList | None = None) -> SampleList:
+        """Images (B, C, H, W) to samples with ``pred_sem_seg`` and ``seg_logits``."""
+        return EncoderDecoder.predict(self, inputs, data_samples)
 
     def _forward(self, inputs: torch.Tensor, data_samples=None) -> torch.Tensor:
         return self.encode_decode(inputs, [])
@@ -171,7 +184,7 @@ class Trained(nn.Module):
         self.preprocessor = self.cfg.model.data_preprocessor
         self.structure = self.cfg.model.to_dict()  # with what its base configs say
         self.structure["backbone"].pop("init_cfg", None)  # what it began with
-        self.segmentor: EncoderDecoder = MODELS.build(self.cfg.model).eval()
+        self.segmentor: EncoderDecoder = MODELS.build(_taking_budgets(self.cfg.model)).eval()
         self.test_cfg = self.segmentor.test_cfg
         self.meta = load_strictly(self.segmentor, checkpoint)
 
@@ -186,12 +199,24 @@ class Trained(nn.Module):
     def forward(self, x: torch.Tensor, budget: ComputeBudget | None = None) -> torch.Tensor:
         """Images or windows (B, C, H, W) to scores (B, K, H, W)."""
         metas = [dict(img_shape=x.shape[2:], ori_shape=x.shape[2:]) for _ in x]
-        ask = self.segmentor.inference if self.whole else self.segmentor.encode_decode
-        with ExitStack() as stack:
-            stack.enter_context(changed(self.segmentor, "test_cfg", self.test_cfg))
-            if budget is not None:
-                stack.enter_context(changed(self.segmentor.backbone, "default_budget", budget))
-            return ask(x, metas)
+        if not self.whole:
+            return self.segmentor.encode_decode(x, metas, **named(budget=budget))
+        own = None if self.test_cfg is self.segmentor.test_cfg else self.test_cfg
+        return self.segmentor.inference(x, metas, **named(budget=budget, test_cfg=own))
+
+    def require_told(self, what: str) -> None:
+        """Raise a TypeError if the segmentor cannot be told ``what`` with a call."""
+        if not isinstance(self.segmentor, JumboSegmentor):
+            raise TypeError(
+                f"{self.config} has a {type(self.segmentor).__name__}, which a call cannot give {what}: derive it from "
+                "JumboSegmentor, or leave that out"
+            )
+
+
+def _taking_budgets(model: ConfigDict) -> ConfigDict:
+    """mmsegmentation's own ``EncoderDecoder`` as a ``JumboSegmentor``: the same network."""
+    kind = model.type if isinstance(model.type, type) else MODELS.get(model.type)
+    return ConfigDict({**model, "type": JumboSegmentor}) if kind is EncoderDecoder else model
 
 
 def require_alike(one: Trained, other: Trained) -> None:

@@ -1,6 +1,6 @@
 """mmsegmentation's ``EncoderDecoder`` with batched sliding windows, and for many compute budgets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,15 +12,19 @@ from mmseg.utils import SampleList, add_prefix
 
 from ...budgets.budget import ComputeBudget
 from ...budgets.elastic import ElasticBudgets, distillation_loss
+from ...budgets.has_budget import budget_of_call
 from .backbone import require_dial
 from .budget_norms import BudgetNorms
 from .one_channel import require_learnable
-from .slide import slide_inference
+from .slide import slide_as_told
+
+MODES = ("whole", "slide")
 
 
 @MODELS.register_module()
 class JumboSegmentor(EncoderDecoder):
-    """``EncoderDecoder``, whose slide inference takes ``test_cfg.max_batch`` windows at once (8 unless told).
+    """``EncoderDecoder`` that takes a compute budget with each call, and slides over ``test_cfg.max_batch`` windows at
+    once (8 unless told).
 
     ``test_cfg = dict(mode="slide", crop_size=(512, 512), stride=(341, 341), max_batch=8)`` gives the result of
     mmsegmentation's one-by-one windows, for any number of images.
@@ -46,14 +50,56 @@ class JumboSegmentor(EncoderDecoder):
             sample.set_data(dict(seg_logits=PixelData(data=logits), pred_sem_seg=PixelData(data=foreground)))
         return results
 
-    def slide_inference(self, inputs: torch.Tensor, batch_img_metas: list[dict]) -> torch.Tensor:
-        """Images (B, C, H, W) to logits (B, K, H, W)."""
+    def extract_feat(self, inputs: torch.Tensor, budget: ComputeBudget | None = None) -> Sequence[torch.Tensor]:
+        """Images (B, C, H, W) to the maps that the heads read, at a budget (None: the backbone's own)."""
+        x = self.backbone(inputs, **named(budget=budget))
+        return self.neck(x) if self.with_neck else x
+
+    def encode_decode(
+        self, inputs: torch.Tensor, batch_img_metas: list[dict], budget: ComputeBudget | None = None
+    ) -> torch.Tensor:
+        """Images (B, C, H, W) to logits (B, K, H, W), at a budget (None: the backbone's own)."""
+        x = self.extract_feat(inputs, **named(budget=budget))
+        return self.decode_head.predict(x, batch_img_metas, self.test_cfg)
+
+    def inference(
+        self,
+        inputs: torch.Tensor,
+        batch_img_metas: list[dict],
+        budget: ComputeBudget | None = None,
+        test_cfg: Mapping[str, Any] | None = None,
+    ) -> torch.Tensor:
+        """Images (B, C, H, W) to logits (B, K, H, W), whole or by windows.
+
+        Args:
+            inputs: Images.
+            batch_img_metas: A dict for each.
+            budget: How much to compute; None for the backbone's own.
+            test_cfg: Whether to slide, and with which windows; None for the segmentor's own.
+
+        Raises:
+            ValueError: If the mode is neither "whole" nor "slide".
+        """
+        mode = (self.test_cfg if test_cfg is None else test_cfg).get("mode", "whole")
+        if mode not in MODES:
+            raise ValueError(f"unknown test_cfg.mode {mode!r}: choose one of {', '.join(MODES)}")
+        if mode == "slide":
+            return self.slide_inference(inputs, batch_img_metas, **named(budget=budget, test_cfg=test_cfg))
+        return self.encode_decode(inputs, batch_img_metas, **named(budget=budget))
+
+    def slide_inference(
+        self,
+        inputs: torch.Tensor,
+        batch_img_metas: list[dict],
+        budget: ComputeBudget | None = None,
+        test_cfg: Mapping[str, Any] | None = None,
+    ) -> torch.Tensor:
+        """Images (B, C, H, W) to logits (B, K, H, W), the mean over windows; arguments as in ``inference``."""
 
         def predict(windows: torch.Tensor) -> torch.Tensor:
-            return self.encode_decode(windows, [dict(img_shape=windows.shape[2:])])
+            return self.encode_decode(windows, [dict(img_shape=windows.shape[2:])], **named(budget=budget))
 
-        cfg = self.test_cfg
-        return slide_inference(predict, inputs, self.out_channels, cfg.crop_size, cfg.stride, cfg.get("max_batch", 8))
+        return slide_as_told(predict, inputs, self.out_channels, self.test_cfg if test_cfg is None else test_cfg)
 
 
 @MODELS.register_module()
@@ -74,7 +120,7 @@ class ElasticSegmentor(JumboSegmentor):
 
     Raises:
         ValueError: If the budgets are out of range or do not fit the depth.
-        TypeError: If the backbone has no dial.
+        TypeError: If the backbone has no compute budget.
     """
 
     def __init__(self, *args, elastic: dict[str, Any] | None = None, **kwargs) -> None:
@@ -112,15 +158,13 @@ class ElasticSegmentor(JumboSegmentor):
             losses.update(add_prefix(weighted, prefix))
         return losses
 
-    def extract_feat(self, inputs: torch.Tensor, budget: ComputeBudget | None = None) -> Sequence[torch.Tensor]:
-        """Images (B, C, H, W) to the maps that the heads read, at a budget (None: the backbone's own)."""
-        x = self.backbone(inputs, budget)
-        return self.neck(x) if self.with_neck else x
-
-    def encode_decode(self, inputs: torch.Tensor, batch_img_metas: list[dict]) -> torch.Tensor:
-        """Images (B, C, H, W) to logits (B, K, H, W)."""
-        self.norms.use(self, self.backbone.default_budget)
-        return super().encode_decode(inputs, batch_img_metas)
+    def encode_decode(
+        self, inputs: torch.Tensor, batch_img_metas: list[dict], budget: ComputeBudget | None = None
+    ) -> torch.Tensor:
+        """Images (B, C, H, W) to logits (B, K, H, W), at a budget (None: the backbone's own)."""
+        budget = budget_of_call(self.backbone, budget)
+        with self.norms.using(self, budget):
+            return super().encode_decode(inputs, batch_img_metas, budget)
 
     def train(self, mode: bool = True) -> "ElasticSegmentor":
         super().train(mode)
@@ -129,6 +173,11 @@ class ElasticSegmentor(JumboSegmentor):
         else:
             self.norms.use(self, self.backbone.default_budget)  # now: an exported graph is not to do it
         return self
+
+
+def named(**options: Any) -> dict[str, Any]:
+    """The options that are given. Subclasses and backbones that know none of them are called without."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _elastic(preset: str | None = None, **arguments) -> ElasticBudgets:

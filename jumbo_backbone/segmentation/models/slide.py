@@ -1,6 +1,7 @@
 """Sliding-window inference with batched windows and bounded memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -58,6 +59,17 @@ def slide_inference(
     # How many windows cover a pixel is a product of the same counts along the two sides.
     rows, columns = (_coverage(starts, size, n).to(images) for starts, size, n in ((tops, h, H), (lefts, w, W)))
     return logits.div_(rows[:, None] * columns)
+
+
+def slide_as_told(
+    predict: Callable[[torch.Tensor], torch.Tensor],
+    images: torch.Tensor,
+    num_channels: int,
+    test_cfg: Mapping[str, Any],
+) -> torch.Tensor:
+    """``slide_inference`` with the windows of a config's ``test_cfg``."""
+    max_batch = test_cfg.get("max_batch", 8)
+    return slide_inference(predict, images, num_channels, test_cfg["crop_size"], test_cfg["stride"], max_batch)
 
 
 def _coverage(starts: list[int], size: int, length: int) -> torch.Tensor:

@@ -1,9 +1,12 @@
 """A cascade of segmentors answers as its members do, image by image or window by window."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from mmengine.config import Config
-from mmseg.models import SegTTAModel
+from mmseg.models import EncoderDecoder, SegTTAModel
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
@@ -117,6 +120,100 @@ def test_a_segmentor_of_mmsegmentation_is_a_member_too(folder):
     x = images(2, 3, 32, 32)
     with torch.inference_mode():
         torch.testing.assert_close(cascade.inference(x, metas(x)), alone(folder, x))
+
+
+def at_once(*calls):
+    """What calls give that run in threads of their own."""
+
+    def run(call):
+        with torch.inference_mode():
+            return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+SLIDE = dict(mode="slide", crop_size=(32, 32), stride=(16, 32))
+
+
+@pytest.mark.parametrize("others", [dict(budget=CHEAP), dict(test_cfg=SLIDE), dict(budget=CHEAP, test_cfg=SLIDE)])
+@pytest.mark.parametrize("first", [0, 1])
+def test_threads_get_their_own_answers(folder, others, first):
+    """Members of one checkpoint share its network: nothing that one is told may reach the other."""
+    cascade = make(folder, member(folder, **others), member(folder), thresholds=[1.0])
+    network, x = cascade.cascade.models[0].segmentor, images(2, 3, 48, 64)
+    with torch.inference_mode():
+        alone = [cascade.cascade.ask(i, x) for i in (0, 1)]
+    inside = threading.Barrier(2, timeout=30)
+    met = threading.local()
+
+    def meet(*_) -> None:  # both threads are within the network at once, one time
+        if not hasattr(met, "once"):
+            met.once = inside.wait()
+
+    with_hook = network.backbone.register_forward_pre_hook(meet)
+    found = at_once(*(lambda i=i: cascade.cascade.ask(i, x) for i in (first, 1 - first)))
+    with_hook.remove()
+    for i, scores in zip((first, 1 - first), found, strict=True):
+        torch.testing.assert_close(scores, alone[i])
+    assert network.backbone.default_budget == ComputeBudget() and network.test_cfg.mode == "whole"
+
+
+def test_threads_get_the_statistics_of_their_own_budget(folder):
+    cascade = make(folder, member(folder, "elastic", budget=CHEAP), member(folder, "elastic"), thresholds=[1.0])
+    network, x = cascade.cascade.models[0].segmentor, images(2, 3, 48, 64)
+    network.norms.known.fill_(True)
+    network.norms.statistics.uniform_(0.5, 2.0, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        alone = [cascade.cascade.ask(i, x) for i in (0, 1)]
+    assert not torch.allclose(*alone, atol=1e-2)
+    started, asked = threading.Event(), threading.Event()
+
+    def wait(*_) -> None:  # the first thread lets the second one go ahead, if that can
+        if not started.is_set():
+            started.set()
+            asked.wait(0.3)
+
+    def second() -> torch.Tensor:
+        started.wait(30)
+        scores = cascade.cascade.ask(1, x)
+        asked.set()
+        return scores
+
+    handle = network.decode_head.register_forward_pre_hook(wait)
+    found = at_once(lambda: cascade.cascade.ask(0, x), second)
+    handle.remove()
+    for scores, expected in zip(found, alone, strict=True):
+        torch.testing.assert_close(scores, expected)
+
+
+def test_threads_are_all_counted(folder):
+    cascade = make(folder, member(folder, budget=CHEAP), member(folder), thresholds=[0.0])
+    x = images(2, 3, 16, 16)
+    at_once(*[lambda: cascade.inference(x, metas(x))] * 20)
+    assert cascade.answered == [40, 0]
+
+
+@pytest.mark.parametrize("told", [dict(budget=CHEAP), dict(test_cfg=SLIDE)])
+def test_a_segmentor_that_takes_no_budget_is_refused(folder, told):
+    @MODELS.register_module(name="OwnSegmentor", force=True)
+    class OwnSegmentor(EncoderDecoder): ...
+
+    own, x = folder / "own.py", images(2, 3, 32, 32)
+    own.write_text(f"_base_ = {str(folder / 'tiny.py')!r}\nmodel = dict(type='OwnSegmentor')\n")
+    with torch.inference_mode():
+        plain = make(folder, member(folder, "own", "tiny")).inference(x, metas(x))
+    torch.testing.assert_close(plain, alone(folder, x))
+    with pytest.raises(TypeError, match=r"own.py has a OwnSegmentor, .*: derive it from JumboSegmentor"):
+        make(folder, member(folder, "own", "tiny", **told))
+
+
+def test_a_segmentor_of_mmsegmentation_takes_a_budget(folder):
+    stock, x = folder / "stock.py", images(2, 3, 48, 64)
+    stock.write_text(f"_base_ = {str(folder / 'tiny.py')!r}\nmodel = dict(type='EncoderDecoder')\n")
+    cascade = make(folder, member(folder, "stock", "tiny", budget=CHEAP), member(folder), thresholds=[0.0])
+    with torch.inference_mode():
+        torch.testing.assert_close(cascade.inference(x, metas(x)), alone(folder, x, budget=CHEAP))
 
 
 def test_prediction_and_augmentation_run(folder):

@@ -92,3 +92,21 @@ def test_logits_have_the_size_of_the_image_at_any_budget(mode, budget):
         model.backbone.vit.default_budget = ComputeBudget()
         full = model.inference(x, metas)
     assert logits.shape == full.shape == (2, 5, 64, 96) and not torch.allclose(logits, full)
+
+
+@pytest.mark.parametrize("mode", ["whole", "slide"])
+def test_budget_and_windows_come_with_a_call(mode):
+    """A call says how much to compute and which windows to take; the segmentor stays as it is."""
+    model, other = segmentor(crop_size=(32, 32), stride=(16, 24)), segmentor(dict(keep_rate=0.5))
+    other.load_state_dict(model.state_dict())
+    told = dict(mode=mode, crop_size=(48, 32), stride=(24, 32), max_batch=3)
+    x = images(2, 3, 64, 96)
+    metas = [dict(ori_shape=(64, 96), img_shape=(64, 96), pad_shape=(64, 96)) for _ in x]
+    other.test_cfg.update(told)
+    with torch.no_grad():
+        found = model.inference(x, metas, budget=ComputeBudget(0.5), test_cfg=told)
+        assert torch.equal(found, other.inference(x, metas))
+        assert not torch.allclose(found, model.inference(x, metas))
+        with pytest.raises(ValueError, match="unknown test_cfg.mode 'all': choose one of whole, slide"):
+            model.inference(x, metas, test_cfg=dict(mode="all"))
+    assert model.backbone.default_budget == ComputeBudget()
