@@ -39,11 +39,13 @@ class PositionCache:
         if recording() or pos_embed.is_inference():
             return resample_pos_embed(pos_embed, old_grid, new_grid)
         key = (new_grid, pos_embed.dtype, pos_embed.device, pos_embed._version, pos_embed.data_ptr())
-        if key not in self._entries:
-            if len(self._entries) >= _CACHED_GRIDS:
-                self._entries.pop(next(iter(self._entries)))
-            self._entries[key] = resample_pos_embed(pos_embed, old_grid, new_grid)
-        return self._entries[key]
+        found = self._entries.get(key)  # looked up once: other threads may remove it
+        if found is None:
+            found = resample_pos_embed(pos_embed, old_grid, new_grid)
+            for oldest in list(self._entries)[: 1 - _CACHED_GRIDS]:
+                self._entries.pop(oldest, None)
+            self._entries[key] = found
+        return found
 
     def __deepcopy__(self, memo) -> "PositionCache":
         return PositionCache()  # a copied or pickled model starts with an empty cache

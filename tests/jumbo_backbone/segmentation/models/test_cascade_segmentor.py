@@ -175,14 +175,15 @@ def test_threads_get_the_statistics_of_their_own_budget(folder):
             asked.wait(0.3)
 
     def second() -> torch.Tensor:
-        started.wait(30)
+        assert started.wait(30)
         scores = cascade.cascade.ask(1, x)
         asked.set()
         return scores
 
-    handle = network.decode_head.register_forward_pre_hook(wait)
+    handle = network.backbone.register_forward_hook(wait)  # the statistics are in place, the norms are yet to come
     found = at_once(lambda: cascade.cascade.ask(0, x), second)
     handle.remove()
+    assert started.is_set()
     for scores, expected in zip(found, alone, strict=True):
         torch.testing.assert_close(scores, expected)
 
