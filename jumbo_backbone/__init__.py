@@ -5,9 +5,11 @@ from .budgets.budget import ComputeBudget
 from .budgets.elastic import BudgetPair, ElasticBudgets, distillation_loss, elastic_loss
 from .budgets.profile import BudgetProfile, BudgetTable, profile_budgets
 from .budgets.schedule import KeepRateWarmup, TokenDropping
-from .committees.calibration import Calibration, calibrate, fit_temperatures, member_costs
+from .committees.calibration import Calibration, calibrate
 from .committees.committee import Cascade, Ensemble
+from .committees.costs import member_costs
 from .committees.outcomes import Outcomes, ask_all
+from .committees.temperature import fit_temperatures
 from .models.checkpoint import LoadReport, load_checkpoint, save_checkpoint
 from .models.encoder import JumboEncoder
 from .models.presets import create_model, list_models

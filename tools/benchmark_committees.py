@@ -102,8 +102,9 @@ def cascades(cfg, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     from mmseg.registry import MODELS
 
     import jumbo_backbone.segmentation  # noqa: F401  (registers)
-    from jumbo_backbone.committees.calibration import choose_thresholds, member_costs
+    from jumbo_backbone.committees.costs import member_costs
     from jumbo_backbone.committees.outcomes import stage_groups
+    from jumbo_backbone.committees.thresholds import choose_thresholds
 
     init_default_scope("mmseg")
     model = MODELS.build(cfg.model).eval()

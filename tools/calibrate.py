@@ -17,9 +17,11 @@ from mmseg.structures import SegDataSample
 from mmseg.utils import SampleList
 from tqdm import tqdm
 
-from jumbo_backbone.committees.calibration import UNITS, Calibration, calibrate, fit_temperatures, member_costs
+from jumbo_backbone.committees.calibration import Calibration, calibrate
+from jumbo_backbone.committees.costs import UNITS, member_costs
 from jumbo_backbone.committees.outcomes import Outcomes, all_groups, stage_groups, tally
 from jumbo_backbone.committees.plot import plot_committee
+from jumbo_backbone.committees.temperature import fit_temperatures
 from jumbo_backbone.files import replacing
 from jumbo_backbone.segmentation.cli import CASCADE, add_config_arguments, in_users_terms, read_config
 from jumbo_backbone.segmentation.contents import of_dataset, of_values

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import torch
 
-from .calibration import trade_off
 from .outcomes import Group, Outcomes, stage_groups
+from .thresholds import trade_off
 
 _COLOURS = {"member": "#8a93a6", "ensemble": "#0f766e", "cascade": "#c2410c"}
 

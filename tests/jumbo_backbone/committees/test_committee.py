@@ -3,6 +3,8 @@
 import copy
 import math
 import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch import nn
 
 from jumbo_backbone import Cascade, ComputeBudget, Ensemble, create_model
 from jumbo_backbone.committees.committee import confidence_of
+from tests.conftest import images, tiny_model
 
 
 class Table(nn.Module):
@@ -69,6 +72,30 @@ def test_a_cascade_answers_as_one_that_takes_samples_singly(kind, ensemble, grid
     assert stage.tolist() == stages and len(set(stages)) == 3  # some leave with each
     torch.testing.assert_close(scores.softmax(dim=1), expected, atol=1e-6, rtol=0)
     torch.testing.assert_close(cascade(ROWS, valid=valid), scores)
+
+
+def test_threads_get_their_own_answers():
+    """Budgets of one model, asked at once: what one call is told does not reach the other."""
+    model, x = tiny_model(), images(4, 3, 64, 64)
+    cascade = Cascade([(model, ComputeBudget(0.5, resolution=0.5)), model], [1.0])
+    inside = threading.Barrier(2, timeout=30)
+    with torch.inference_mode():
+        alone = [cascade.ask(i, x) for i in (0, 1)]
+
+    def meet(*_) -> None:
+        inside.wait()
+
+    handle = model.patch_embed.register_forward_pre_hook(meet)
+
+    def ask(i: int) -> torch.Tensor:
+        with torch.inference_mode():
+            return cascade.ask(i, x)
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(ask, (0, 1)))
+    handle.remove()
+    assert all(torch.equal(a, b) for a, b in zip(found, alone, strict=True)) and not torch.equal(*found)
+    assert model.default_budget == ComputeBudget()
 
 
 @pytest.mark.parametrize(("threshold", "goes_on"), [(0.0, 0), (math.inf, 12), (1.0, 12)])

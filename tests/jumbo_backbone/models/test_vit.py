@@ -98,6 +98,21 @@ class TestPositionCache:
         assert not copy.deepcopy(cache)._entries
         assert not pickle.loads(pickle.dumps(cache))._entries
 
+    def test_serves_threads_that_want_other_grids(self):
+        """One of them may remove what another one has just found."""
+        cache, table = PositionCache(), torch.nn.Parameter(torch.randn(1, 16, 8))
+
+        class Contended(dict):
+            def __contains__(self, key) -> bool:
+                found = super().__contains__(key)
+                self.clear()  # by another thread, right after the answer
+                return found
+
+        cache._entries = Contended()
+        with torch.no_grad():
+            first = cache.get(table, (4, 4), (5, 5))
+            torch.testing.assert_close(cache.get(table, (4, 4), (5, 5)), first)
+
     def test_works_on_a_model_made_in_inference_mode(self):
         with torch.inference_mode():
             model = tiny_model()
