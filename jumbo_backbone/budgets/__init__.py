@@ -1,1 +1,1 @@
-"""The dial for compute: what a budget is, which patches it keeps, how it is trained for, and what it costs."""
+"""Compute budgets: what a budget is, which patches it keeps, how a model is trained for it, and what it costs."""

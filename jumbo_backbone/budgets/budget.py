@@ -1,4 +1,4 @@
-"""How much to compute, as a value that is given when a model runs."""
+"""How much to compute: a value given with each call of a model."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,13 @@ RANKINGS = ("attention", "random")
 
 @dataclass(frozen=True)
 class ComputeBudget:
-    """One dial for compute. ``ComputeBudget()`` is the full one.
+    """A compute budget: how many patches and which resolution. ``ComputeBudget()`` is the full budget.
 
     Attributes:
-        keep_rate: Share of the patches that each reducing block keeps, in (0, 1]: those to which the wide token attends
-            most (EViT, ICLR 2022, section 3.2).
+        keep_rate: Fraction of the patches that each reducing block keeps, in (0, 1]: those to which the Jumbo token
+            attends most (EViT, ICLR 2022, section 3.2).
         reduce_at: Blocks that reduce, from 0; None for those after a quarter, a half and three quarters of the depth.
-        fuse: Whether patches that are not kept go on as one token, their mean weighted by the attention.
+        fuse: Whether dropped patches go on as one token, their mean weighted by the attention they get.
         resolution: Of the input (SuperViT, IJCV 2023): a float scales its sides, an int or (H, W) are pixels (steps of
             a series); rounded to a multiple of the patch. None leaves it as it is, and so does 1.0.
         ranking: What decides which patches are kept: "attention", or "random" (token dropping, for training).
@@ -53,7 +53,7 @@ class ComputeBudget:
             raise ValueError(f"unknown ranking {self.ranking!r}: choose one of {', '.join(RANKINGS)}")
 
     def __str__(self) -> str:
-        """What it leaves out: "full", "keep 0.7", "keep 0.5 at 0.714" (a scale) or "at 384x512" (pixels)."""
+        """In short: "full", "keep 0.7", "keep 0.5 at 0.714" (a scale) or "at 384x512" (pixels)."""
         kept = [f"keep {self.keep_rate:.3g}"] if self.keep_rate < 1 else []
         size = self.resolution
         if size is not None:

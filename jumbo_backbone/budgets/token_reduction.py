@@ -7,12 +7,13 @@ import torch
 
 
 class Restore(NamedTuple):
-    """The way back from n live patches to all N, one reduction after the other. It is walked only by who wants all.
+    """How to put n live patches back among all N, one reduction after the other. Undone only when all patches are
+    requested.
 
     Attributes:
-        kept: The patches that live on (B, n), by their number among those before the reduction.
-        patches: Those before the reduction (B, m, D), as they were last.
-        earlier: The way back from them to all N; None if they were all.
+        kept: Positions (B, n) of the kept patches among those before the reduction.
+        patches: The patches (B, m, D) right before the reduction.
+        earlier: How to put those back among all N; None if they were all.
     """
 
     kept: torch.Tensor
@@ -21,7 +22,7 @@ class Restore(NamedTuple):
 
     @property
     def places(self) -> torch.Tensor:
-        """Places of the live patches among all N (B, n)."""
+        """Positions (B, n) of the live patches among all N."""
         return self.kept if self.earlier is None else self.earlier.places.gather(1, self.kept)
 
 
@@ -33,7 +34,7 @@ def reduce_tokens(
     restore: Restore | None = None,
     key_mask: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, Restore | None, torch.Tensor | None]:
-    """Keep the patches with the highest scores, in their order.
+    """Keep the patches with the highest scores, in their order in the sequence.
 
     Args:
         x: Patches (B, n, D), and after them the fused token if an earlier reduction made one.
@@ -45,8 +46,8 @@ def reduce_tokens(
         key_mask: Bool, False for padded tokens, as many as x. They rank last and have no weight.
 
     Returns:
-        The kept patches, with the fused token after them; the way back; and their key mask. What was given, if all
-        patches are kept.
+        The kept patches, with the fused token after them; how to restore all patches; and the key mask. If all patches
+        are kept, the arguments as they are.
     """
     n = x.shape[1] if restore is None else restore.kept.shape[1]
     count = math.ceil(keep_rate * n)
@@ -73,7 +74,7 @@ def reduce_tokens(
 
 
 def restore_patches(x: torch.Tensor, restore: Restore) -> torch.Tensor:
-    """All patches (B, N, D): the live ones, first in x (B, n or n+1, D), back in their places."""
+    """All patches (B, N, D): the live ones, first in x (B, n or n+1, D), back at their positions."""
     n = restore.kept.shape[1]
     before = restore.patches.scatter(1, _wide(restore.kept, x), x[:, :n])
     return before if restore.earlier is None else restore_patches(before, restore.earlier)

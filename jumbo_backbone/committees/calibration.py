@@ -15,7 +15,7 @@ from .thresholds import choose_thresholds
 
 @dataclass(frozen=True)
 class Calibration:
-    """A cascade's thresholds, and what they did on the validation data.
+    """A cascade's thresholds, and their effect on the validation data.
 
     Attributes:
         names: Of the members.
@@ -26,11 +26,11 @@ class Calibration:
         metric: "accuracy" or "mIoU".
         value: Metric of the cascade, from 0 to 1.
         member_values: Metric of each member alone, or of it and all before it where answers are averaged.
-        shares: Of the samples that leave with each member; they sum to 1.
-        expected_cost: Mean over the samples.
-        worst_cost: Of a sample that asks all members.
-        samples: How many there were.
-        members: What each member is by its content, where that is known; compared instead of the names.
+        shares: Fraction of the samples that leave with each member; they sum to 1.
+        expected_cost: Mean cost of a sample.
+        worst_cost: Cost of a sample that goes through all members.
+        samples: Number of validation samples.
+        members: A hash of each member's content, where that is known; compared instead of the names.
     """
 
     names: list[str]
@@ -55,7 +55,7 @@ class Calibration:
 
         Args:
             cascade: What to change.
-            members: What each of its members is by its content, if that is known.
+            members: A hash of each member's content, if that is known.
 
         Raises:
             ValueError: If its members are not those that were calibrated.
@@ -155,24 +155,25 @@ def calibrate(
     by_loss: bool = False,
     tolerance: float = 0.0,
 ) -> Calibration:
-    """Choose a cascade's thresholds, and set them: the least mean cost whose metric on validation data is at least the
-    target. Exact for two members; for more, one threshold after another until none can be bettered, from four starts.
+    """Choose a cascade's thresholds and set them: of those whose metric on validation data reaches the target, the ones
+    of least mean cost. Exact for two members. For more, one threshold after another is optimised, from four starts,
+    until none improves.
 
-    Few samples may have no error that tells two members apart, and yet tell which is the better one: with ``by_loss``,
-    of accuracy, the mean cross-entropy may besides not be above the last member's by more than the standard error of
-    the difference (the rule of Breiman et al., 1984, section 3.4.3).
+    On few samples two members may make the same errors although one is better. With ``by_loss`` (of accuracy) the mean
+    cross-entropy, too, may exceed the last member's by at most the standard error of the difference (the rule of
+    Breiman et al., 1984, section 3.4.3).
 
     A threshold lies halfway between the last sample that leaves and the first that goes on.
 
     Args:
         cascade: What to set the thresholds of.
         outcomes: See ``ask_all``; of its stages at least.
-        costs: Of asking each member about one sample.
+        costs: Cost of each member for one sample.
         target: Least metric, from 0 to 1, or "last": as good as the last member.
         unit: Of the costs.
-        by_loss: Whether the cross-entropy counts as well.
-        tolerance: How much less than the last member's the metric may be, from 0 to 1; 0.005 is half a point. Where a
-            cheap member is as good but for chance, exactness lets the chance of few samples decide who goes on.
+        by_loss: Whether the cross-entropy has to be as good, too.
+        tolerance: How much less than the last member's the metric may be, from 0 to 1; 0.005 is half a point. With few
+            samples the exact rule (0) overfits: where two members are equally good, chance decides what goes on.
 
     Raises:
         ValueError: If no thresholds reach the target, numbers do not fit the members, a target of one's own has a

@@ -19,27 +19,27 @@ AVERAGES = ("probabilities", "logits")
 
 
 class Member(NamedTuple):
-    """A model, and the budget to ask it at (None: its own)."""
+    """A model, and the budget that calls give it (None: the model's own)."""
 
     model: Callable[..., torch.Tensor]
     budget: ComputeBudget | None = None
 
     @property
     def name(self) -> str:
-        """What it is, and how much of it."""
+        """Name of the model, and the budget."""
         name = getattr(self.model, "__name__", type(self.model).__name__)
         return name if self.budget is None else f"{name}, {self.budget}"
 
 
 class Committee(nn.Module):
-    """What ensembles and cascades share: members that are asked for class scores.
+    """What ensembles and cascades share: members that give class scores.
 
     Args:
         members: Models, or pairs ``(model, ComputeBudget)``, of which the model is called with ``budget=``. Any
             callable will do that returns scores, logits or logarithms of probabilities: (B, K), or dense (B, K, H, W),
             K from 2. A model that is several members is kept once.
-        temperatures: What each member's scores are divided by (see ``fit_temperatures``); 1 unless told.
-        names: Of the members; made up unless told.
+        temperatures: What each member's scores are divided by (see ``fit_temperatures``); 1 by default.
+        names: Of the members; made from their models and budgets by default.
 
     Raises:
         ValueError: If there are no members, numbers do not fit theirs, or a temperature is not above 0.
@@ -112,11 +112,11 @@ class Committee(nn.Module):
 
 
 class Ensemble(Committee):
-    """Asks all members: the mean of what they say.
+    """Asks all members and averages their answers.
 
     Args:
         members, temperatures, names: See ``Committee``.
-        average: Of what the mean is taken, "probabilities" or "logits".
+        average: What is averaged, "probabilities" or "logits".
     """
 
     def __init__(
@@ -148,29 +148,29 @@ class Ensemble(Committee):
 
 
 class RunningMean:
-    """Scores (B, K, …) that are averaged one after another, two maps at a time however many there are."""
+    """Mean of scores (B, K, …) that come one after another; it holds one map of scores, however many come."""
 
     def __init__(self, scores: torch.Tensor, average: str = "probabilities") -> None:
         self._logits, self._count = average == "logits", 1
         self._total = scores if self._logits else scores.log_softmax(dim=1)
 
     def add(self, scores: torch.Tensor) -> None:
-        """Count one more."""
+        """Add the scores of one more member."""
         self._count += 1
         total = self._total
         self._total = total + scores if self._logits else torch.logaddexp(total, scores.log_softmax(dim=1))
 
     def keep(self, rows: torch.Tensor) -> None:
-        """Go on with some samples alone."""
+        """Keep some samples alone."""
         self._total = self._total[rows]
 
     def scores(self) -> torch.Tensor:
-        """Of the mean so far."""
+        """The mean so far."""
         return self._total / self._count if self._logits else self._total - math.log(self._count)
 
 
 class Routed(NamedTuple):
-    """What a cascade answered: scores (B, K, …), and the number (B,) of the member with which each sample left."""
+    """A cascade's answer: scores (B, K, …), and for each sample the number (B,) of the member that gave them."""
 
     scores: torch.Tensor
     stage: torch.Tensor
@@ -179,13 +179,13 @@ class Routed(NamedTuple):
 class Cascade(Committee):
     """Asks the members in turn, cheap ones first; a sample leaves with the first answer that is sure enough.
 
-    Only those that are still unsure go on, as one smaller batch. What is answered depends on which samples come
-    together as little as the members do; which member answers is a matter of each sample alone.
+    Only samples that are still unsure go on, as one smaller batch. Which member answers a sample does not depend on the
+    other samples of the batch. Budgets come with each call, so several threads may ask one cascade at once.
 
     Args:
         members, temperatures, names: See ``Committee``.
-        thresholds: Of every member but the last: who is at least so confident leaves. From 0 (everybody leaves) to 1;
-            ``math.inf`` sends all on. ``calibrate`` finds them.
+        thresholds: One for every member but the last: a sample leaves if the confidence is at least this. From 0 (all
+            samples leave) to 1; ``math.inf`` sends all on. ``calibrate`` finds them.
         confidence: "max_probability", "margin" between the two likeliest classes, "entropy" (1 less its share of the
             largest possible), or a function of scores (B, K, …) to (B, …). Of dense scores the mean over the pixels.
         ensemble: Whether an answer is the mean of a member's probabilities and all before it (the paper's section 4).
@@ -232,17 +232,17 @@ class Cascade(Committee):
         return self.route(*inputs, valid=valid).scores
 
     def route(self, *inputs, valid: torch.Tensor | None = None) -> Routed:
-        """Inputs of the members, of which all tensors are (B, …), to scores and who gave them.
+        """Inputs of the members, all tensors of them (B, …), to scores and the members that gave them.
 
         Args:
             inputs: What every member is called with; structures of tensors, and None, are fine.
-            valid: Pixels (B, H, W) that count towards the confidence of dense scores, all unless told.
+            valid: Pixels (B, H, W) that count towards the confidence of dense scores; None for all.
 
         Raises:
             ValueError: If the members' scores differ in shape.
         """
         last = len(self.members) - 1
-        rows = stage = out = running = None  # rows: who is still here, None for all
+        rows = stage = out = running = None  # rows: the samples still unsure, None for all
         for number in range(last + 1):
             scores = self.ask(number, *(inputs if rows is None else _rows_of(inputs, rows)))
             if out is not None:
@@ -281,11 +281,11 @@ def confidence_of(
     kind: str | Callable[[torch.Tensor], torch.Tensor] = "max_probability",
     valid: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """How sure scores (B, K) or (B, K, H, W) are: (B,), from 0 to 1, of dense ones the mean over ``valid`` pixels."""
+    """Confidence (B,), from 0 to 1, of scores (B, K) or (B, K, H, W), of the latter the mean over ``valid`` pixels."""
     function = kind if callable(kind) else CONFIDENCES[kind]
     if scores.ndim == 2:
         return function(scores)
-    # one sample at a time: what is kept in between is as large as its scores
+    # one sample at a time: intermediate results are as large as its scores
     maps = torch.cat([function(sample) for sample in scores.split(1)]).flatten(1)
     if valid is None:
         return maps.mean(dim=1)

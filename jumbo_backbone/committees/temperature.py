@@ -20,7 +20,7 @@ def fit_temperatures(scores: Sequence[torch.Tensor], labels: torch.Tensor) -> li
 
 
 def _temperature(scores: torch.Tensor, labels: torch.Tensor, low: float = -4.0, high: float = 4.0) -> float:
-    """By golden section on log T: the loss has one minimum in 1/T."""
+    """Least cross-entropy by golden section on log T: the loss has one minimum in 1/T."""
     golden = (math.sqrt(5) - 1) / 2
 
     def loss(x: float) -> float:

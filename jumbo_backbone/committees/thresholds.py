@@ -69,14 +69,14 @@ class _Search:
         self.excess = torch.stack([excess, excess.square()], dim=2)  # (S, n, 2)
 
     def _like_last(self, sums: torch.Tensor) -> torch.Tensor:
-        """Whether the mean of what the cross-entropy is too high is within its standard error, from sums (…, 2)."""
+        """Whether the mean excess of the cross-entropy is within its standard error, from sums (…, 2)."""
         n = len(self.outcomes)
         mean, square = (sums / n).unbind(dim=-1)
         error = ((square - mean.square()).clamp(min=0) / max(1, n - 1)).sqrt()
         return mean <= error + ROUNDING
 
     def best(self) -> _Found:
-        """From everybody going on and from everybody leaving, first thresholds first and last."""
+        """The best of up to four descents: from all samples going on and all leaving, with the thresholds in both orders."""
         count = len(self.costs) - 1
         starts = itertools.product((math.inf, 0.0) if count > 1 else (math.inf,), (range(count), range(count)[::-1]))
         found = [self._descend((start,) * count, list(order)) for start, order in starts]
@@ -98,22 +98,22 @@ class _Search:
         return _Found(thresholds, value, float(self.costs[stage].mean()), like_last)
 
     def _rank(self, found: _Found) -> tuple[bool, float, float]:
-        """The smaller the better: good enough, and cheap; or as good as can be."""
+        """Sort key, smaller is better: first what is good enough, by cost; then the rest, by metric."""
         if found.value >= self.least - ROUNDING and found.like_last:
             return False, found.cost, -found.value
         return True, -found.value, found.cost
 
     def _sweep(self, thresholds: tuple[float, ...], i: int) -> _Found:
-        """The best value of one threshold, exactly, the others being as they are."""
+        """The best value of one threshold, exactly, with the others as they are."""
         stage = leaving_stage(self.confidence, thresholds)
-        (here,) = (stage >= i).nonzero(as_tuple=True)  # who comes as far
+        (here,) = (stage >= i).nonzero(as_tuple=True)  # samples that reach stage i
         if not len(here):
             return self._judge(thresholds)
         later = leaving_stage(self.confidence, (*thresholds[:i], math.inf, *thresholds[i + 1 :]))
         confidence, order = self.confidence[i, here].sort(descending=True, stable=True)
         here = here[order]
         later = later[here]
-        # k of them leave, the most confident ones: what changes, for k = 0 … all
+        # the k most confident leave here: the sums for each k
         fixed = stage < i
 
         def sums(per_stage: torch.Tensor) -> torch.Tensor:
@@ -136,7 +136,7 @@ class _Search:
 
 
 def _between(confidence: torch.Tensor, k: int) -> float:
-    """A threshold at which the first k of falling confidences leave. If all do, whoever is less sure than any of them
+    """A threshold at which the first k of falling confidences leave. If all do, a sample less sure than all of them
     goes on."""
     if k == 0:
         return math.inf

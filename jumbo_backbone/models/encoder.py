@@ -22,7 +22,7 @@ class LiveTokens(NamedTuple):
         tokens: (B, J+n, D): the J slices, the patches that are still computed, and after them the fused token if
             there is one.
         key_mask: Bool (B, J+n), False for padded tokens; None if there are none.
-        restore: The way back to all patches; None if none was dropped.
+        restore: How to put all patches back in place; None if none was dropped.
     """
 
     tokens: torch.Tensor
@@ -30,7 +30,7 @@ class LiveTokens(NamedTuple):
     restore: Restore | None = None
 
     def complete(self, J: int) -> torch.Tensor:
-        """(B, J+N, D): all patches in their places, those that were dropped as they were last."""
+        """(B, J+N, D): all patches in their places, a dropped one with its last value."""
         if self.restore is None:
             return self.tokens
         return torch.cat([self.tokens[:, :J], restore_patches(self.tokens[:, J:], self.restore)], dim=1)
@@ -165,7 +165,7 @@ class JumboEncoder(nn.Module):
             key_mask: As in ``forward``.
             norm: Apply the final norm to the intermediates too.
             stop_early: Skip the blocks after the last chosen one.
-            intermediates_only: Spare the final sequence, which is None then.
+            intermediates_only: Do not compute the final sequence; None takes its place.
             budget: As in ``forward``.
 
         Returns:
@@ -187,7 +187,7 @@ class JumboEncoder(nn.Module):
         stop: int | None = None,
         budget: ComputeBudget | None = None,
     ) -> tuple[LiveTokens, list[torch.Tensor]]:
-        """The encoder loop: everything that runs the blocks comes through here.
+        """Run the blocks. This is the only loop over them.
 
         Args:
             x: Embedded tokens (B, N, D).
@@ -225,7 +225,7 @@ class JumboEncoder(nn.Module):
     def _run(
         self, block: Block, live: LiveTokens, budget: ComputeBudget | None, on_attention: OnAttention | None
     ) -> LiveTokens:
-        """One block, which reduces if there is a budget for it."""
+        """Run one block, which reduces the patches if it is given a budget."""
         s, key_mask, restore = live
         if budget is None:
             return LiveTokens(block(s, self.jumbo_mlp, key_mask, on_attention), key_mask, restore)

@@ -1,4 +1,4 @@
-"""JumboViT as an mmsegmentation backbone: one NCHW map per chosen block, with the wide token written into it.
+"""JumboViT as an mmsegmentation backbone: one NCHW map per chosen block, with the Jumbo token written into it.
 
 The encoder, its loop and its weights are those of ``JumboViT``; this file names things as mmsegmentation does.
 """
@@ -35,12 +35,12 @@ class JumboViTBackbone(BaseModule):
         patch_size: In pixels, int or (H, W).
         in_channels: Channels C of the image.
         out_indices: Blocks whose output is returned, in this order; negative from the end.
-        final_norm: Apply the encoder's final norm to every map and to the wide token that is read out.
-        jumbo_readout: How the wide token reaches the maps: "ignore" or "add" (see ``JumboReadout``).
+        final_norm: Apply the encoder's final norm to every map and to the Jumbo token that is read out.
+        jumbo_readout: How the Jumbo token reaches the maps: "ignore" or "add" (see ``JumboReadout``).
         drop_path_rate: Stochastic depth, the same in every block.
         drop_rate: Dropout after the positions, after projections and in FFNs.
         attn_drop_rate: Dropout on attention probabilities.
-        frozen_stages: -1 trains everything, 0 freezes the stem (patches, positions, jumbo token), k also the first k
+        frozen_stages: -1 trains everything, 0 freezes the stem (patches, positions, Jumbo token), k also the first k
             blocks. The FFN that all blocks share is frozen with the first block: frozen blocks would change with it.
         norm_eval: Keep normalisation layers in evaluation mode, as mmsegmentation's backbones do. Layer norms have no
             statistics; this matters where another norm has been put in.
@@ -138,7 +138,7 @@ class JumboViTBackbone(BaseModule):
             return not self.final_norm
         if name.startswith("blocks."):
             block, part = name.split(".")[1:3]
-            # nobody sees what the last FFN of the wide token does to it, if it is not read out
+            # without a readout no map depends on the Jumbo token's last FFN
             return int(block) > last or (int(block) == last and readout == "ignore" and part in _JUMBO_FFN_PARTS)
         return name.startswith("jumbo_mlp") and last == 0 and readout == "ignore"
 

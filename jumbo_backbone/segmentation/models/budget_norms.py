@@ -38,14 +38,14 @@ class BudgetNorms(nn.Module):
         self.register_load_state_dict_post_hook(lambda module, _: module.forget())
 
     def forget(self) -> None:
-        """Put statistics in place again, even if they seem to be there."""
+        """Put statistics in place at the next use, even if they seem to be there."""
         self._in_place = None
 
     def use(self, model: nn.Module, budget: ComputeBudget) -> int:
-        """Put the statistics of a budget in place; those of one never trained are what is there.
+        """Put the statistics of a budget in place. Without statistics of it the present ones stay.
 
         Returns:
-            The number of the budget whose they are.
+            The number of the budget among ``budgets``.
         """
         number = self._nearest(budget)
         if number != self._in_place and self.known[number]:

@@ -1,4 +1,4 @@
-"""Cascades of segmentors: cheap ones answer first, and the costly ones only what those are unsure of."""
+"""Cascades of segmentors: cheap ones answer first, costly ones only what the cheap ones are unsure of."""
 
 import copy
 import os
@@ -103,7 +103,7 @@ class CascadeSegmentor(BaseSegmentor):
         self.forget()
 
     def forget(self) -> None:
-        """Count anew who answered."""
+        """Start counting anew how many images or windows each member answered."""
         self.answered = [0] * len(self.cascade.members)
 
     def load_calibration(self, path: str | os.PathLike) -> dict:
@@ -168,7 +168,7 @@ class CascadeSegmentor(BaseSegmentor):
 
 
 class Trained(nn.Module):
-    """A segmentor as its config and checkpoint make it, called for scores at a budget.
+    """A segmentor of a config and a checkpoint, called for scores at a budget.
 
     Args:
         config, checkpoint: Paths.
