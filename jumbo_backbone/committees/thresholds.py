@@ -76,7 +76,7 @@ class _Search:
         return mean <= error + ROUNDING
 
     def best(self) -> _Found:
-        """The best of up to four descents: from all samples going on and all leaving, with the thresholds in both orders."""
+        """The best of up to four descents: from all samples going on or all leaving, the thresholds in either order."""
         count = len(self.costs) - 1
         starts = itertools.product((math.inf, 0.0) if count > 1 else (math.inf,), (range(count), range(count)[::-1]))
         found = [self._descend((start,) * count, list(order)) for start, order in starts]
