@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import train
 from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import build_optim_wrapper
@@ -24,6 +23,7 @@ from jumbo_backbone.files import write_atomically
 from jumbo_backbone.segmentation.cli import in_users_terms
 from jumbo_backbone.segmentation.data.scenes import CLASSES, PALETTE, render
 from jumbo_backbone.segmentation.pictures.labels import contact_sheet, save
+from jumbo_cli.commands.train import COMMAND as TRAIN
 
 CONFIG = Path(__file__).resolve().parents[1] / "seg_configs" / "jumbo_upernet_scenes.py"
 SHOWN = 12  # scenes on the contact sheet
@@ -144,7 +144,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
     work_dir = args.out / "scenes"
     start = time.perf_counter()
     command = [str(CONFIG), "--work-dir", str(work_dir), "--seed", str(args.seed), "--cfg-options"]
-    runner = train.main([*command, *options_for(iterations)])
+    runner = TRAIN.run([*command, *options_for(iterations)], prog="demo_scenes.py")
     minutes = (time.perf_counter() - start) / 60
 
     # scenes that neither training nor its validation has seen

@@ -1,9 +1,8 @@
-"""tools/benchmark_segmentation.py on tiny segmentors: what it writes agrees with what it timed, each mode is what it is
-called, and what is wrong is said in one line."""
+"""tools/research/benchmark_segmentation.py on tiny segmentors: what it writes agrees with what it timed, each mode is
+what it is called, and what is wrong is said in one line."""
 
 import json
 import statistics
-import sys
 import warnings
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 import torch
 from mmengine.structures import PixelData
 
+from jumbo_backbone.benchmarking import timing
 from tests.conftest import imported_tool
 
 with warnings.catch_warnings():  # mmcv without compiled operators, which nothing here needs
@@ -136,7 +136,7 @@ def test_a_case_against_itself(bench, config, tmp_path, capsys, monkeypatch):
         assert calls == 1
         return next(clock)
 
-    monkeypatch.setattr(sys.modules["benchmark"], "timed", timed)
+    monkeypatch.setattr(timing, "timed", timed)
     path = tmp_path / "out.json"
     cases = ["--case", "once", config, "--case", "again", config]
     assert bench.main([*cases, *QUICK, "--no-memory", "--json", str(path)]) == 0

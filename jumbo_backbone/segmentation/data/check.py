@@ -22,10 +22,10 @@ from mmseg.datasets import ADE20KDataset, BaseSegDataset
 from mmseg.registry import DATASETS
 from tqdm import tqdm
 
-from ..cli import datasets_of
 from ..models.one_channel import require_learnable_config
 from .consistency import require_one_meaning
 from .image_check import ImageCheck
+from .loaders import datasets_of
 from .name_lists import require_sound
 from .problems import (
     ALL_IGNORED,
@@ -465,3 +465,10 @@ def _load_mask(own: Any, pair: Mapping) -> np.ndarray:
 def _some(values: Iterable, most: int = 6) -> str:
     values = [str(value) for value in values]
     return ", ".join(values[:most]) + (f", … ({len(values) - most} more)" if len(values) > most else "")
+
+
+def check_and_tell(split: str, dataset: dict, workers: int, progress: bool, bands: int | None = None) -> dict:
+    """Check the data set of a split and print what was found; returns it as JSON."""
+    report = check_dataset(dataset, bands=bands, workers=workers, progress=progress)
+    print(f"{split}: {report}\n")
+    return dict(split=split, **report.as_dict())

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from logging import WARNING
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from ...budgets.budget import ComputeBudget
 from ...committees.calibration import Calibration
 from ...committees.committee import Cascade
 from ..changed import changed
+from ..configs.shipped import find_config
 from ..contents import of_values, of_weights
 from ..data.consistency import require_same_images
 from ..training.loading import load_strictly
@@ -164,10 +166,12 @@ class Trained(nn.Module):
 
     def __init__(self, config: str, checkpoint: str, whole: bool) -> None:
         super().__init__()
-        if not os.path.isfile(config):
-            raise FileNotFoundError(f"no config at {os.path.abspath(config)}: paths of members start where you are")
+        try:
+            path = find_config(Path(config))
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"{error}; paths of members start where you are") from None
         self.config, self.whole = config, whole
-        self.cfg = Config.fromfile(config)
+        self.cfg = Config.fromfile(path)
         self.preprocessor = self.cfg.model.data_preprocessor
         self.structure = self.cfg.model.to_dict()  # with what its base configs say
         self.structure["backbone"].pop("init_cfg", None)  # what it began with
