@@ -15,8 +15,8 @@ from tqdm import tqdm
 from ..committees.calibration import fit_temperatures
 from ..committees.outcomes import Outcomes, all_groups, stage_groups, tally
 from .contents import of_dataset, of_values
-from .data.check import datasets_by_split
 from .data.image_input import ImageReader
+from .data.required import datasets_by_split
 from .models.cascade import CascadeSegmentor, valid_pixels
 from .models.slide import window_starts
 from .pictures.hook import picture_of

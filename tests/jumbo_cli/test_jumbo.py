@@ -132,6 +132,13 @@ def test_bodies_and_extras_exist(name):
         assert f"\n{extra} =\n" in setup
 
 
+def test_units_of_costs_are_those_of_the_library():
+    assert (
+        import_module("jumbo_cli.commands.calibrate").UNITS
+        == import_module("jumbo_backbone.committees.calibration").UNITS
+    )
+
+
 def test_doors_are_a_few_lines_and_their_messages_begin_with_their_names(capsys):
     doors = [path for path in (ROOT / "tools").glob("*.py") if "COMMAND.door" in path.read_text()]
     assert len(doors) == len(NAMES)

@@ -45,4 +45,6 @@ def test_a_training_in_an_empty_folder(jumbo, tmp_path):
     assert json.loads((work_dir / "metrics.json").read_text())[-1]["iter"] == 2
     for noise in ("OneDL", "MultiScaleDeformableAttention", "custom_imports = dict("):
         assert noise not in out + err
-    assert len((out + err).splitlines()) < 80
+    assert len((out + err).splitlines()) < 40 and f"the config of this run and its log are in {work_dir}" in out
+    (log,) = work_dir.rglob("*.log")
+    assert "custom_imports = dict(" in log.read_text()

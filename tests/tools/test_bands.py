@@ -17,8 +17,8 @@ from mmseg.registry import MODELS
 
 from jumbo_backbone.segmentation.calibration import pieces
 from jumbo_backbone.segmentation.cli import infer
-from jumbo_backbone.segmentation.data.check import require_datasets
 from jumbo_backbone.segmentation.data.image_input import ImageReader, bands_of
+from jumbo_backbone.segmentation.data.required import require_datasets
 from jumbo_backbone.segmentation.pictures.bands import as_picture
 from tests.bands import write_band_config, write_band_pairs
 from tests.conftest import imported_tool

@@ -117,12 +117,14 @@ def test_stock_against_ours(bench, config, tmp_path, capsys, monkeypatch):
 
 def test_peak_memory_of_a_fresh_process(bench, case):
     # a mebibyte at least: this process, larger than the fresh one, must not hide it
-    assert 2**20 < bench.peak_memory(case(), bench.__file__) < 2**28
+    assert 2**20 < bench.peak_memory(case(), [bench.__file__]) < 2**28
 
 
 def test_the_loss_at_every_pixel_takes_more_memory(bench, case):
     # each in a fresh process: what others left to this one would hide the difference
-    lattice, full = (bench.peak_memory(case(*changes, img_size=(128, 128)), bench.__file__) for changes in ([], STOCK))
+    lattice, full = (
+        bench.peak_memory(case(*changes, img_size=(128, 128)), [bench.__file__]) for changes in ([], STOCK)
+    )
     # at 2 images, 128x128 pixels and 150 classes: logits and their gradient
     assert full - lattice > 2 * (2 * 150 * 128 * 128 * 4)
 
@@ -218,7 +220,10 @@ def test_amp_trains_in_bfloat16(built, monkeypatch):
         ([], "the following arguments are required: --case"),
         (["--case", "a"], "--case a: no config; give --case NAME CONFIG"),
         (["--case", "a", "CONFIG", "--case", "a", "CONFIG"], "--case a: two cases have this name"),
-        (["--case", "a", "CONFIG", "--case", "b", "no/config.py"], "no/config.py: give one of seg_configs/*.py"),
+        (
+            ["--case", "a", "CONFIG", "--case", "b", "no/config.py"],
+            "no/config.py, and none of this name comes with the package: give your own, or",
+        ),
         (["--case", "a", "CONFIG", "max_iters"], "--case a: a change must be key=value, got 'max_iters'"),
         (["--case", "a", "CONFIG", "model.neck.rescales=[4,2"], "rescales=[4,2 cannot be read (Imbalanced brackets"),
         (["--case", "a", "CONFIG", "model.decode_head.loss_strid=1"], "did you mean model.decode_head.loss_stride?"),

@@ -9,7 +9,7 @@ pytest.importorskip("mmseg")
 from mmengine.config import Config
 
 from jumbo_backbone.segmentation.cli.test import prepare
-from jumbo_backbone.segmentation.data.check import require_datasets
+from jumbo_backbone.segmentation.data.required import require_datasets
 from jumbo_cli.commands.test import COMMAND
 from tests.conftest import imported_tool, write_cascade, write_config, write_pairs, write_trained
 

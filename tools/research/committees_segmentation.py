@@ -34,7 +34,7 @@ def clocked(modules: list[torch.nn.Module]) -> Iterator[list[float]]:
 
 def measure_segmentation(args: argparse.Namespace) -> list[dict]:
     from jumbo_backbone.segmentation.cli import add_config_arguments, read_config
-    from jumbo_backbone.segmentation.data.check import require_datasets
+    from jumbo_backbone.segmentation.data.required import require_datasets
 
     parser, records = Parser(), []
     add_config_arguments(parser)
@@ -56,13 +56,13 @@ def measure_segmentation(args: argparse.Namespace) -> list[dict]:
 
 def cascades(cfg, args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """The cascade of a config, whose stages answer alone and with those before them, at every tolerance."""
-    from calibrate import ask, pieces
     from mmengine.registry import init_default_scope
     from mmseg.registry import MODELS
 
     import jumbo_backbone.segmentation  # noqa: F401  (registers)
     from jumbo_backbone.committees.calibration import choose_thresholds, member_costs
     from jumbo_backbone.committees.outcomes import stage_groups
+    from jumbo_backbone.segmentation.calibration import ask, pieces
 
     init_default_scope("mmseg")
     model = MODELS.build(cfg.model).eval()

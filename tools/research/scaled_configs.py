@@ -8,7 +8,7 @@ from jumbo_cli.arguments import Parser
 def scaled_config(config: Path | str, data_root: Path | str | None, iterations: int, seed: int):
     """A config for one run in this process, its schedule scaled to the iterations asked for, nothing left behind."""
     from jumbo_backbone.segmentation.cli import add_config_arguments, read_config
-    from jumbo_backbone.segmentation.data.check import require_datasets
+    from jumbo_backbone.segmentation.data.required import require_datasets
 
     parser = Parser()
     add_config_arguments(parser)

@@ -4,7 +4,6 @@ from jumbo_cli.config_arguments import KeysAndValues, add_budget_arguments, add_
 
 from ..data.loaders import LOADERS, datasets_of
 from .config import (
-    CASCADE,
     read_config,
     require_one_model,
     use_budget,
@@ -13,7 +12,6 @@ from .config import (
 from .failing import in_users_terms
 
 __all__ = [
-    "CASCADE",
     "LOADERS",
     "KeysAndValues",
     "add_budget_arguments",

@@ -13,11 +13,12 @@ from ...committees.plot import plot_committee
 from ...device import pick_device
 from ...files import replacing
 from ..calibration import ask, fingerprint, pieces, temperatures, went_on
-from ..data.check import require_datasets
+from ..configs.registered import is_of
 from ..data.consistency import require_as_trained
+from ..data.required import require_datasets
 from ..models.cascade import CascadeSegmentor
 from ..pictures.labels import contact_sheet, save
-from .config import CASCADE, read_config
+from .config import read_config
 from .failing import in_users_terms
 
 MOST_GROUPS = 4  # members of which all ensembles are tried
@@ -46,8 +47,10 @@ def run(args: argparse.Namespace) -> Calibration:
     """Calibrate as the arguments say."""
     with in_users_terms(args.prog):
         cfg = read_config(args)
-        if cfg.model.type != CASCADE:
-            raise ValueError(f"{args.config} is of a {cfg.model.type}, not a {CASCADE}: see jumbo_cascade_camvid.py")
+        if not is_of(cfg.model, CascadeSegmentor):
+            raise ValueError(
+                f"{args.config} is of a {cfg.model.type}, not a CascadeSegmentor: see jumbo_cascade_camvid.py"
+            )
         require_datasets(cfg, splits=("val",))
         init_default_scope(cfg.get("default_scope", "mmseg"))
         device = pick_device("auto").type

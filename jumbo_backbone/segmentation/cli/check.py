@@ -10,7 +10,8 @@ from jumbo_cli.config_arguments import add_config_arguments
 from jumbo_cli.failing import BROKE, DONE
 
 from ...files import write_atomically
-from ..data.check import check_and_tell, datasets_by_split, open_dataset, require_classes
+from ..data.check import check_and_tell
+from ..data.required import datasets_by_split, open_dataset, require_classes
 from .config import read_config
 from .failing import in_users_terms
 

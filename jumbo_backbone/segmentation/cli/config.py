@@ -10,12 +10,13 @@ from mmengine.config import Config
 
 from ...budgets.budget import ComputeBudget
 from ..configs.keys import TOP_LEVEL, require_known
+from ..configs.registered import is_of
 from ..configs.shipped import find_config
 from ..configs.values import require_possible
 from ..configs.variables import require_keys, require_read, without_variables
 from ..data.loaders import datasets_of
-
-CASCADE = "CascadeSegmentor"
+from ..models.backbone import JumboViTBackbone
+from ..models.cascade import CascadeSegmentor
 
 
 def read_config(args: argparse.Namespace) -> Config:
@@ -58,7 +59,7 @@ def use_windows(cfg: Config, max_batch: int | None) -> None:
     Raises:
         ValueError: If the config does not say how large the training size is.
     """
-    if cfg.model.type == CASCADE:
+    if is_of(cfg.model, CascadeSegmentor):
         raise ValueError(
             "--slide and --max-batch: the members of a cascade predict as their own configs say, set it there"
         )
@@ -72,7 +73,7 @@ def use_windows(cfg: Config, max_batch: int | None) -> None:
 
 def require_one_model(cfg: Config, what: str) -> None:
     """Raise a ValueError for a cascade, of which ``what`` cannot be had."""
-    if cfg.model.type == CASCADE:
+    if is_of(cfg.model, CascadeSegmentor):
         members = ", ".join(dict.fromkeys(str(member["config"]) for member in cfg.model.members))
         raise ValueError(f"a cascade cannot be {what}: give the config of a member ({members})")
 
@@ -86,12 +87,14 @@ def use_budget(cfg: Config, keep_rate: float | None, resolution: float | int | t
     changes = {k: v for k, v in dict(keep_rate=keep_rate, resolution=resolution).items() if v is not None}
     if not changes:
         return
-    if cfg.model.type == CASCADE:
+    if is_of(cfg.model, CascadeSegmentor):
         raise ValueError(
             "--keep-rate and --resolution: the members of a cascade have budgets of their own in its config"
         )
-    if (kind := cfg.model.backbone.type) != "JumboViTBackbone":
-        raise ValueError(f"{kind} has no compute budget: --keep-rate and --resolution need a JumboViTBackbone")
+    if not is_of(cfg.model.backbone, JumboViTBackbone):
+        raise ValueError(
+            f"{cfg.model.backbone.type} has no compute budget: --keep-rate and --resolution need a JumboViTBackbone"
+        )
     budget = {**(cfg.model.backbone.get("budget") or {}), **changes}
     ComputeBudget(**budget)  # says what is wrong with it
     cfg.model.backbone.budget = budget

@@ -10,8 +10,8 @@ from torch.utils.data import Dataset
 from ...files import write_atomically
 from ..configs.evaluators import keep_predictions
 from ..configs.tta import use_tta
-from ..data.check import datasets_by_split, require_datasets
 from ..data.consistency import require_as_trained
+from ..data.required import datasets_by_split, require_datasets
 from ..models.cascade import CascadeSegmentor
 from ..models.segmentors import JumboSegmentor
 from ..training.console import QuietRunner

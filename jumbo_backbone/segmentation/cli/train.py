@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from ..data.check import require_datasets
+from ..data.required import require_datasets
 from ..training.console import QuietRunner
 from ..training.starting import choose_start
 from .config import read_config, require_one_model

@@ -17,7 +17,8 @@ import jumbo_backbone
 from jumbo_cli.commands.prepare import TOP, URL
 
 from ...files import write_atomically
-from .check import ADE20K_PAIRS, check_and_tell
+from .check import check_and_tell
+from .required import ADE20K_PAIRS
 
 FOLDERS = [f"{what}/{split}" for what in ("images", "annotations") for split in ADE20K_PAIRS]
 

@@ -33,8 +33,8 @@ UNITS = ("image", "window")
 class CascadeSegmentor(JumboSegmentor):
     """A cascade of trained segmentors, or of compute budgets of one (see ``Cascade``).
 
-    ``tools/calibrate.py`` chooses the thresholds and leaves them in a file, which ``tools/test.py`` and
-    ``tools/infer.py`` take in place of a checkpoint. It cannot be trained: its members are.
+    `jumbo calibrate` chooses the thresholds and writes them to a file, which `jumbo test` and `jumbo infer` take in
+    place of a checkpoint. It cannot be trained: its members are.
 
     Args:
         members: Cheap ones first, each ``dict(config=…, checkpoint=…)`` with, on request, ``budget``, a dict of
@@ -103,7 +103,7 @@ class CascadeSegmentor(JumboSegmentor):
         self.answered = [0] * len(self.cascade.members)
 
     def load_calibration(self, path: str | os.PathLike) -> dict:
-        """Take thresholds and all that ``tools/calibrate.py`` chose from its file.
+        """Take thresholds and all that `jumbo calibrate` chose from its file.
 
         Returns:
             The last member's ``meta``.
@@ -153,7 +153,7 @@ class CascadeSegmentor(JumboSegmentor):
 
     def loss(self, inputs: torch.Tensor, data_samples):
         """A cascade is not trained."""
-        raise TypeError("a cascade cannot be trained: train its members, then calibrate it with tools/calibrate.py")
+        raise TypeError("a cascade cannot be trained: train its members, then calibrate it with `jumbo calibrate`")
 
 
 class Trained(nn.Module):

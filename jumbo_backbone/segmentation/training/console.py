@@ -65,7 +65,7 @@ class PromptLoggerHook(LoggerHook):
         now = time.monotonic()
         if self.every_n_inner_iters(batch_idx, self.interval):
             self._last = now
-        elif now - self._last >= self.seconds:
+        elif now - self._last >= self.seconds and not self.end_of_epoch(runner.train_dataloader, batch_idx):
             self._last = now
             _, told = runner.log_processor.get_log_after_iter(runner, batch_idx, "train")
             runner.logger.info(told)
