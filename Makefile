@@ -19,7 +19,7 @@ help: ## what there is (this)
 	@echo 'PYTHON=python3.12 takes another Python.'
 
 # Built from scratch whenever what is to be installed changes.
-$(READY): setup.cfg pyproject.toml $(CONSTRAINTS)
+$(READY): setup.cfg setup.py pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed, $(PYTHON) is older: make PYTHON=python3.12 ..."; exit 1; }
 	@echo "Installing torch, mmsegmentation, sktime and the rest into $(VENV): some 6 GB, of which 3 GB are downloaded;"
@@ -53,13 +53,13 @@ test-oldest: ## run the tests with the oldest versions that setup.cfg allows, in
 	.venv-oldest/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 gpu-report: venv ## measure what only a GPU tells, in 20 minutes: docs/results/gpu.json
-	$(BIN)/python tools/gpu_report.py
+	$(BIN)/python tools/research/gpu_report.py
 
 # Data for `make results`, and how long it begins new runs: it goes on where it stopped, however often it is called.
 DATA ?=
 HOURS ?= 1.5
 JOBS ?= 2
-COMPARE = $(BIN)/python tools/compare.py
+COMPARE = $(BIN)/python tools/research/compare.py
 
 # If something breaks the rest is reported all the same.
 results-quick: venv ## a reduced report of what the project claims (20 minutes; DATA=folder for more): results_quick.md

@@ -1,5 +1,5 @@
 # Jumbo-base with parameters, gradients and optimiser state sharded over the GPUs (FSDP), by mmengine's FlexibleRunner:
-# torchrun --nproc-per-node 8 tools/train.py … --launcher pytorch --cfg-options train_dataloader.batch_size=2
+# torchrun --nproc-per-node 8 -m jumbo_cli train … --launcher pytorch --cfg-options train_dataloader.batch_size=2
 _base_ = "jumbo_base_upernet_ade20k.py"
 runner_type = "FlexibleRunner"
 strategy = dict(

@@ -1,5 +1,5 @@
 # One elastic model as a cascade: frames are read at keep rate 0.5 in two windows of five first, in full where that is
-# unsure. Train jumbo_upernet_camvid_elastic.py; then tools/calibrate.py, and tools/test.py with the calibration.json
+# unsure. Train jumbo_upernet_camvid_elastic.py; then jumbo calibrate, and jumbo test with the calibration.json
 # that it leaves.
 _base_ = "jumbo_upernet_camvid.py"
 trained = dict(

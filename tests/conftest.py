@@ -258,11 +258,13 @@ def write_waves(folder: Path, count: int = 20) -> Path:
 
 @contextlib.contextmanager
 def imported_tool(name: str) -> Iterator[ModuleType]:
-    """A program of tools/ that builds on its neighbours, as a module; afterwards as if they never were."""
+    """A program of tools/ or tools/research/ that may build on its neighbours, as a module; afterwards as if they never
+    were."""
     threads, tools = torch.get_num_threads(), Path(__file__).parents[1] / "tools"
+    folder = next(folder for folder in (tools, tools / "research") if (folder / f"{name}.py").is_file())
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(tools)  # where Python looks when one is run as a program
+        patch.syspath_prepend(folder)  # where Python looks when one is run as a program
         yield importlib.import_module(name)
     torch.set_num_threads(threads)
-    for neighbour in tools.glob("*.py"):
+    for neighbour in folder.glob("*.py"):
         sys.modules.pop(neighbour.stem, None)

@@ -17,7 +17,7 @@ from mmengine.config import Config
 from jumbo_backbone.segmentation.cli import KeysAndValues, read_config
 from jumbo_backbone.segmentation.configs.keys import TOP_LEVEL
 from jumbo_backbone.segmentation.configs.tta import use_tta
-from jumbo_backbone.segmentation.data.check import datasets_by_split
+from jumbo_backbone.segmentation.data.required import datasets_by_split
 from tests.conftest import write_pairs
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -16,15 +16,18 @@ def run(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
 
 
-def test_wheel_holds_the_two_packages_and_no_tests(tmp_path):
+def test_wheel_holds_the_packages_the_configs_and_no_tests(tmp_path):
     source = tmp_path / "source"
     source.mkdir()
     for name in (
         "jumbo_backbone",
+        "jumbo_cli",
         "timeseries",
+        "seg_configs",
         "tests",
         "tools",
         "setup.cfg",
+        "setup.py",
         "pyproject.toml",
         "README.md",
         "LICENSE",
@@ -35,12 +38,16 @@ def test_wheel_holds_the_two_packages_and_no_tests(tmp_path):
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     packages = {name.split("/")[0] for name in names if ".dist-info/" not in name}
-    assert packages == {"jumbo_backbone", "timeseries"}
+    assert packages == {"jumbo_backbone", "jumbo_cli", "timeseries"}
+    configs = {str(path.relative_to(ROOT)) for path in (ROOT / "seg_configs").rglob("*.py")}
+    assert {f"jumbo_backbone/{name}" for name in configs} <= set(names) and len(configs) > 20
+    commands = zipfile.ZipFile(wheel).read(next(n for n in names if n.endswith("entry_points.txt"))).decode()
+    assert "jumbo = jumbo_cli.main:main" in commands and "[jumbo.commands]\n" in commands
     modules = {path.name for path in (ROOT / "jumbo_backbone").glob("*.py")}
     assert modules <= {name.split("/")[1] for name in names if name.startswith("jumbo_backbone/")}
     assert any(name.endswith("licenses/LICENSE") for name in names)
     metadata = zipfile.ZipFile(wheel).read(next(n for n in names if n.endswith("METADATA"))).decode()
-    for extra in ("seg", "timeseries", "onnx", "dev", "all"):
+    for extra in ("seg", "timeseries", "onnx", "pictures", "dev", "all"):
         assert f"Provides-Extra: {extra}\n" in metadata
     required = {line.split()[1].split(">")[0] for line in metadata.splitlines() if line.startswith("Requires-Dist")}
     assert {"torch", "torchvision", "timm", "numpy", "safetensors", "huggingface_hub"} <= required
@@ -60,7 +67,7 @@ def test_importing_touches_no_global_state_of_torch():
     run(code + "assert torch.equal(a[0], b[0]) and a[1:] == b[1:]")
 
 
-@pytest.mark.parametrize("folder", ["jumbo_backbone", "timeseries", "tools", "tests", "docs"])
+@pytest.mark.parametrize("folder", ["jumbo_backbone", "jumbo_cli", "timeseries", "tools", "tests", "docs"])
 def test_nothing_names_this_machine(folder):
     for path in (ROOT / folder).rglob("*"):
         if path.suffix in (".py", ".md", ".json", ".cfg"):

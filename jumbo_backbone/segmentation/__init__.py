@@ -15,6 +15,7 @@ from .models.timm_backbone import TimmViTBackbone
 from .pictures.hook import PictureHook
 from .training.amp import AutocastOptimWrapper
 from .training.budget_hooks import KeepRateWarmupHook, TokenDroppingHook
+from .training.console import PromptLoggerHook
 from .training.hooks import AtomicCheckpointHook, RunRecordHook
 from .training.layer_decay import LayerDecayOptimWrapperConstructor
 from .training.metrics import IoUMetric
@@ -38,6 +39,7 @@ __all__ = [
     "NumberedInfiniteSampler",
     "NumberedSampler",
     "PictureHook",
+    "PromptLoggerHook",
     "RenderScene",
     "ResumeHook",
     "RunRecordHook",

@@ -1,4 +1,4 @@
-# ADE20K, 150 classes, as tools/prepare_ade20k.py leaves it. In its masks 0 is void and k+1 is class k.
+# ADE20K, 150 classes, as jumbo prepare leaves it. In its masks 0 is void and k+1 is class k.
 _base_ = "masks.py"
 data_root = "data/ade/ADEChallengeData2016"
 dataset = dict(type="ADE20KDataset", data_root=data_root)

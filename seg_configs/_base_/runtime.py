@@ -17,7 +17,7 @@ resume = False
 
 default_hooks = dict(
     timer=dict(type="IterTimerHook"),
-    logger=dict(type="LoggerHook", interval=50, log_metric_by_epoch=False),
+    logger=dict(type="PromptLoggerHook", interval=50, log_metric_by_epoch=False),  # and after 30 s of silence
     param_scheduler=dict(type="ParamSchedulerHook"),
     # the last two checkpoints and the best one; files are written beside their place first, then renamed
     checkpoint=dict(type="AtomicCheckpointHook", by_epoch=False, interval=4000, max_keep_ckpts=2, save_best="mIoU"),

@@ -1,28 +1,19 @@
 """tools/attention.py: heat lies where attention is, names do not collide, and what is wrong is said in one line."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from jumbo_backbone import JumboViT, create_model, save_checkpoint
-from tests.conftest import tiny_model
-
-SCRIPT = Path(__file__).parents[2] / "tools" / "attention.py"
+from jumbo_backbone.cli import attention, attention_pictures
+from tests.conftest import imported_tool, tiny_model
 
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("attention", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    with imported_tool("attention") as module:
+        yield module
 
 
 @pytest.fixture()
@@ -43,16 +34,16 @@ def test_heat_lies_where_the_attention_is(tool):
     attention = np.zeros((4, 6))
     attention[1, 4] = 1.0
     grey = np.full((64, 96, 3), 128, dtype=np.uint8)
-    heat = tool.heat_map(attention, 64, 96, percentiles=(0, 100))
+    heat = attention_pictures.heat_map(attention, 64, 96, percentiles=(0, 100))
     y, x = np.unravel_index(heat.argmax(), heat.shape)
     assert 16 <= y < 32 and 64 <= x < 80
-    bright = tool.overlay(grey, attention, percentiles=(0, 100)).astype(int).sum(-1)
+    bright = attention_pictures.overlay(grey, attention, percentiles=(0, 100)).astype(int).sum(-1)
     assert bright[24, 72] > bright[56, 8] + 100
-    assert np.array_equal(tool.overlay(grey, attention, opacity=0.0), grey)
+    assert np.array_equal(attention_pictures.overlay(grey, attention, opacity=0.0), grey)
 
 
 def test_even_attention_shows_nothing(tool):
-    assert tool.heat_map(np.full((3, 3), 0.1), 12, 12).max() == 0
+    assert attention_pictures.heat_map(np.full((3, 3), 0.1), 12, 12).max() == 0
 
 
 def test_the_picture_s_hot_patch_is_the_model_s(tool, picture, folder, tmp_path, monkeypatch):
@@ -66,10 +57,10 @@ def test_the_picture_s_hot_patch_is_the_model_s(tool, picture, folder, tmp_path,
 
     drawn = {}
     monkeypatch.setattr(JumboViT, "attention_map", hot_corner)
-    monkeypatch.setattr(tool, "PERCENTILES", (0.0, 100.0))
-    original = tool.overlay
+    monkeypatch.setattr(attention_pictures, "PERCENTILES", (0.0, 100.0))
+    original = attention_pictures.overlay
     monkeypatch.setattr(
-        tool,
+        attention_pictures,
         "overlay",
         lambda image, attention, *a, **k: drawn.update(a=attention) or original(image, attention, *a, **k),
     )
@@ -101,16 +92,16 @@ def test_writes_a_picture_from_every_kind_of_checkpoint(tool, picture, folder, t
 
 def test_kept_patches_are_seen_and_dropped_ones_veiled(tool):
     image = np.full((8, 12, 3), 200, dtype=np.uint8)
-    drawn = tool.kept_patches(image, np.array([[3, 0, 1], [2, 3, 3]]), depth=3).astype(int)
+    drawn = attention_pictures.kept_patches(image, np.array([[3, 0, 1], [2, 3, 3]]), depth=3).astype(int)
     assert np.array_equal(drawn[:4, :4], image[:4, :4]) and np.array_equal(drawn[4:, 4:], image[4:, 4:])
-    distances = [abs(drawn[at] - np.array(tool.VEIL)).sum() for at in ((0, 4), (0, 8), (4, 0), (0, 0))]
+    distances = [abs(drawn[at] - np.array(attention_pictures.VEIL)).sum() for at in ((0, 4), (0, 8), (4, 0), (0, 0))]
     assert distances == sorted(distances) and len(set(distances)) == 4  # the earlier, the denser
 
 
 def test_keep_rate_draws_what_is_kept(tool, picture, folder, tmp_path, monkeypatch, capsys):
     drawn = {}
-    original = tool.kept_patches
-    monkeypatch.setattr(tool, "kept_patches", lambda *a: drawn.update(depths=a[1], depth=a[2]) or original(*a))
+    original = attention.kept_patches
+    monkeypatch.setattr(attention, "kept_patches", lambda *a: drawn.update(depths=a[1], depth=a[2]) or original(*a))
     words = [str(picture), "--checkpoint", str(folder), "--out", str(tmp_path / "out"), "--size", "96"]
     assert tool.main([*words, "--keep-rate", "0.5"]) == 0
     depths = drawn["depths"]  # blocks 0, 1 and 2 halve the 48 patches

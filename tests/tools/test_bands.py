@@ -15,8 +15,10 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
-from jumbo_backbone.segmentation.data.check import require_datasets
+from jumbo_backbone.segmentation.calibration import pieces
+from jumbo_backbone.segmentation.cli import infer
 from jumbo_backbone.segmentation.data.image_input import ImageReader, bands_of
+from jumbo_backbone.segmentation.data.required import require_datasets
 from jumbo_backbone.segmentation.pictures.bands import as_picture
 from tests.bands import write_band_config, write_band_pairs
 from tests.conftest import imported_tool
@@ -87,8 +89,8 @@ def test_infer(trained, tmp_path, monkeypatch):
             assert np.array_equal(np.asarray(written) - 1, expected(model, config, path))
     shown = []
     with imported_tool("infer") as tool:
-        original = tool.labelled_picture
-        monkeypatch.setattr(tool, "labelled_picture", lambda image, *a: shown.append(image) or original(image, *a))
+        original = infer.labelled_picture
+        monkeypatch.setattr(infer, "labelled_picture", lambda image, *a: shown.append(image) or original(image, *a))
         tool.main([*map(str, (config, checkpoint, path, "--out", tmp_path)), "--bands", "3", "3", "0"])
     loaded = ImageReader.of(Config.fromfile(config)).load(path)["img"]
     assert np.array_equal(shown[0], as_picture(loaded, None, (3, 3, 0)))
@@ -175,8 +177,7 @@ def test_calibrate_takes_them_and_draws_them(trained, tmp_path):
     run("calibrate", cascade, "--work-dir", tmp_path / "work", "--target", "0.01")
     assert run("infer", cascade, tmp_path / "work" / "calibration.json", images_of(folder)[0], "--out", tmp_path) == 0
     cfg = Config.fromfile(cascade)
-    with imported_tool("calibrate") as tool:
-        (piece, *_) = tool.pieces(cfg, MODELS.build(cfg.model).eval(), "cpu")
+    (piece, *_) = pieces(cfg, MODELS.build(cfg.model).eval(), "cpu")
     loaded = ImageReader.of(cfg).load(images_of(folder)[0])["img"]
     assert np.array_equal(piece.images[0], as_picture(loaded, None, (3, 2, 1)))
 

@@ -1,11 +1,8 @@
 """tools/benchmark.py, run on tiny models: what it writes agrees with what it timed, and it says what is wrong."""
 
-import importlib.util
 import json
 import statistics
 import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +12,11 @@ from PIL import Image
 from timm.data import ImageDataset, create_transform
 
 from jumbo_backbone import ComputeBudget, save_checkpoint
+from jumbo_backbone.benchmarking import memory as benchmark_memory
+from jumbo_backbone.cli import benchmark
+from jumbo_backbone.cli.benchmark_table import table
+from tests.conftest import imported_tool
 
-SCRIPT = Path(__file__).parents[2] / "tools" / "benchmark.py"
 JUMBO, REGISTERS = "jumbo_pico_patch16_224", "registers_pico"
 QUICK = [
     "--img-size",
@@ -36,16 +36,8 @@ QUICK = [
 
 @pytest.fixture(scope="module")
 def bench():
-    spec = importlib.util.spec_from_file_location("benchmark", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    threads = torch.get_num_threads()
-    try:
-        spec.loader.exec_module(module)
+    with imported_tool("benchmark") as module:
         yield module
-    finally:
-        torch.set_num_threads(threads)
-        del sys.modules[spec.name]
 
 
 def run(bench, path, *arguments):
@@ -120,7 +112,7 @@ def test_peak_memory_of_a_fresh_process(bench, tmp_path, capsys):
 
 def test_without_peak_memory_the_timings_stand(bench, tmp_path, capsys, monkeypatch):
     killed = subprocess.CompletedProcess([], -9, stdout="", stderr="")
-    monkeypatch.setattr(bench.subprocess, "run", lambda *_, **__: killed)
+    monkeypatch.setattr(benchmark_memory.subprocess, "run", lambda *_, **__: killed)
     (record,) = run(bench, tmp_path / "out.json", REGISTERS, *QUICK)
     assert record["peak_memory_bytes"] is None and len(record["seconds"]) == 2
     assert "no peak memory of registers_pico (32 px, batch 1, float32): exit status -9" in capsys.readouterr().err
@@ -129,7 +121,7 @@ def test_without_peak_memory_the_timings_stand(bench, tmp_path, capsys, monkeypa
 def test_share_of_the_matrix_product_rate_is_shown(bench, tmp_path, capsys):
     (record,) = run(bench, tmp_path / "out.json", REGISTERS, *QUICK, "--no-memory")
     assert record["matmul_share"] is None
-    lines = bench.table([{**record, "matmul_share": 0.25}]).splitlines()
+    lines = table([{**record, "matmul_share": 0.25}]).splitlines()
     assert lines[0].endswith("MFU") and lines[2].endswith("25.0%")
 
 
@@ -158,7 +150,7 @@ def test_bad_input_is_told_in_one_line(bench, capsys, monkeypatch, arguments, me
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert bench.main(arguments) == 2
     out, err = capsys.readouterr()
-    assert out == "" and err.startswith("benchmark: error: ") and err.count("\n") == 1
+    assert out == "" and err.startswith("benchmark.py: error: ") and err.count("\n") == 1
     assert message in err
 
 
@@ -168,9 +160,9 @@ def test_interrupted_run_leaves_files_as_they_were(bench, tmp_path, capsys, monk
 
     path = tmp_path / "out.json"
     path.write_text("earlier")
-    monkeypatch.setattr(bench, "measure", interrupt)
+    monkeypatch.setattr(benchmark, "measure", interrupt)
     assert bench.main([JUMBO, "--json", str(path)]) == 130
-    assert path.read_text() == "earlier" and capsys.readouterr().err == "benchmark: interrupted, nothing written\n"
+    assert path.read_text() == "earlier" and capsys.readouterr().err == "benchmark.py: interrupted, nothing written\n"
 
 
 def test_help_shows_examples(bench, capsys):

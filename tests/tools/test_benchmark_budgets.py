@@ -1,4 +1,5 @@
-"""tools/benchmark_budgets.py on tiny problems: which runs there are, at which budgets they are tested, none twice."""
+"""tools/research/benchmark_budgets.py on tiny problems: which runs there are, at which budgets they are tested, none
+twice."""
 
 import json
 

@@ -1,4 +1,5 @@
-"""tools/benchmark_classification.py on tiny problems: what it writes is what it measured, and runs are not repeated."""
+"""tools/research/benchmark_classification.py on tiny problems: what it writes is what it measured, and runs are not
+repeated."""
 
 import json
 from pathlib import Path
@@ -29,7 +30,7 @@ def test_a_run_and_no_second(bench, waves, tmp_path, capsys, monkeypatch):
     words = [str(waves), "--seeds", "0", "1", "--threads", "1", "--json", str(path), *SMALL]
     assert bench.main(words) == 0
     told = json.loads(path.read_text())
-    assert told["command"].startswith("python tools/benchmark_classification.py Waves --seeds 0 1")
+    assert told["command"].startswith("python tools/research/benchmark_classification.py Waves --seeds 0 1")
     first, second = told["results"]
     assert (first["seed"], second["seed"], first["model"]) == (0, 1, "jumbo")
     assert first["accuracy"] == first["accuracy_convolutions"] == 0.95  # 19 of 20, since one truth is false

@@ -1,7 +1,8 @@
-"""tools/benchmark_committees.py: the figures are those of the cascade, and the program runs."""
+"""tools/research/benchmark_committees.py: the figures are those of the cascade, and the program runs."""
 
 import functools
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def test_segmentation(tool, tmp_path, capsys):
         assert record["batch 1"]["whole"]["median"] > 0 and record["batch 16"]["backbone"]["median"] > 0
     assert capsys.readouterr().out.count("first > second") == 4
     own = {r["value"] for r in records if (r["ensemble"], r["tolerance"]) == (False, 0)}
-    row = tool.table_segmentation(records)[1]
+    row = tool.MEASURE["segmentation"][1](records)[1]
     assert float(row[4]) == pytest.approx(100 * np.mean(list(own)), abs=0.06) and "±" in row[5]
 
 
@@ -66,9 +67,10 @@ def test_series(tool, tmp_path, capsys, monkeypatch):
 
 
 def test_series_are_counted(tool):
+    parts = sys.modules["committees_series"]  # of the program
     X, _ = load_unit_test(split="test", return_type="pd-multiindex")
-    for batches, sizes in ((tool.some_of(X, 4, 10), [4, 4]), (tool.some_of(np.zeros((9, 1, 5)), 4, 9), [4, 4])):
-        assert [tool.count_series(batch) for batch in batches] == sizes
+    for batches, sizes in ((parts.some_of(X, 4, 10), [4, 4]), (parts.some_of(np.zeros((9, 1, 5)), 4, 9), [4, 4])):
+        assert [parts.count_series(batch) for batch in batches] == sizes
 
 
 def test_routing(tool, capsys):

@@ -1,9 +1,8 @@
-"""tools/benchmark_segmentation.py on tiny segmentors: what it writes agrees with what it timed, each mode is what it is
-called, and what is wrong is said in one line."""
+"""tools/research/benchmark_segmentation.py on tiny segmentors: what it writes agrees with what it timed, each mode is
+what it is called, and what is wrong is said in one line."""
 
 import json
 import statistics
-import sys
 import warnings
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 import torch
 from mmengine.structures import PixelData
 
+from jumbo_backbone.benchmarking import timing
 from tests.conftest import imported_tool
 
 with warnings.catch_warnings():  # mmcv without compiled operators, which nothing here needs
@@ -117,12 +117,14 @@ def test_stock_against_ours(bench, config, tmp_path, capsys, monkeypatch):
 
 def test_peak_memory_of_a_fresh_process(bench, case):
     # a mebibyte at least: this process, larger than the fresh one, must not hide it
-    assert 2**20 < bench.peak_memory(case(), bench.__file__) < 2**28
+    assert 2**20 < bench.peak_memory(case(), [bench.__file__]) < 2**28
 
 
 def test_the_loss_at_every_pixel_takes_more_memory(bench, case):
     # each in a fresh process: what others left to this one would hide the difference
-    lattice, full = (bench.peak_memory(case(*changes, img_size=(128, 128)), bench.__file__) for changes in ([], STOCK))
+    lattice, full = (
+        bench.peak_memory(case(*changes, img_size=(128, 128)), [bench.__file__]) for changes in ([], STOCK)
+    )
     # at 2 images, 128x128 pixels and 150 classes: logits and their gradient
     assert full - lattice > 2 * (2 * 150 * 128 * 128 * 4)
 
@@ -136,7 +138,7 @@ def test_a_case_against_itself(bench, config, tmp_path, capsys, monkeypatch):
         assert calls == 1
         return next(clock)
 
-    monkeypatch.setattr(sys.modules["benchmark"], "timed", timed)
+    monkeypatch.setattr(timing, "timed", timed)
     path = tmp_path / "out.json"
     cases = ["--case", "once", config, "--case", "again", config]
     assert bench.main([*cases, *QUICK, "--no-memory", "--json", str(path)]) == 0
@@ -218,7 +220,10 @@ def test_amp_trains_in_bfloat16(built, monkeypatch):
         ([], "the following arguments are required: --case"),
         (["--case", "a"], "--case a: no config; give --case NAME CONFIG"),
         (["--case", "a", "CONFIG", "--case", "a", "CONFIG"], "--case a: two cases have this name"),
-        (["--case", "a", "CONFIG", "--case", "b", "no/config.py"], "no/config.py: give one of seg_configs/*.py"),
+        (
+            ["--case", "a", "CONFIG", "--case", "b", "no/config.py"],
+            "no/config.py, and none of this name comes with the package: give your own, or",
+        ),
         (["--case", "a", "CONFIG", "max_iters"], "--case a: a change must be key=value, got 'max_iters'"),
         (["--case", "a", "CONFIG", "model.neck.rescales=[4,2"], "rescales=[4,2 cannot be read (Imbalanced brackets"),
         (["--case", "a", "CONFIG", "model.decode_head.loss_strid=1"], "did you mean model.decode_head.loss_stride?"),

@@ -1,9 +1,11 @@
-"""tools/benchmark_timeseries.py at tiny sizes: what it writes agrees with what it timed, runs are resumed, and what is
-wrong is said in one line."""
+"""tools/research/benchmark_timeseries.py at tiny sizes: what it writes agrees with what it timed, runs are resumed, and
+what is wrong is said in one line."""
 
+import importlib.util
 import json
 import shlex
 import statistics
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import torch
 from tests.conftest import imported_tool
 
 pytest.importorskip("sktime")
+import sktime.datasets
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--params", "embed_dim=4", "num_heads=2", "depth=1", "jumbo_multiplier=2", "max_epochs=1"]
@@ -25,11 +28,17 @@ def bench():
         yield tool
 
 
+def part_of(name):
+    """A module of the program, once it is imported."""
+    return sys.modules[f"series_{name}"]
+
+
 @pytest.fixture()
 def small(bench, monkeypatch):
-    for name, value in dict(L=24, H=4, DEPTH=1, FIT_ON=2, TRAINING_STEPS=200).items():
-        monkeypatch.setattr(bench, name, value)
-    monkeypatch.setattr(bench, "PATCHES", dict(patch_length=8, patch_stride=4))
+    sizes = dict(L=24, H=4, DEPTH=1, FIT_ON=2, TRAINING_STEPS=200, PATCHES=dict(patch_length=8, patch_stride=4))
+    for part in map(part_of, ("training", "prediction")):
+        for name in sizes.keys() & vars(part):
+            monkeypatch.setattr(part, name, sizes[name])
     return bench
 
 
@@ -37,7 +46,7 @@ def run(bench, path, *words):
     arguments = shlex.split(" ".join(words))
     assert bench.main([*arguments, "--threads", "1", "--json", str(path)]) == 0
     told = json.loads(path.read_text())
-    assert told["command"].startswith(f"python tools/benchmark_timeseries.py {arguments[0]}")
+    assert told["command"].startswith(f"python tools/research/benchmark_timeseries.py {arguments[0]}")
     assert {"cpu", "torch", "sktime", "pandas", "git"} <= set(told["machine"]) and told["machine"]["threads"] == 1
     return told["results"]
 
@@ -45,9 +54,10 @@ def run(bench, path, *words):
 def test_epoch(small, tmp_path, monkeypatch, capsys):
     """With a network of ours in the place of PatchTST."""
     made = []
-    monkeypatch.setattr(small, "require_transformers", lambda: None)
+    training = part_of("training")
+    monkeypatch.setattr(training, "require_transformers", lambda: None)
     monkeypatch.setattr(
-        small, "make_patchtst", lambda dropout: made.append(dropout) or small.make_jumbo(small.make_design())
+        training, "make_patchtst", lambda dropout: made.append(dropout) or training.make_jumbo(training.make_design())
     )
     records = run(small, tmp_path / "out.json", "epoch --steps 2 --repeats 3 --batch-size 4")
     ours, _, theirs, dropped = records
@@ -61,8 +71,9 @@ def test_epoch(small, tmp_path, monkeypatch, capsys):
 
 def test_patchtst_reads_what_ours_reads(bench):
     pytest.importorskip("transformers", reason="pip install '.[benchmark]'")
-    model, loss = bench.make_patchtst(0.3)
-    past, future = torch.randn(14, 1, bench.L), torch.randn(14, 1, bench.H)
+    training = part_of("training")
+    model, loss = training.make_patchtst(0.3)
+    past, future = torch.randn(14, 1, training.L), torch.randn(14, 1, training.H)
     model.eval()
     value = loss(((past, None), (future, None)))
     forecasts = model(past_values=past.view(2, 7, -1).transpose(1, 2)).prediction_outputs  # (2, H, 7)
@@ -71,7 +82,7 @@ def test_patchtst_reads_what_ours_reads(bench):
 
 
 def test_without_transformers(bench, monkeypatch, capsys):
-    monkeypatch.setattr(bench.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert bench.main(["epoch"]) == 2
     assert "epoch needs transformers, for PatchTST: pip install '.[benchmark]'" in capsys.readouterr().err
 
@@ -92,12 +103,13 @@ def test_memory_of_a_fresh_process(bench, tmp_path, capsys):
 
 
 def test_small(bench, tmp_path, monkeypatch, capsys):
-    forecaster = bench.JumboForecaster
-    monkeypatch.setattr(bench, "JumboForecaster", lambda **k: forecaster(max_epochs=1, **k))
-    monkeypatch.setattr(bench, "SMALL", dict(airline=24, uschange=12))
+    accuracy = part_of("accuracy")
+    forecaster = accuracy.JumboForecaster
+    monkeypatch.setattr(accuracy, "JumboForecaster", lambda **k: forecaster(max_epochs=1, **k))
+    monkeypatch.setattr(accuracy, "SMALL", dict(airline=24, uschange=12))
     airline, change = run(bench, tmp_path / "out.json", "small --seeds 3")
     assert (airline["series"], airline["horizon"], airline["seed"], change["horizon"]) == ("airline", 24, 3, 12)
-    y = bench.sktime.datasets.load_airline().to_numpy()
+    y = sktime.datasets.load_airline().to_numpy()
     of_last = abs(y[-24:] - y[-25]).mean() / abs(np.diff(y[:-24])).mean()
     assert airline["mase"]["last value"] == pytest.approx(of_last) and 0 < airline["mase"]["jumbo"] < of_last
     assert f"{(of_last + change['mase']['last value']) / 2:.2f}" in capsys.readouterr().out.splitlines()[-1]
@@ -115,8 +127,9 @@ def test_long_horizon_is_resumed(bench, tmp_path, monkeypatch, capsys):
     assert str(tmp_path) not in path.read_text()  # where things lie on a machine is nothing to tell
 
     ran = []
-    evaluate = bench.evaluate_long_horizon
-    monkeypatch.setattr(bench, "evaluate_long_horizon", lambda f, *a: ran.append(f.random_state) or evaluate(f, *a))
+    accuracy = part_of("accuracy")
+    evaluate = accuracy.evaluate_long_horizon
+    monkeypatch.setattr(accuracy, "evaluate_long_horizon", lambda f, *a: ran.append(f.random_state) or evaluate(f, *a))
     again, second = run(bench, path, *arguments, "0", "1", *SMALL)
     assert again == first and second["seed"] == 1 and ran == [1]
     (line,) = [

@@ -10,7 +10,13 @@ import torch
 from PIL import Image
 
 pytest.importorskip("mmseg")
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
+
 from jumbo_backbone import Calibration
+from jumbo_backbone.segmentation import calibration
+from jumbo_backbone.segmentation.cli import read_config
+from jumbo_cli.commands.calibrate import COMMAND
 from tests.conftest import imported_tool, write_cascade, write_config, write_pairs, write_trained
 
 
@@ -58,12 +64,9 @@ def test_pictures_are_left(calibrated):
 
 
 def test_every_image_of_a_batch_may_be_shown(folder):
-    with imported_tool("calibrate") as tool:
-        options = ["--cfg-options", "val_dataloader.batch_size=3"]
-        cfg = tool.read_config(tool.parse([str(folder / "cascade.py"), *options]))
-        model = tool.MODELS.build(cfg.model).eval()
-        outcomes = tool.ask(cfg, model, "cpu", ensembles=False)  # all go on: there is no calibration yet
-        shown = tool.went_on(cfg, model, outcomes, "cpu", 6)
+    cfg, model = built(folder, "--cfg-options", "val_dataloader.batch_size=3")
+    outcomes = calibration.ask(cfg, model, "cpu", ensembles=False)  # all go on: there is no calibration yet
+    shown = calibration.went_on(cfg, model, outcomes, "cpu", 6)
     assert len(shown) == 6 and len({image.tobytes() for image, *_ in shown}) == 6
     sure = [confidence for *_, confidence in shown]
     assert sure == sorted(sure) and sure == pytest.approx(sorted(outcomes.of((0,))[0].tolist()))
@@ -112,12 +115,11 @@ def copied(folder, calibrated, tmp_path):
     return copy
 
 
-def built(copied):
-    """The tool, its config and its cascade."""
-    with imported_tool("calibrate") as tool:
-        cfg = tool.read_config(tool.parse([str(copied / "cascade.py")]))
-        tool.init_default_scope("mmseg")
-        return tool, cfg, tool.MODELS.build(cfg.model).eval()
+def built(folder, *options):
+    """The config and the cascade of it."""
+    cfg = read_config(COMMAND.parse([str(folder / "cascade.py"), *options]))
+    init_default_scope("mmseg")
+    return cfg, MODELS.build(cfg.model).eval()
 
 
 @pytest.mark.parametrize("change", [lambda _: None, rewrite_a_mask, rewrite_a_base, rewrite_weights])
@@ -125,8 +127,8 @@ def test_what_changed_is_asked_about_again(copied, change):
     before, after = [], []
     for prints, do in ((before, lambda _: None), (after, change)):
         do(copied)
-        tool, cfg, model = built(copied)
-        prints += [tool.fingerprint(cfg, model, temperatures) for temperatures in (False, True)]
+        cfg, model = built(copied)
+        prints += [calibration.fingerprint(cfg, model, temperatures) for temperatures in (False, True)]
     assert before[0] != before[1]
     assert (before == after) == (change.__name__ == "<lambda>")
 

@@ -125,7 +125,9 @@ def test_settings_that_change_are_run_anew(parts, folder):
     assert not run.is_in(dict(record, settings=parts.merged(run.settings, dict(params=dict(depth=3)))))
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "tools" / "experiments").glob("*.toml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "tools" / "research" / "experiments").glob("*.toml")), ids=lambda p: p.stem
+)
 def test_every_experiment_can_be_run_and_reported(parts, path):
     import compare_kinds as kinds
     import compare_report as report
@@ -154,7 +156,7 @@ def test_the_page_says_what_the_raw_results_say(compare, tmp_path):
 
 def test_every_raw_result_belongs_to_a_run(parts):
     for path in (ROOT / "docs" / "results").glob("*.json"):
-        runs = parts.Experiment.load(ROOT / "tools" / "experiments" / f"{path.stem}.toml").runs()
+        runs = parts.Experiment.load(ROOT / "tools" / "research" / "experiments" / f"{path.stem}.toml").runs()
         for record in json.loads(path.read_text())["results"]:
             assert any(run.is_in(record) for run in runs), (path.name, record["cell"])
 

@@ -85,7 +85,7 @@ def test_a_classifier_tells_its_validation_loss(kinds):
 
 def test_inceptiontime_takes_what_its_experiment_gives(kinds):
     experiment = importlib.import_module("compare_experiments").Experiment
-    told = experiment.load(kinds.ROOT / "tools" / "experiments" / "peers_series.toml")
+    told = experiment.load(kinds.ROOT / "tools" / "research" / "experiments" / "peers_series.toml")
     (run,) = told.runs(only=[("model", "InceptionTime"), ("problem", "UnitTest"), ("seed", "0")])
     assert run.settings["params"]["num_epochs"] > 1
     run.settings["params"]["num_epochs"] = 1
@@ -151,7 +151,7 @@ def test_every_segmentor_of_the_experiments_can_be_built_with_its_optimizer(kind
     from mmseg.registry import MODELS
 
     init_default_scope("mmseg")
-    experiment = Experiment.load(kinds.ROOT / "tools" / "experiments" / f"{name}.toml")
+    experiment = Experiment.load(kinds.ROOT / "tools" / "research" / "experiments" / f"{name}.toml")
     for run in experiment.runs(only=[("seed", "0"), ("width", "pico"), ("width", "nano")]):
         settings = run.settings | dict(config="seg_configs/jumbo_upernet_scenes.py")  # needs no data
         cfg = kinds.config_of(settings, None, 0)

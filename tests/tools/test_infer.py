@@ -2,7 +2,6 @@
 whatever the images are called."""
 
 import contextlib
-import importlib.util
 import os
 import runpy
 import sys
@@ -20,7 +19,11 @@ from mmengine.registry import init_default_scope
 from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import MODELS, TRANSFORMS
 
-from tests.conftest import CLASSES, write_config
+from jumbo_backbone.segmentation import prediction
+from jumbo_backbone.segmentation.cli import infer
+from jumbo_backbone.segmentation.pictures.meaning import meaning_of
+from jumbo_cli.commands.infer import COMMAND
+from tests.conftest import CLASSES, imported_tool, write_config
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "infer.py"
 PALETTE = [[90, 90, 90], [230, 60, 60], [60, 60, 230]]
@@ -35,12 +38,8 @@ STEPS = [
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("infer", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    with imported_tool("infer") as module:
+        yield module
 
 
 def write_model(folder, *, name="model", meta=META, pipeline=STEPS, **changes):
@@ -124,8 +123,8 @@ def test_label_files_read_back_as_mmsegmentation_s_predictions(tool, model, tmp_
 def test_the_picture_is_the_image_in_full_size_with_the_predicted_colours(tool, model, tmp_path, monkeypatch):
     path = write_image(tmp_path / "a.png")
     drawn = []
-    original = tool.labelled_picture
-    monkeypatch.setattr(tool, "labelled_picture", lambda *a: drawn.append(a) or original(*a))
+    original = infer.labelled_picture
+    monkeypatch.setattr(infer, "labelled_picture", lambda *a: drawn.append(a) or original(*a))
     run(tool, model, path, "--opacity", 0.25, "--out", tmp_path / "out")
     image, labels, classes, palette, opacity, title = drawn[0]
     with Image.open(path) as written:
@@ -140,8 +139,8 @@ def test_batches_give_what_single_images_give(tool, model, tmp_path, monkeypatch
     sizes = [(50, 70), (100, 140), (70, 50), (50, 70), (50, 70)]
     paths = [write_image(tmp_path / "in" / f"{i}.png", size, seed=i) for i, size in enumerate(sizes)]
     batches = []
-    original = tool.predict
-    monkeypatch.setattr(tool, "predict", lambda m, batch: batches.append(len(batch)) or original(m, batch))
+    original = infer.predict
+    monkeypatch.setattr(infer, "predict", lambda m, batch: batches.append(len(batch)) or original(m, batch))
     run(tool, model, tmp_path / "in", "--labels", "--batch-size", 3, "--out", tmp_path)
     assert batches == [2, 2, 1]  # three are waiting: the two of equal size go first
     for path in paths:
@@ -149,9 +148,9 @@ def test_batches_give_what_single_images_give(tool, model, tmp_path, monkeypatch
         assert differ.mean() < 0.001  # rounding
 
 
-def test_never_more_than_a_batch_is_held(tool):
+def test_never_more_than_a_batch_is_held():
     def photo(shape):
-        return tool.Photo(Path(), np.zeros((1, 1, 3)), dict(inputs=torch.zeros(3, *shape)))
+        return prediction.Photo(Path(), np.zeros((1, 1, 3)), dict(inputs=torch.zeros(3, *shape)))
 
     taken = given = 0
 
@@ -162,7 +161,7 @@ def test_never_more_than_a_batch_is_held(tool):
             assert taken - given <= 4
             yield photo((1 + i % 3, 5))
 
-    for batch in tool.in_batches(photos(), 4):
+    for batch in prediction.in_batches(photos(), 4):
         assert len({photo.prepared["inputs"].shape for photo in batch}) == 1
         given += len(batch)
     assert given == 23
@@ -175,9 +174,9 @@ def test_enlarging_class_by_class(tool, align_corners):
 
     Model.align_corners = align_corners
     logits = torch.randn(11, 6, 7, generator=torch.Generator().manual_seed(0))
-    together = tool.resize(logits[None], (30, 41), None, "bilinear", align_corners)[0].argmax(0)
-    assert torch.equal(tool.labels_at(Model, logits, (30, 41)), together.byte())
-    assert not tool.labels_at(Model, torch.zeros(11, 6, 7), (30, 41)).any()  # of equal ones the first
+    together = prediction.resize(logits[None], (30, 41), None, "bilinear", align_corners)[0].argmax(0)
+    assert torch.equal(prediction.labels_at(Model, logits, (30, 41)), together.byte())
+    assert not prediction.labels_at(Model, torch.zeros(11, 6, 7), (30, 41)).any()  # of equal ones the first
 
 
 def test_one_output_for_two_classes(tool, tmp_path):
@@ -194,7 +193,7 @@ def test_one_output_for_two_classes(tool, tmp_path):
 
 def test_windows(tool, model, tmp_path):
     def windows(*arguments):
-        return tool.prepare(tool.parse([*map(str, model), "a.png", *arguments])).model.test_cfg
+        return infer.prepare(COMMAND.parse([*map(str, model), "a.png", *arguments])).model.test_cfg
 
     training = dict(mode="slide", crop_size=(32, 32), stride=(21, 21))
     assert windows() == dict(mode="whole")
@@ -219,10 +218,10 @@ def test_windows(tool, model, tmp_path):
 def test_classes_of_the_checkpoint_go_before_the_config_s(tool, model):
     cfg = Config.fromfile(model[0])
     own = dict(META, classes=("a", "b", "c"), reduce_zero_label=False)
-    meaning = tool.meaning_of(dict(dataset_meta=own), cfg, 3)
+    meaning = meaning_of(dict(dataset_meta=own), cfg, 3)
     assert meaning.classes == ("a", "b", "c") and meaning.values.tolist() == [0, 1, 2]
     for told in (dict(), dict(dataset_meta=dict(classes=CLASSES))):
-        meaning = tool.meaning_of(told, cfg, 3)
+        meaning = meaning_of(told, cfg, 3)
         assert meaning.classes == CLASSES and meaning.palette.tolist() == PALETTE
         assert meaning.values.tolist() == [1, 2, 3]
 
@@ -230,7 +229,7 @@ def test_classes_of_the_checkpoint_go_before_the_config_s(tool, model):
 def test_classes_of_the_data_set_s_own(tool):
     cfg = Config.fromfile(SCRIPT.parents[1] / "seg_configs" / "jumbo_upernet_ade20k.py")
     init_default_scope("mmseg")
-    meaning = tool.meaning_of({}, cfg, 150)
+    meaning = meaning_of({}, cfg, 150)
     assert meaning.classes[:2] == ("wall", "building") and meaning.values[[0, 149]].tolist() == [1, 150]
 
 
@@ -238,7 +237,7 @@ def test_classes_of_the_data_set_s_own(tool):
 def test_a_choice_of_classes_is_written_in_the_numbers_of_all(tool, model, tmp_path, reduce_zero_label):
     label_map = {0: 255, 1: 2, 2: 0, 3: 255, 4: 1}
     told = dict(META, label_map=label_map, reduce_zero_label=reduce_zero_label)
-    meaning = tool.meaning_of(dict(dataset_meta=told), Config.fromfile(model[0]), 3)
+    meaning = meaning_of(dict(dataset_meta=told), Config.fromfile(model[0]), 3)
     labels = np.arange(3, dtype=np.uint8).reshape(1, 3).repeat(2, axis=0)
     meaning.label_picture(labels).save(tmp_path / "labels.png")
     assert np.array_equal(read_back(tmp_path / "labels.png", reduce_zero_label, label_map), labels)
@@ -249,8 +248,8 @@ def test_a_choice_of_classes_is_written_in_the_numbers_of_all(tool, model, tmp_p
 
 def test_the_legend_says_what_the_values_mean(tool, model, tmp_path, monkeypatch):
     named = []
-    original = tool.legend
-    monkeypatch.setattr(tool, "legend", lambda names, *a, **k: named.append(names) or original(names, *a, **k))
+    original = infer.legend
+    monkeypatch.setattr(infer, "legend", lambda names, *a, **k: named.append(names) or original(names, *a, **k))
     for name in ("a", "b"):
         write_image(tmp_path / "in" / f"{name}.png")
     run(tool, model, tmp_path / "in", "--labels", "--out", tmp_path / "out")
@@ -268,7 +267,7 @@ def test_the_legend_says_what_the_values_mean(tool, model, tmp_path, monkeypatch
 )
 def test_classes_that_do_not_fit(tool, model, told, outputs, message):
     with pytest.raises(ValueError, match=message):
-        tool.meaning_of(dict(dataset_meta=told), Config.fromfile(model[0]), outputs)
+        meaning_of(dict(dataset_meta=told), Config.fromfile(model[0]), outputs)
 
 
 # ---- images
@@ -376,7 +375,7 @@ def test_the_disk_is_full(tool, model, tmp_path, monkeypatch, capsys):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tool, "save", full)
+    monkeypatch.setattr(infer, "save", full)
     with pytest.raises(SystemExit) as stopped, contextlib.redirect_stdout(None):
         run(tool, model, write_image(tmp_path / "a.png"), "--out", tmp_path)
     assert stopped.value.code == 1 and "the disk is full" in capsys.readouterr().err

@@ -8,7 +8,9 @@ import pytest
 pytest.importorskip("mmseg")
 from mmengine.config import Config
 
-from jumbo_backbone.segmentation.data.check import require_datasets
+from jumbo_backbone.segmentation.cli.test import prepare
+from jumbo_backbone.segmentation.data.required import require_datasets
+from jumbo_cli.commands.test import COMMAND
 from tests.conftest import imported_tool, write_cascade, write_config, write_pairs, write_trained
 
 
@@ -138,8 +140,7 @@ def test_tta_of_wrapped_data(folder):
         "one = {{_base_.test_dataloader.dataset}}\n"
         "test_dataloader = dict(dataset=dict(_delete_=True, type='ConcatDataset', datasets=[one, one]))\n"
     )
-    with imported_tool("test") as tool:
-        cfg = tool.prepare(tool.parse([str(config), str(folder / "trained.pth"), "--tta"]))
+    cfg = prepare(COMMAND.parse([str(config), str(folder / "trained.pth"), "--tta"]))
     assert all(one.pipeline[1].type == "TestTimeAug" for one in cfg.test_dataloader.dataset.datasets)
 
 

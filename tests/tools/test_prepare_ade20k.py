@@ -1,12 +1,11 @@
 """tools/prepare_ade20k.py: what it unpacks is whole, what is right it leaves alone, and what is wrong it says."""
 
 import errno
-import importlib.util
 import io
 import json
 import os
+import shutil
 import signal
-import sys
 import zipfile
 from pathlib import Path
 
@@ -16,18 +15,16 @@ from PIL import Image
 
 pytest.importorskip("mmseg")
 
-SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "prepare_ade20k.py"
+from jumbo_backbone.segmentation.data import check
+from tests.conftest import imported_tool
+
 TOP = "ADEChallengeData2016"
 
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("prepare_ade20k", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    with imported_tool("prepare_ade20k") as module:
+        yield module
 
 
 def encoded(values: np.ndarray, kind: str) -> bytes:
@@ -99,7 +96,7 @@ def test_again_changes_nothing_and_reads_nothing(tool, archive, tmp_path, capsys
         raise AssertionError("was read before")
 
     with monkeypatch.context() as patched:
-        patched.setattr(tool, "check_dataset", not_again)
+        patched.setattr(check, "check_dataset", not_again)
         told = said(tool, capsys, archive, "--json", "second.json", code=0)
         assert "0 files unpacked, 7 were there already" in told and "found sound before" in told
         with pytest.raises(AssertionError, match="was read before"):
@@ -181,7 +178,7 @@ def test_a_zip_that_is_cut_off_or_damaged(tool, archive, tmp_path, capsys):
 
 
 def test_too_little_room_is_told_before_anything_is_written(tool, archive, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(tool.shutil, "disk_usage", lambda path: tool.shutil._ntuple_diskusage(100, 90, 10))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(100, 90, 10))
     told = said(tool, capsys, archive, code=2)
     assert "the disk is full" in told and "GB are needed, 0.00 GB are free" in told
     assert not (tmp_path / "data" / "ade" / TOP).exists()

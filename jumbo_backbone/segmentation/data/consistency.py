@@ -15,8 +15,8 @@ from mmengine.config import Config
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from ..cli import LOADERS, datasets_of
 from .image_input import ImageReader, LoaderFacts, preprocessing_of
+from .loaders import LOADERS, datasets_of
 from .transforms import built, is_stock, kind_of, name_of
 
 WAY_BACK = "Give the config it was trained with (its work dir holds it)"

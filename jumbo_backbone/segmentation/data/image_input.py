@@ -20,7 +20,7 @@ from torch import nn
 
 from ...image_files import IMAGE_SUFFIXES
 from ...image_header import ORIENTATION
-from ..cli import datasets_of
+from .loaders import datasets_of
 from .transforms import ALONE, LABEL_PATHS, built, kind_of, name_of
 
 SWAPS = ("bgr_to_rgb", "rgb_to_bgr")

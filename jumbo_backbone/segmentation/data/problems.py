@@ -1,6 +1,9 @@
 """What can be wrong with the files of a segmentation data set, and the ways out."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+FIRST = 5  # problems of a kind that are named
 
 # What a problem is called, and the way out of it.
 NO_MASK = "image without a mask"
@@ -29,7 +32,7 @@ WAYS_OUT = {
     "EXIF data is turned upright when read, so save it upright",
     OUT_OF_RANGE: "number the classes 0, 1, 2, …, and 255 for what is ignored; with reduce_zero_label=True 0 is "
     "ignored and they begin at 1; or name more classes in metainfo and num_classes",
-    OTHER_COUNT: "is the zip cut off, or of another release? Unpack the official one: python tools/prepare_ade20k.py",
+    OTHER_COUNT: "is the zip cut off, or of another release? Unpack the official one: jumbo prepare",
     ALL_IGNORED: "nothing can be learned from it, but it does no harm; if there are many, is reduce_zero_label wrong?",
     DARK: "values of 16 bits are cut to the upper 8: load them with color_type='unchanged', in all pipelines, and give "
     "mean and std of the values that files have",
@@ -62,3 +65,9 @@ class Problem:
     @property
     def way_out(self) -> str:
         return WAYS_OUT[self.kind]
+
+
+def some(values: Iterable, most: int = 6) -> str:
+    """The first values as text, and how many more there are."""
+    values = [str(value) for value in values]
+    return ", ".join(values[:most]) + (f", … ({len(values) - most} more)" if len(values) > most else "")

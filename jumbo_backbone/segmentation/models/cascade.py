@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Sequence
 from logging import WARNING
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from torch import nn
 from ...budgets.budget import ComputeBudget
 from ...committees.calibration import Calibration
 from ...committees.committee import Cascade
+from ..configs.shipped import find_config
 from ..contents import of_values, of_weights
 from ..data.consistency import require_same_images
 from ..training.loading import load_strictly
@@ -33,9 +35,8 @@ _COUNTING = threading.Lock()
 class CascadeSegmentor(BaseSegmentor):
     """A cascade of trained segmentors, or of compute budgets of one (see ``Cascade``).
 
-    ``tools/calibrate.py`` chooses the thresholds and leaves them in a file, which ``tools/test.py`` and
-    ``tools/infer.py`` take in place of a checkpoint. It cannot be trained: its members are. Several threads may ask it
-    at once.
+    `jumbo calibrate` chooses the thresholds and writes them to a file, which `jumbo test` and `jumbo infer` take in
+    place of a checkpoint. It cannot be trained: its members are. Several threads may ask it at once.
 
     Args:
         members: Cheap ones first, each ``dict(config=…, checkpoint=…)`` with, on request, ``budget``, a dict of
@@ -107,7 +108,7 @@ class CascadeSegmentor(BaseSegmentor):
         self.answered = [0] * len(self.cascade.members)
 
     def load_calibration(self, path: str | os.PathLike) -> dict:
-        """Take thresholds and all that ``tools/calibrate.py`` chose from its file.
+        """Take thresholds and all that `jumbo calibrate` chose from its file.
 
         Returns:
             The last member's ``meta``.
@@ -164,7 +165,7 @@ class CascadeSegmentor(BaseSegmentor):
 
     def loss(self, inputs: torch.Tensor, data_samples):
         """A cascade is not trained."""
-        raise TypeError("a cascade cannot be trained: train its members, then calibrate it with tools/calibrate.py")
+        raise TypeError("a cascade cannot be trained: train its members, then calibrate it with `jumbo calibrate`")
 
 
 class Trained(nn.Module):
@@ -177,10 +178,12 @@ class Trained(nn.Module):
 
     def __init__(self, config: str, checkpoint: str, whole: bool) -> None:
         super().__init__()
-        if not os.path.isfile(config):
-            raise FileNotFoundError(f"no config at {os.path.abspath(config)}: paths of members start where you are")
+        try:
+            path = find_config(Path(config))
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"{error}; paths of members start where you are") from None
         self.config, self.whole = config, whole
-        self.cfg = Config.fromfile(config)
+        self.cfg = Config.fromfile(path)
         self.preprocessor = self.cfg.model.data_preprocessor
         self.structure = self.cfg.model.to_dict()  # with what its base configs say
         self.structure["backbone"].pop("init_cfg", None)  # what it began with

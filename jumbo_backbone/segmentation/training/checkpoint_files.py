@@ -57,7 +57,7 @@ def read_checkpoint(path: str | os.PathLike) -> CheckpointFile:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"no checkpoint at {path.absolute()}: give a .pth that tools/train.py left")
+        raise FileNotFoundError(f"no checkpoint at {path.absolute()}: give a .pth file that `jumbo train` wrote")
     if path.stat().st_size == 0:
         raise ValueError(f"{path} is empty (0 bytes): what wrote or copied it did not finish")
     try:

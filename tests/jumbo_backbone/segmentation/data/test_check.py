@@ -14,7 +14,8 @@ from mmseg.registry import DATASETS
 from PIL import Image
 
 from jumbo_backbone.segmentation.data import check as dataset_check
-from jumbo_backbone.segmentation.data.check import WAYS_OUT, check_dataset, require_datasets
+from jumbo_backbone.segmentation.data.check import WAYS_OUT, check_dataset
+from jumbo_backbone.segmentation.data.required import require_datasets
 from tests.conftest import SHARED
 
 CLASSES = ("sky", "road", "car")
@@ -131,7 +132,7 @@ def test_a_missing_folder_says_where_what_and_how(folder, monkeypatch):
     assert f"masks (*.png) in {folder}/elsewhere/masks: no such folder" in told
     assert told.startswith("train_dataloader: BaseSegDataset does not find its files")
     assert "--data-root" in told and "data_root in the config" in told and "docs/your_own_masks.md" in told
-    assert "python tools/train.py seg_configs/jumbo_upernet_scenes.py" in told
+    assert "jumbo train jumbo_upernet_scenes" in told
     assert "ADE20K" not in told
 
 
@@ -140,7 +141,7 @@ def test_a_missing_ade20k_says_how_to_get_it(tmp_path):
     told = refused(config(dict(type="ADE20KDataset", data_root=str(tmp_path), data_prefix=prefix), model=None),
                    FileNotFoundError)  # fmt: skip
     assert "20,210 for training and 2,000 for validation" in told
-    assert "python tools/prepare_ade20k.py ADEChallengeData2016.zip" in told and "--data-root" in told
+    assert "jumbo prepare ADEChallengeData2016.zip" in told and "--data-root" in told
 
 
 def test_empty_folders_and_other_suffixes(folder):

@@ -9,8 +9,8 @@ from mmcv.transforms import BaseTransform
 from mmengine.config import Config
 from mmseg.registry import TRANSFORMS
 
-from jumbo_backbone.segmentation.data.check import require_datasets
 from jumbo_backbone.segmentation.data.consistency import require_as_trained, settings_of
+from jumbo_backbone.segmentation.data.required import require_datasets
 from tests.conftest import CLASSES, imported_tool, write_config, write_pairs, write_trained
 
 PALETTE = [[90, 90, 90], [230, 60, 60], [60, 60, 230]]

@@ -12,6 +12,7 @@ from mmseg.registry import MODELS, TRANSFORMS
 from mmseg.structures import SegDataSample
 
 from jumbo_backbone.segmentation import BandsPreProcessor, ExportedSegmentor
+from jumbo_backbone.segmentation.cli import infer
 from jumbo_backbone.segmentation.data.image_input import ImageReader, LoaderFacts, bands_of
 from jumbo_backbone.segmentation.pictures import hook as picture_hook
 from jumbo_backbone.segmentation.pictures.bands import as_picture
@@ -273,8 +274,8 @@ def test_a_loader_of_one_s_own_is_used_and_its_colours_are_shown(tmp_path, monke
     shown = []
     if name == "infer":
         with imported_tool("infer") as tool:
-            original = tool.labelled_picture
-            monkeypatch.setattr(tool, "labelled_picture", lambda i, k, *a: shown.append((i, k)) or original(i, k, *a))
+            original = infer.labelled_picture
+            monkeypatch.setattr(infer, "labelled_picture", lambda i, k, *a: shown.append((i, k)) or original(i, k, *a))
             assert tool.main([*map(str, (own, tmp_path / "a.pth", path, "--out", tmp_path))]) == 0
     else:
         draw = picture_hook.contact_sheet

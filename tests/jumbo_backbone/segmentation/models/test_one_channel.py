@@ -10,7 +10,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 from jumbo_backbone import distillation_loss
-from jumbo_backbone.segmentation.data.check import require_datasets
+from jumbo_backbone.segmentation.data.required import require_datasets
 from tests.conftest import images, imported_tool, write_config, write_pairs
 
 SIGMOID = dict(type="CrossEntropyLoss", use_sigmoid=True)

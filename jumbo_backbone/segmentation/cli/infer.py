@@ -1,0 +1,118 @@
+"""What `jumbo infer` does."""
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.models import BaseSegmentor
+from mmseg.registry import MODELS
+from PIL import Image
+from tqdm import tqdm
+
+from jumbo_cli.failing import BROKE, DONE, WRONG_INPUT, say
+
+from ...device import pick_device
+from ...image_files import IMAGE_SUFFIXES, find_images, output_stems
+from ..data.consistency import require_as_trained
+from ..data.image_input import bands_of
+from ..pictures.labels import labelled_picture, legend, page, save
+from ..pictures.meaning import Meaning, meaning_of, test_dataset
+from ..prediction import Photo, Reader, in_batches, predict
+from ..training.loading import load_strictly
+from .config import read_config, use_budget, use_windows
+from .failing import in_users_terms
+
+OVERLAY, LABELS, LEGEND = ENDINGS = ("_overlay.png", "_labels.png", "_legend.png")
+
+
+def image_suffixes(cfg: Config) -> set[str]:
+    """How images in folders end: the usual ways, and the data set's own."""
+    own = test_dataset(cfg).get("img_suffix")
+    return IMAGE_SUFFIXES | ({own.lower()} if own else set())
+
+
+def prepare(args: argparse.Namespace) -> Config:
+    """The config, once all that the arguments say is known to be possible.
+
+    Raises:
+        OSError, ValueError: If it is not.
+    """
+    if not 0 <= args.opacity <= 1:
+        raise ValueError(f"--opacity {args.opacity} is not between 0 (the image alone) and 1 (the colours alone)")
+    for name in ("batch_size", "max_batch"):
+        if (number := getattr(args, name)) is not None and number < 1:
+            raise ValueError(f"--{name.replace('_', '-')} {number} is below 1")
+    pick_device(args.device)
+    cfg = read_config(args)
+    if "model" not in cfg or "test_dataloader" not in cfg:
+        raise ValueError(f"{args.config} has no model, or no test_dataloader, whose pipeline prepares images")
+    if args.slide or args.max_batch is not None:
+        use_windows(cfg, args.max_batch)
+    use_budget(cfg, args.keep_rate, args.resolution)
+    if args.bands is not None:
+        cfg.picture_bands = args.bands
+    return cfg
+
+
+def run(args: argparse.Namespace) -> int:
+    """Paint as the arguments say; returns the exit code."""
+    with in_users_terms(args.prog):
+        cfg = prepare(args)
+        images = find_images(args.images, ENDINGS, image_suffixes(cfg))
+        init_default_scope(cfg.get("default_scope", "mmseg"))
+        with contextlib.redirect_stdout(sys.stderr):  # libraries print there, where only our files are listed
+            model = MODELS.build(cfg.model).eval()
+            meta = load_strictly(model, args.checkpoint)
+            require_as_trained(cfg, meta, classes=False)  # which are the checkpoint's own
+            meaning = meaning_of(meta, cfg, max(model.out_channels, 2))
+            read = Reader(cfg, bands_of(model), warn=partial(say, args.prog))
+        model.to(pick_device(args.device))
+        args.out.mkdir(parents=True, exist_ok=True)
+        return paint(args, model, meaning, read, images)
+
+
+def paint(
+    args: argparse.Namespace, model: BaseSegmentor, meaning: Meaning, read: Reader, images: Sequence[Path]
+) -> int:
+    """Read, predict and write, a batch at a time; returns the exit code."""
+    written = 0
+    quiet = len(images) == 1 or not sys.stderr.isatty()
+    with tqdm(total=len(images), unit="image", disable=quiet) as progress:
+
+        def photos() -> Iterator[Photo]:
+            for path, stem in zip(images, output_stems(images, args.out, (OVERLAY, LABELS)), strict=True):
+                try:
+                    photo = read(path, stem)
+                except Exception as error:  # of mmcv, decoders and a user's own loader, whatever they raise
+                    told = " ".join(str(error).split()) or type(error).__name__
+                    progress.write(f"{args.prog}: {path}: {told}; skipped", file=sys.stderr)
+                    progress.update()
+                else:
+                    yield photo
+
+        for batch in in_batches(photos(), args.batch_size):
+            for photo, labels in zip(batch, predict(model, batch), strict=True):
+                name = photo.stem.name
+                picture = labelled_picture(photo.image, labels, meaning.classes, meaning.palette, args.opacity, name)
+                _write(picture, f"{photo.stem}{OVERLAY}", progress)
+                if args.labels:
+                    _write(meaning.label_picture(labels), f"{photo.stem}{LABELS}", progress)
+                written += 1
+                progress.update()
+            del batch, photo, labels, picture  # before the next are read
+        if args.labels and written:
+            names = [f"{value}  {name}" for value, name in zip(meaning.values, meaning.classes, strict=True)]
+            width = 800 if len(names) > 20 else 400
+            _write(page([legend(names, meaning.palette, width=width)]), args.out / f"classes{LEGEND}", progress)
+    return WRONG_INPUT if not written else BROKE if written < len(images) else DONE
+
+
+def _write(picture: Image.Image, path: str | os.PathLike, progress: tqdm) -> None:
+    save(picture, path)
+    progress.write(str(path).encode(errors="replace").decode())  # names of files may hold bytes that are no text

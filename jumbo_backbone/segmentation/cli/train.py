@@ -1,0 +1,41 @@
+"""What `jumbo train` does."""
+
+import argparse
+import importlib.util
+import sys
+
+from mmengine.config import Config
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from ..data.required import require_datasets
+from ..training.console import QuietRunner
+from ..training.starting import choose_start
+from .config import read_config, require_one_model
+from .failing import in_users_terms
+
+
+def prepare(args: argparse.Namespace) -> Config:
+    """The config of the run, and nothing built yet."""
+    cfg = read_config(args)
+    require_one_model(cfg, "trained")
+    require_datasets(cfg)
+    if args.amp:
+        cfg.optim_wrapper.type = "AutocastOptimWrapper"
+    if args.seed is not None or args.deterministic:
+        randomness = dict(cfg.get("randomness", {}), deterministic=args.deterministic)
+        cfg.randomness = randomness if args.seed is None else dict(randomness, seed=args.seed)
+    choose_start(cfg, args.resume, args.load_from, lambda text: print(f"{args.prog}: {text}", file=sys.stderr))
+    if importlib.util.find_spec("tensorboard"):
+        cfg.visualizer.vis_backends.append(dict(type="TensorboardVisBackend"))
+    return cfg
+
+
+def run(args: argparse.Namespace) -> Runner:
+    """Train as the arguments say; returns the runner, for whoever calls this from Python."""
+    with in_users_terms(args.prog):
+        cfg = prepare(args)
+    with in_users_terms(args.prog, cfg):
+        runner = RUNNERS.build(cfg) if "runner_type" in cfg else QuietRunner.from_cfg(cfg)
+        runner.train()
+    return runner

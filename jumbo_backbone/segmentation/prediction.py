@@ -1,0 +1,93 @@
+"""Label maps of image files: read as a config's test pipeline does it, predicted in batches, at the images' sizes."""
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmseg.models import BaseSegmentor
+from mmseg.models.utils import resize
+
+from ..image_header import lost_in_reading, read_header
+from .data.image_input import ImageReader
+from .pictures.bands import as_picture
+
+
+@dataclass
+class Photo:
+    """An image on its way: where its pictures go, itself as a picture uint8 (H, W, 3), and what the network gets."""
+
+    stem: Path
+    image: np.ndarray
+    prepared: dict
+
+
+class Reader:
+    """Reads images as the config's test pipeline does, annotations left out.
+
+    Args:
+        cfg: Config with a test data loader; its ``picture_bands`` are those that pictures show as red, green and blue.
+        bands: That the model takes.
+        warn: Told once of each kind of loss that reading a file means.
+    """
+
+    def __init__(self, cfg: Config, bands: int = 3, warn: Callable[[str], None] = warnings.warn) -> None:
+        self._reader = ImageReader.of(cfg)
+        self._bands, self._shown = bands, cfg.get("picture_bands")
+        self._warn = warn
+        self._told: set[str] = set()  # what files lose when they are read
+
+    def __call__(self, path: Path, stem: Path) -> Photo:
+        loaded = self._reader.load(path)
+        image = np.asarray(loaded["img"])
+        if (lost := lost_in_reading(read_header(path), image)) and lost not in self._told:
+            self._told.add(lost)
+            self._warn(f"{path}: {lost} by the config's {self._reader.loader}, as in training")
+        prepared = self._reader.prepare(loaded)
+        if (found := len(prepared["inputs"])) not in (self._bands, 1 if self._bands == 3 else self._bands):
+            raise ValueError(f"it is read with {found} bands, but the model takes {self._bands}")
+        return Photo(stem, as_picture(image, self._reader.facts_of(path).order, self._shown), prepared)
+
+
+def in_batches(photos: Iterable[Photo], size: int) -> Iterator[list[Photo]]:
+    """Photos that are equally large once prepared, together; never holds more than ``size`` of all sizes."""
+    waiting: dict[tuple, list[Photo]] = {}
+    for photo in photos:
+        waiting.setdefault(tuple(photo.prepared["inputs"].shape), []).append(photo)
+        if sum(map(len, waiting.values())) == size:
+            yield waiting.pop(max(waiting, key=lambda shape: len(waiting[shape])))
+    yield from waiting.values()
+
+
+@torch.inference_mode()
+def predict(model: BaseSegmentor, batch: Sequence[Photo]) -> list[np.ndarray]:
+    """Label maps uint8 (H, W) of the images' own sizes, as mmsegmentation's ``predict`` gives them."""
+    inputs, samples = ([photo.prepared[key] for photo in batch] for key in ("inputs", "data_samples"))
+    data = model.data_preprocessor(dict(inputs=inputs, data_samples=samples))
+    metas = [dict(sample.metainfo, ori_shape=sample.img_shape) for sample in data["data_samples"]]
+    results = []
+    for photo, meta, logits in zip(batch, metas, model.inference(data["inputs"], metas), strict=True):
+        h, w = meta["img_shape"]  # what is beyond, on the right and below, is padding
+        results.append(labels_at(model, logits[:, :h, :w], photo.image.shape[:2]).cpu().numpy())
+    return results
+
+
+def labels_at(model: BaseSegmentor, logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Which of the logits (K, h, w), enlarged to ``size``, is largest: uint8 (H, W). Of a large photograph all classes'
+    would take gigabytes, so they are enlarged one by one."""
+
+    def enlarged(k: int) -> torch.Tensor:
+        return resize(logits[None, k : k + 1], size, None, "bilinear", model.align_corners, warning=False)[0, 0]
+
+    highest = enlarged(0)
+    if len(logits) == 1:
+        return (highest.sigmoid() > model.decode_head.threshold).byte()
+    labels = torch.zeros(size, dtype=torch.uint8, device=logits.device)
+    for k in range(1, len(logits)):
+        value = enlarged(k)
+        labels.masked_fill_(value > highest, k)
+        highest = torch.maximum(highest, value)
+    return labels

@@ -1,0 +1,99 @@
+"""What a subcommand is: its arguments, and where the code is that they start."""
+
+import argparse
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from .failing import DONE, STOPPED, WRONG_INPUT, BadInputError, say
+from .quiet import quiet_imports
+
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand of `jumbo`, known to it by an entry point of the group "jumbo.commands".
+
+    Attributes:
+        name: As it is typed.
+        summary: One line for the list of subcommands.
+        body: "module:function" that does the work. It is imported after the arguments are read, gets them as a
+            namespace with ``prog`` (how messages name the program) and ``command`` (the words that started it) besides,
+            and may return its exit code.
+        add_arguments: Fills a parser.
+        description: The head of the help (default: the summary).
+        epilog: Examples and exit codes, the end of the help; {prog} stands for what the user typed.
+        extra: The pip extra that brings the modules it needs; None if they come with the package.
+        needs: These modules.
+        parser: Class of the parser.
+    """
+
+    name: str
+    summary: str
+    body: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    description: str | None = None
+    epilog: str = ""
+    extra: str | None = None
+    needs: tuple[str, ...] = ()
+    parser: type[argparse.ArgumentParser] = argparse.ArgumentParser
+
+    def missing(self) -> list[str]:
+        """Modules it needs that are not installed."""
+        return [name for name in self.needs if importlib.util.find_spec(name) is None]
+
+    @property
+    def pip_line(self) -> str:
+        """What installs them."""
+        return f"pip install 'jumbo-backbone[{self.extra}]'"
+
+    def parse(self, argv: Sequence[str] | None = None, prog: str | None = None) -> argparse.Namespace:
+        """The arguments as the body takes them."""
+        prog = prog or f"jumbo {self.name}"
+        argv = sys.argv[1:] if argv is None else list(argv)
+        words = ["python", f"tools/{prog}"] if prog.endswith(".py") else prog.split()
+        parser = self.parser(
+            prog=prog,
+            description=self.description or self.summary,
+            epilog=self.epilog.replace("{prog}", prog),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        self.add_arguments(parser)
+        return argparse.Namespace(**vars(parser.parse_args(argv)), prog=prog, command=[*words, *argv])
+
+    def run(self, argv: Sequence[str] | None = None, prog: str | None = None) -> Any:
+        """Parse, import the body and run it.
+
+        Returns:
+            What the body returns; 2 for a missing extra or wrong input, 130 for Ctrl-C, each told in one line.
+
+        Raises:
+            SystemExit: For --help and wrong arguments, from argparse.
+        """
+        prog = prog or f"jumbo {self.name}"
+        try:
+            args = self.parse(argv, prog)
+            if missing := self.missing():
+                raise BadInputError(f"needs {', '.join(missing)}: {self.pip_line}")
+            module, function = self.body.split(":")
+            with quiet_imports():
+                body = getattr(importlib.import_module(module), function)
+            return body(args)
+        except BadInputError as error:
+            say(prog, f"error: {error}")
+            return WRONG_INPUT
+        except KeyboardInterrupt:
+            say(prog, "stopped by Ctrl-C")
+            return STOPPED
+
+    def door(self, file: str) -> Callable[..., Any]:
+        """``main(argv)`` of a program in tools/, whose messages begin with its file's name."""
+        return partial(self.run, prog=file)
+
+
+def status(returned: object) -> int:
+    """The exit code of what a body returned: itself if it is one, else 0."""
+    return returned if isinstance(returned, int) else DONE

@@ -1,0 +1,66 @@
+"""Arguments of every subcommand that reads a config of a segmentation model."""
+
+import argparse
+from pathlib import Path
+
+from .arguments import resolution
+
+SEG = dict(extra="seg", needs=("mmengine", "mmcv", "mmseg", "cv2", "sklearn"))
+
+
+class KeysAndValues(argparse.Action):
+    """mmengine's KEY=VALUE options; what is none is an argument error, and not a traceback."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        for text in values or ():
+            key, equals, value = text.partition("=")
+            if not equals or not all(key.split(".")):
+                parser.error(f"{option_string}: {text!r} is no KEY=VALUE, such as train_cfg.max_iters=100")
+            if "dict(" in value or "{" in value:  # mmengine would take it for a word
+                parser.error(f"{option_string}: {text!r}: a dict is set key by key, as {key}.type=…, or in the config")
+        from mmengine.config import DictAction  # only here: it takes seconds, which help need not wait for
+
+        try:
+            DictAction(self.option_strings, self.dest, self.nargs)(parser, namespace, values, option_string)
+        except (AssertionError, ValueError, RecursionError) as error:
+            parser.error(f"{option_string}: {' '.join(values)} cannot be read ({error}); put quotes around brackets")
+
+
+def add_config_arguments(parser: argparse.ArgumentParser, with_data: bool = True) -> None:
+    """The config and changes to it; the arguments of a run on its data set may be left out."""
+    parser.add_argument(
+        "config",
+        type=Path,
+        help="config file, or the name of one that comes with the package, such as jumbo_upernet_ade20k",
+    )
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=KeysAndValues,
+        default={},
+        metavar="KEY=VALUE",
+        help="changes to the config, such as train_cfg.max_iters=100 model.backbone.with_cp=True",
+    )
+    if not with_data:
+        parser.set_defaults(data_root=None, work_dir=None, launcher="none", local_rank=0)
+        return
+    parser.add_argument("--data-root", help="folder of the data set, for all its splits (default: the config's)")
+    parser.add_argument("--work-dir", type=Path, help="folder for what the run writes (default: work_dirs/CONFIG)")
+    parser.add_argument(
+        "--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none", help="what started the processes"
+    )
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
+
+
+def add_budget_arguments(parser: argparse.ArgumentParser) -> None:
+    """How much the backbone computes."""
+    parser.add_argument("--keep-rate", type=float, help="share of the patches each reducing block keeps, up to 1")
+    parser.add_argument(
+        "--resolution", type=resolution, help="read images at: a scale (0.7), pixels (384), or both sides (384x512)"
+    )
+
+
+def add_window_arguments(parser: argparse.ArgumentParser) -> None:
+    """Prediction by overlapping windows."""
+    parser.add_argument("--slide", action="store_true", help="overlapping windows of the training size")
+    parser.add_argument("--max-batch", type=int, help="most windows in one pass of --slide; bounds memory (default: 8)")

@@ -1,0 +1,302 @@
+"""What one run of a comparison measures, by the kind of its experiment (see compare.py)."""
+
+import importlib
+import importlib.util
+import json
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sktime.datasets
+import torch
+from archives import load, measure_minirocket
+from archives import timed as timed_classifier
+from scaled_configs import scaled_config
+from torch import nn
+
+from timeseries import JumboClassifier, JumboForecaster
+from timeseries.datasets import evaluate_long_horizon, load_long_horizon
+from timeseries.fitting.design import Design
+
+ROOT = Path(__file__).resolve().parents[2]
+Settings = dict[str, Any]
+Figures = dict[str, Any]
+_QUANTILES = (0.0, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 1.0)
+_MAPS = 4  # crops of which all norms are kept, for a picture
+
+
+def lacks(settings: Settings, data: Path | None) -> str | None:
+    """What a run needs that is not there, if anything: data, or a library."""
+    for name in (settings.get("data"), settings.get("problem")):
+        if name and not is_bundled(name) and not (data and any(data.rglob(name))):
+            return f"no {name} within {data}" if data else f"needs {name}: give --data FOLDER"
+    if settings.get("peer") == "minirocket" and not importlib.util.find_spec("numba"):
+        return "needs numba: pip install '.[benchmark]'"
+    if settings.get("device") == "cuda" and not torch.cuda.is_available():
+        return "needs a GPU"
+    return None
+
+
+def device_of(kind: str, settings: Settings) -> str:
+    """Where a run takes place: what is timed where its settings say, anything else where it is fastest."""
+    if kind in TIMED:
+        return settings.get("device", "cpu")
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def is_bundled(problem: str) -> bool:
+    """Whether sktime brings a problem of this name."""
+    return Path(sktime.datasets.__file__).with_name("data").joinpath(problem).is_dir()
+
+
+def found(data: Path | None, name: str) -> Path:
+    return sorted(data.rglob(name))[0]
+
+
+# ---- segmentation
+
+
+def segmentation(settings: Settings, seed: int, data: Path | None) -> Figures:
+    """A config of ``tools/train.py``, trained and tested, and the norms of its patch tokens.
+
+    Settings: ``config``; ``data``, the name of its folder; ``iterations``, to which its schedule is scaled;
+    ``options``, as in --cfg-options; ``without``, parts of the model to leave out.
+    """
+    from mmengine.runner import Runner
+
+    import jumbo_backbone.segmentation  # noqa: F401  (registers)
+
+    root = found(data, settings["data"]) if settings.get("data") else None
+    cfg = config_of(settings, root, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        cfg.work_dir = folder
+        runner = Runner.from_cfg(cfg)
+        begin = process_time()
+        runner.train()
+        trained = process_time()
+        metrics = runner.test()
+        tested = process_time()
+    return dict(
+        **{name: float(metrics[name]) for name in ("mIoU", "aAcc", "mAcc")},
+        train_cpu_seconds=trained - begin,
+        test_cpu_seconds=tested - trained,
+        params=sum(p.numel() for p in runner.model.parameters()),
+        backbone_params=sum(p.numel() for p in runner.model.backbone.parameters()),
+        **patch_norms(runner.model.eval(), runner.test_dataloader),
+    )
+
+
+def config_of(settings: Settings, data_root: Path | None, seed: int):
+    """The config of a run."""
+    cfg = scaled_config(ROOT / settings["config"], data_root, settings["iterations"], seed)
+    cfg.merge_from_dict(settings.get("options", {}))
+    for part in settings.get("without", ()):
+        cfg.model.pop(part)
+    return cfg
+
+
+@torch.no_grad()
+def patch_norms(model: nn.Module, loader) -> Figures:
+    """Lengths of the patch tokens after the last block, before the final norm, on the middle of every validation image:
+    quantiles, and all of them for a few images (artefacts are the tokens that are many times longer than the others;
+    Darcet et al., "Vision Transformers Need Registers", 2024, section 2.1)."""
+    vit = getattr(model.backbone, "vit", None)
+    if vit is None:  # not one of those that are compared in this
+        return {}
+    tokens: list[torch.Tensor] = []
+    handle = vit.blocks[-1].register_forward_hook(lambda _, __, output: tokens.append(output.cpu()))
+    for batch in loader:
+        x = model.data_preprocessor(batch)["inputs"]
+        height, width = (min(pair) for pair in zip(vit.patch_embed.img_size, x.shape[2:], strict=True))
+        top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
+        model.backbone(x[:, :, top : top + height, left : left + width])
+    handle.remove()
+    norms = torch.cat(tokens)[:, vit.num_prefix_tokens :].norm(dim=2)  # (images, N)
+    maps = norms[:_MAPS].unflatten(
+        1, [n // p for n, p in zip((height, width), vit.patch_embed.patch_size, strict=True)]
+    )
+    return dict(
+        norm_quantiles=[round(float(q), 4) for q in np.quantile(norms.numpy(), _QUANTILES)],
+        norm_histogram=np.histogram((norms / norms.median()).numpy(), bins=60, range=(0, 6))[0].tolist(),
+        norm_maps=[[[round(v, 1) for v in row] for row in m] for m in maps.tolist()],
+    )
+
+
+# ---- series
+
+
+class _ClassTokenHead(nn.Linear):
+    """Of the prefix tokens, all joined, and what follows them, a linear map of the first and what follows."""
+
+    def __init__(self, head: nn.Linear, width: int, prefix: int) -> None:
+        super().__init__(head.in_features - (prefix - 1) * width, head.out_features)
+        nn.init.zeros_(self.weight)
+        nn.init.zeros_(self.bias)
+        self.width, self.prefix = width, prefix
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(torch.cat([x[:, : self.width], x[:, self.prefix * self.width :]], dim=1))
+
+
+def varied(estimator: type, encoder: Settings) -> type:
+    """An estimator whose encoder has other arguments. Of registers the heads read the class token alone."""
+
+    def narrowed(network: nn.Module) -> nn.Module:
+        core = network.encoder.encoder
+        if encoder.get("jumbo_ffn") == "patch":
+            for name in {"head", "spread"} & {name for name, _ in network.named_children()}:
+                setattr(network, name, _ClassTokenHead(getattr(network, name), core.embed_dim, core.jumbo_multiplier))
+        return network
+
+    class VariedDesign(Design):
+        def build(self) -> nn.Module:
+            return narrowed(super().build())
+
+    class Varied(estimator):
+        def _embedding(self) -> Settings:  # of the classifier
+            return super()._embedding() | encoder
+
+        def _build(self) -> nn.Module:
+            return narrowed(super()._build())
+
+        def _design(self, *args: Any) -> Design:  # of the forecaster
+            design = super()._design(*args)
+            return VariedDesign(**vars(design) | dict(network=design.network | encoder))
+
+    return Varied
+
+
+def classification(settings: Settings, seed: int, data: Path | None) -> Figures:
+    """A classifier on a problem of the UCR and UEA archives.
+
+    Settings: ``problem``; ``params`` of ``JumboClassifier`` and ``encoder``, arguments of its encoder; or ``peer``,
+    "minirocket" or "inceptiontime".
+    """
+    problem = settings["problem"]
+    train, test = load(problem if is_bundled(problem) else str(found(data, problem)))
+    sizes = dict(train=len(train[1]), test=len(test[1]))
+    if peer := settings.get("peer"):
+        return sizes | _PEERS[peer](train, test, seed, settings.get("params", {}))
+    kind = varied(JumboClassifier, settings.get("encoder", {}))
+    classifier = kind(**settings.get("params", {}), random_state=seed)
+    told = timed_classifier(classifier, train, test)
+    (history,) = classifier.history_
+    kept = next((e.score for e in history.epochs if e.number == history.best), None)  # None: the start was no worse
+    return sizes | told | dict(validation_loss=kept, epochs=history.best)
+
+
+def _inceptiontime(train: tuple, test: tuple, seed: int, params: Settings) -> Figures:
+    from sktime.classification.deep_learning import InceptionTimeClassifierTorch
+
+    order = np.random.default_rng(seed).permutation(len(train[1]))  # its loader does not shuffle
+    X = train[0].iloc[order].reset_index(drop=True)
+    return timed_classifier(InceptionTimeClassifierTorch(random_state=seed, **params), (X, train[1][order]), test)
+
+
+_PEERS: dict[str, Callable[..., Figures]] = dict(
+    minirocket=lambda train, test, seed, params: measure_minirocket(train, test, seed),
+    inceptiontime=_inceptiontime,
+)
+
+
+def forecasting(settings: Settings, seed: int, data: Path | None) -> Figures:
+    """A forecaster by the protocol of the long-horizon benchmarks.
+
+    Settings: ``data``, the name of a CSV file; ``horizon``; ``params`` of ``JumboForecaster`` and ``encoder``,
+    arguments of its encoder; or ``peer``, "nlinear" or "persistence", which reads ``params.context_length`` steps.
+    """
+    path, horizon = found(data, settings["data"]), settings["horizon"]
+    params = settings.get("params", {})
+    if peer := settings.get("peer"):
+        return linear_forecasts(path, params["context_length"], horizon, learn=peer == "nlinear")
+    kind = varied(JumboForecaster, settings.get("encoder", {}))
+    return evaluate_long_horizon(kind(**params, random_state=seed), path, horizon)
+
+
+def linear_forecasts(path: Path, context: int, horizon: int, learn: bool) -> Figures:
+    """The last value, plus what a linear map of the distances from it adds (NLinear; Zeng et al., AAAI 2023, section
+    4.2), by least squares over all windows of all channels in the training range."""
+    data = load_long_horizon(path)
+    begin = perf_counter()
+    known = data.values[: data.train.stop]  # as ours, which has the validation range to stop by
+    products, targets = np.zeros((context, context)), np.zeros((context, horizon))
+    for channel in known.T if learn else ():
+        x, y = windows(channel, context, horizon)
+        products += x.T @ x
+        targets += x.T @ y
+    weights = np.linalg.lstsq(products, targets)[0] if learn else targets
+    fitted = perf_counter()
+    squared, absolute = [], []
+    for channel in data.values[data.test.start - context : data.test.stop].T:
+        x, y = windows(channel, context, horizon)
+        errors = x @ weights - y
+        squared.append(float((errors**2).mean()))
+        absolute.append(float(np.abs(errors).mean()))
+    seconds = dict(fit_seconds=fitted - begin, predict_seconds=perf_counter() - fitted)
+    return dict(mse=float(np.mean(squared)), mae=float(np.mean(absolute)), **seconds)
+
+
+def windows(values: np.ndarray, context: int, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    """All contexts (n, L) of one channel (T,) and what follows each (n, H), as distances from its last value."""
+    whole = np.lib.stride_tricks.sliding_window_view(values, context + horizon)
+    last = whole[:, context - 1 : context]
+    return whole[:, :context] - last, whole[:, context:] - last
+
+
+def growth(settings: Settings, seed: int, data: Path | None) -> Figures:
+    """Seconds of fitting a forecaster and of forecasting, on random walks.
+
+    Settings: ``series``, how many; ``steps`` of each; ``params`` of ``JumboForecaster``; ``horizon``; ``device``,
+    "cpu" or "cuda".
+    """
+    count, steps = settings["series"], settings["steps"]
+    values = np.random.default_rng(seed).normal(size=(count, steps)).cumsum(axis=1)
+    index = pd.MultiIndex.from_product([range(count), range(steps)], names=["series", "step"])
+    y = pd.DataFrame({"y": values.ravel()}, index=index)
+    device = device_of("growth", settings)
+    forecaster = JumboForecaster(**settings.get("params", {}), device=device, random_state=seed)
+    begin = perf_counter()
+    forecaster.fit(y if count > 1 else y.droplevel(0)["y"], fh=range(1, settings["horizon"] + 1))
+    fitted = perf_counter()
+    forecaster.predict()
+    return dict(fit_seconds=fitted - begin, predict_seconds=perf_counter() - fitted)
+
+
+# ---- other programs
+
+
+def program(settings: Settings, seed: int, data: Path | None) -> Figures:
+    """What a subcommand of `jumbo` measures. Settings: its ``name``, ``models``, ``arguments``, and ``device``,
+    "cpu" or "cuda"."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "results.json")
+        command = importlib.import_module(f"jumbo_cli.commands.{settings['name']}").COMMAND
+        where = ["--device", device_of("program", settings), "--threads", str(torch.get_num_threads())]
+        words = [*settings["models"], *map(str, settings["arguments"]), *where]
+        code = command.run([*words, "--json", str(path)])
+        if code or not path.exists():
+            raise RuntimeError(f"{settings['name']} {' '.join(words)} ended with exit code {code}")
+        return dict(results=json.loads(path.read_text())["results"])
+
+
+KINDS: dict[str, Callable[[Settings, int, Path | None], Figures]] = dict(
+    segmentation=segmentation,
+    classification=classification,
+    forecasting=forecasting,
+    growth=growth,
+    program=program,
+)
+TIMED = ("growth", "program")  # what is timed has the machine to itself
+
+
+def measure(kind: str, settings: Settings, seed: int, data: Path | None, threads: int) -> Figures:
+    """One run, on so many threads."""
+    torch.set_num_threads(threads)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return KINDS[kind](settings, seed, data)
