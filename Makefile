@@ -40,6 +40,7 @@ demo: venv ## train UPerNet on rendered scenes, on CPU, and draw what it sees (5
 lint: venv ## check the style of the code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports setup.cfg --no-logo
 
 test: lint ## check the style, run the tests (6 to 9 minutes on two cores)
 	@echo "Running some 1,600 tests: 6 to 9 minutes on two cores."

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from jumbo_backbone import ComputeBudget, JumboEncoder
-from jumbo_backbone.layers.fast.dropout import Dropout
+from jumbo_backbone.layers import Dropout
 
 from ..data.windows import Batch
 from .convolutions import ConvolutionClassifier
