@@ -192,7 +192,7 @@ class Trained(nn.Module):
         self.meta = load_strictly(self.segmentor, checkpoint)
 
     def inferring(self, test_cfg: dict[str, Any]) -> "Trained":
-        """With another ``test_cfg`` where that differs; the weights are shared."""
+        """The same network with changes of its ``test_cfg``; the weights are shared."""
         if not test_cfg:
             return self
         other = copy.copy(self)  # of the module alone
@@ -200,7 +200,7 @@ class Trained(nn.Module):
         return other
 
     def forward(self, x: torch.Tensor, budget: ComputeBudget | None = None) -> torch.Tensor:
-        """Images or windows (B, C, H, W) to scores (B, K, H, W)."""
+        """Images or windows (B, C, H, W) to scores (B, K, H, W). Nothing of the network changes meanwhile."""
         metas = [dict(img_shape=x.shape[2:], ori_shape=x.shape[2:]) for _ in x]
         if not self.whole:
             return self.segmentor.encode_decode(x, metas, **named(budget=budget))
@@ -230,8 +230,8 @@ def require_alike(one: Trained, other: Trained) -> None:
             f"{one.config} gives {counts[0]} maps of scores, {other.config} {counts[1]}: members of a cascade have the "
             "same classes, at least 2"
         )
-    named = [(t.meta.get("dataset_meta") or {}).get("classes") for t in (one, other)]
-    if all(named) and list(named[0]) != list(named[1]):
+    classes = [(t.meta.get("dataset_meta") or {}).get("classes") for t in (one, other)]
+    if all(classes) and list(classes[0]) != list(classes[1]):
         raise ValueError(f"{one.config} and {other.config} name other classes: train the members on the same ones")
     for key in ("mean", "std", "bgr_to_rgb", "rgb_to_bgr"):
         values = [t.preprocessor.get(key) for t in (one, other)]
