@@ -55,10 +55,9 @@ from jumbo_backbone.benchmarking.report import (
 from jumbo_backbone.benchmarking.timing import quartiles, take_turns
 from jumbo_cli.arguments import Parser, number
 from jumbo_cli.failing import BadInputError, exit_code
+from jumbo_cli.quiet import quiet_imports
 
-# mmcv warns and mmseg prints of optional parts that are not there and that nothing here needs
-with warnings.catch_warnings(), contextlib.redirect_stdout(None):
-    warnings.simplefilter("ignore")
+with quiet_imports():
     import mmseg
     from mmseg.models import BaseSegmentor
     from mmseg.registry import MODELS
