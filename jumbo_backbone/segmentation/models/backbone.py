@@ -1,4 +1,4 @@
-"""JumboViT as an mmsegmentation backbone: one NCHW map per chosen block, with the wide token written into it.
+"""JumboViT as an mmsegmentation backbone: one NCHW map per chosen block, with the Jumbo token written into it.
 
 The encoder, its loop and its weights are those of ``JumboViT``; this file names things as mmsegmentation does.
 """
@@ -34,8 +34,8 @@ class JumboViTBackbone(BaseModule):
         patch_size: In pixels, int or (H, W).
         in_channels: Channels C of the image.
         out_indices: Blocks whose output is returned, in this order; negative from the end.
-        final_norm: Apply the encoder's final norm to every map and to the wide token that is read out.
-        jumbo_readout: How the wide token reaches the maps: "ignore" or "add" (see ``JumboReadout``).
+        final_norm: Apply the encoder's final norm to every map and to the Jumbo token that is read out.
+        jumbo_readout: How the Jumbo token reaches the maps: "ignore" or "add" (see ``JumboReadout``).
         drop_path_rate: Stochastic depth, the same in every block.
         drop_rate: Dropout after the positions, after projections and in FFNs.
         attn_drop_rate: Dropout on attention probabilities.
@@ -137,7 +137,7 @@ class JumboViTBackbone(BaseModule):
             return not self.final_norm
         if name.startswith("blocks."):
             block, part = name.split(".")[1:3]
-            # nobody sees what the last FFN of the wide token does to it, if it is not read out
+            # nobody sees what the last FFN of the Jumbo token does to it, if it is not read out
             return int(block) > last or (int(block) == last and readout == "ignore" and part in _JUMBO_FFN_PARTS)
         return name.startswith("jumbo_mlp") and last == 0 and readout == "ignore"
 

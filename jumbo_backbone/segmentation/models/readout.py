@@ -1,4 +1,4 @@
-"""How the wide token reaches dense features."""
+"""How the Jumbo token reaches the feature maps."""
 
 import torch
 from torch import nn
@@ -7,16 +7,16 @@ READOUTS = ("ignore", "add")
 
 
 class JumboReadout(nn.Module):
-    """Write the wide token into every patch token.
+    """Write the Jumbo token into every patch token.
 
-    A third kind, the projection of patch and wide token together that DPT uses ("Vision Transformers for Dense
+    A third kind, the projection of patch and Jumbo token together that DPT uses ("Vision Transformers for Dense
     Prediction", section 3), was measured on CamVid and did worse than either.
 
     Args:
-        kind: "ignore" returns the patches as they are. "add" adds a linear map of the wide token (J*D -> D) to each; it
+        kind: "ignore" returns the patches as they are. "add" adds a linear map of the Jumbo token (J*D -> D) to each; it
             starts at zero, so that training begins with the patches as they are.
         embed_dim: Width D of a patch token.
-        jumbo_multiplier: Number of slices J of the wide token.
+        jumbo_multiplier: Number of slices J of the Jumbo token.
 
     Raises:
         ValueError: If the kind is unknown.
