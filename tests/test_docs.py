@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("mmseg")
 from mmengine.config import Config
@@ -158,6 +159,10 @@ def test_the_config_for_a_cpu_trains(read):
     assert data["inputs"].shape == (2, 3, 128, 128)
     loss, _ = model.parse_losses(model(**data, mode="loss"))
     loss.backward()
+    sample = DATASETS.build(cfg.val_dataloader.dataset)[0]
+    with torch.no_grad():
+        (answer,) = model.eval().test_step(dict(inputs=[sample["inputs"]], data_samples=[sample["data_samples"]]))
+    assert answer.pred_sem_seg.data.shape == (1, 48, 64)
 
 
 @pytest.mark.parametrize("variable", ["train_pipeline", "test_pipeline", "scale"])
