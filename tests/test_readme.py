@@ -244,7 +244,7 @@ def test_figures_of_pretraining_are_the_raw_file():
         mse, mae = (mean(raw["forecasting"][score][how]) for score in ("mse", "mae"))
         assert f"{mse:.3f} / {mae:.3f}" in row
     first, last = (mean(raw["forecasting"]["reconstruction_loss"][f"{e}_epoch"]) for e in ("first", "last"))
-    assert f"from {first:.2f} to {last:.2f} of the variance" in page("forecasting")
+    assert f"from {first:.2f} to {last:.2f} of the variance" in words_of("forecasting")
 
 
 @pytest.mark.parametrize("kind", ["segmentation", "series"])
@@ -312,9 +312,9 @@ def test_tables_of_committees_are_the_raw_files(kind):
     if kind == "series":
         lost = [100 * (r["accuracy"]["cascade"] - r["accuracy"]["last"]) for r in told["results"]]
         sentence = f"is {mean(lost):+.1f} ± {stdev(lost) / len(lost) ** 0.5:.1f} points from the whole"
-        assert sentence in page("committees")
+        assert sentence in words_of("committees")
         first, unseen = (mean(part) for part in (lost[:12], lost[12:]))
-        assert f"difference {unseen:+.1f}, that of the twelve {first:+.1f})" in page("committees")
+        assert f"difference {unseen:+.1f}, that of the twelve {first:+.1f})" in words_of("committees")
 
 
 def test_committees_of_networks_alone_are_the_raw_file():
@@ -329,7 +329,7 @@ def test_committees_of_networks_alone_are_the_raw_file():
 
 def test_price_of_routing_is_the_raw_file():
     (record,) = json.loads((BENCHMARKS / "cpu_committees_routing.json").read_text())["results"]
-    assert f"takes {record['share_of_member']['median']:.1%} of the time of a pico model" in page("committees")
+    assert f"takes {record['share_of_member']['median']:.1%} of the time of a pico model" in words_of("committees")
 
 
 def test_speed_of_keep_rates_is_the_raw_files():
