@@ -1,6 +1,6 @@
-# One elastic model as a cascade: frames are read at keep rate 0.5 in two windows of five first, in full where that is
-# unsure. Train jumbo_upernet_camvid_elastic.py; then jumbo calibrate, and jumbo test with the calibration.json
-# that it leaves.
+# One elastic model as a cascade: it reads a frame at keep rate 0.5 in two of five windows first, and in full where the
+# answer is unsure. Train jumbo_upernet_camvid_elastic.py, then run jumbo calibrate, and jumbo test with the
+# calibration.json that it leaves.
 _base_ = "jumbo_upernet_camvid.py"
 trained = dict(
     config="seg_configs/jumbo_upernet_camvid_elastic.py",

@@ -1,5 +1,5 @@
-# For those for whom UPerNet is too slow: one linear classifier of each patch's features in four blocks, which have
-# heard the wide token through the readout. Its logits have the stride of the patch.
+# A cheaper head than UPerNet: a linear classifier of each patch's features after four blocks. The readout adds the
+# Jumbo token to these features. The logits have the stride of the patch.
 _base_ = "jumbo_upernet_ade20k.py"
 D = 384
 model = dict(

@@ -1,5 +1,5 @@
 # jumbo_upernet_ade20k.py with mmsegmentation's own segmentor, heads and full-resolution losses: the same function of
-# the same weights (checkpoints go both ways), slower and larger. For comparison.
+# the same weights (checkpoints fit both), slower and with more memory. For comparison.
 _base_ = "jumbo_upernet_ade20k.py"
 norm_cfg = dict(type="SyncBN", requires_grad=True)
 model = dict(

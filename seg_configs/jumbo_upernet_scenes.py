@@ -1,4 +1,4 @@
-# The embedded default: from random weights on rendered scenes, in five minutes of two CPU cores.
+# Small UPerNet on rendered scenes, from random weights: five minutes on two CPU cores.
 _base_ = [
     "_base_/runtime.py",
     "_base_/upernet_from_scratch.py",

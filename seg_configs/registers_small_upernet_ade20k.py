@@ -1,5 +1,6 @@
 # The baseline of jumbo_upernet_ade20k.py: the same width, depth, heads, neck, head and schedule, with a class
-# token and 16 registers for the wide token. There are no released weights: give init_cfg a checkpoint of your own.
+# token and 16 registers in place of the Jumbo token. There are no released
+# weights: give init_cfg a checkpoint of your own.
 _base_ = "jumbo_upernet_ade20k.py"
 model = dict(
     backbone=dict(

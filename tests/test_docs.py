@@ -10,9 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("mmseg")
 from mmengine.config import Config
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS, MODELS
+from PIL import Image
 
 from jumbo_backbone.segmentation.cli import KeysAndValues, read_config
 from jumbo_backbone.segmentation.configs.keys import TOP_LEVEL
@@ -22,11 +27,13 @@ from tests.conftest import write_pairs
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "your_own_masks.md").read_text()
+FOLDER, *CONFIGS, IN_PYTHON, IN_ONNX = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
 SMALLER = [
     *("model.backbone.init_cfg=None", "model.backbone.arch.embed_dim=24", "model.backbone.arch.num_heads=2"),
     *("model.neck.embed_dim=24", "model.decode_head.in_channels=[24,24,24,24]", "model.auxiliary_head.in_channels=24"),
     *("model.decode_head.channels=16", "model.auxiliary_head.channels=16", "train_dataloader.batch_size=2"),
     *("train_cfg.max_iters=2", "train_cfg.val_interval=2"),
+    *("model.data_preprocessor.size=[128,128]", "train_dataloader.dataset.pipeline.4.crop_size=128"),
     *(
         f"{split}_dataloader.{key}"
         for split in ("train", "val", "test")
@@ -50,12 +57,13 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_the_page(folder):
-    config, _ = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
-    (folder / "my_config.py").write_text(config)
+def test_the_page(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "my_config.py").write_text(CONFIGS[0])
     blocks = re.findall(r"```bash\n(.*?)```", PAGE, flags=re.S)
     commands = [shlex.split(line) for block in blocks for line in block.splitlines()]
-    assert [Path(c[1]).name for c in commands] == ["prepare_ade20k.py", "train.py", "test.py", "infer.py"]
+    tools = ["prepare_ade20k.py", "train.py", "test.py", "infer.py", "export.py", "test.py"]
+    assert [Path(c[1]).name for c in commands] == tools
     outputs = []
     for python, tool, *arguments in commands:
         assert python == "python"
@@ -70,7 +78,7 @@ def test_the_page(folder):
         outputs.append(done.stdout + done.stderr)
     for name in ("ground", "box", "disc"):
         assert name in outputs[0]
-    assert "mIoU" in outputs[1] and "mIoU" in outputs[2]
+    assert all("mIoU" in outputs[n] for n in (1, 2, 5))
     resolved = Config.fromfile(folder / "work_dirs" / "my_config" / "my_config.py")
     assert resolved.train_cfg == dict(type="IterBasedTrainLoop", max_iters=2, val_interval=2)
     assert resolved.param_scheduler[1].end == 16000 and resolved.default_hooks.checkpoint.interval == 1000
@@ -84,11 +92,36 @@ def test_the_page(folder):
     assert len(list((folder / "pictures").iterdir())) == 3
     assert len(list((folder / "painted").glob("*_overlay.png"))) == 3
 
+    session: dict = {}
+    exec(IN_PYTHON.replace("iter_16000", "iter_2"), session)
+    assert session["labels"].shape == (48, 64) and tuple(session["classes"]) == ("ground", "box", "disc")
+    exec(IN_ONNX, session)
+    assert session["logits"].shape == (1, 3, 128, 128) and session["takes"]["channel_order"] == "RGB"
+
+
+def test_a_folder_is_made_of_photos_and_coloured_masks(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    colours = np.array([(120, 120, 120), (230, 60, 60), (60, 60, 230), (1, 2, 3)], dtype=np.uint8)
+    rng, masks = np.random.default_rng(0), {}
+    for name in ("photos", "masks"):
+        (tmp_path / name).mkdir()
+    for number in range(10):
+        masks[f"{number}"] = rng.integers(0, 4, (8, 6))
+        Image.fromarray(colours[masks[f"{number}"]]).save(f"masks/{number}.png")
+        Image.fromarray(colours[masks[f"{number}"]]).save(f"photos/{number}.jpg")
+    exec(FOLDER, {})
+    found = {path.stem: path for path in (tmp_path / "my_data" / "annotations").rglob("*.png")}
+    assert sorted(found) == sorted(masks)
+    for name, path in found.items():
+        assert (np.asarray(Image.open(path)) == np.where(masks[name] == 3, 255, masks[name])).all()
+        assert (tmp_path / "my_data" / "images" / path.parent.name / f"{name}.jpg").is_file()
+    assert sum(path.parent.name == "validation" for path in found.values()) == 2
+
 
 @pytest.fixture()
 def read(folder, monkeypatch):
     """Reads a config of the page as the tools do."""
-    for name, text in zip(("my", "my_small"), re.findall(r"```python\n(.*?)```", PAGE, flags=re.S), strict=True):
+    for name, text in zip(("my", "my_small", "my_cpu"), CONFIGS, strict=True):
         (folder / f"{name}_config.py").write_text(text)
     monkeypatch.chdir(folder)
 
@@ -112,6 +145,24 @@ def test_own_pipelines_have_an_effect(read):
     assert cfg.train_dataloader.dataset.data_root == "my_data" and cfg.train_cfg.max_iters == 16000
     use_tta(cfg, [dataset for _, dataset in datasets_by_split(cfg, ("test",))])
     assert cfg.test_dataloader.dataset.pipeline[1].type == "TestTimeAug"
+
+
+def test_the_config_for_a_cpu_trains(read):
+    cfg = read("my_cpu_config.py")
+    assert cfg.train_dataloader.dataset.pipeline[4].crop_size == (128, 128)
+    cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
+    init_default_scope("mmseg")
+    model, dataset = revert_sync_batchnorm(MODELS.build(cfg.model)), DATASETS.build(cfg.train_dataloader.dataset)
+    samples = [dataset[n] for n in range(2)]
+    batch = dict(inputs=[s["inputs"] for s in samples], data_samples=[s["data_samples"] for s in samples])
+    data = model.data_preprocessor(batch, training=True)
+    assert data["inputs"].shape == (2, 3, 128, 128)
+    loss, _ = model.parse_losses(model(**data, mode="loss"))
+    loss.backward()
+    sample = DATASETS.build(cfg.val_dataloader.dataset)[0]
+    with torch.no_grad():
+        (answer,) = model.eval().test_step(dict(inputs=[sample["inputs"]], data_samples=[sample["data_samples"]]))
+    assert answer.pred_sem_seg.data.shape == (1, 48, 64)
 
 
 @pytest.mark.parametrize("variable", ["train_pipeline", "test_pipeline", "scale"])

@@ -1,6 +1,5 @@
-"""The README tells the truth: its code runs, and its figures are those of the raw files."""
+"""The README and the pages tell the truth: their figures are those of the raw files."""
 
-import importlib
 import json
 import re
 import shlex
@@ -12,8 +11,17 @@ import pytest
 from tests.conftest import imported_tool
 
 ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text()
 BENCHMARKS = ROOT / "docs" / "benchmarks"
+
+
+def page(name: str) -> str:
+    """A page of docs/ by its name, or the README."""
+    return (ROOT / "README.md" if name == "README" else ROOT / "docs" / f"{name}.md").read_text()
+
+
+def words_of(name: str) -> str:
+    """A page without its line breaks."""
+    return " ".join(page(name).split())
 
 
 def results(name: str) -> dict:
@@ -23,7 +31,7 @@ def results(name: str) -> dict:
 
 @pytest.mark.parametrize("preset", ["pico", "nano", "tiny", "small", "base"])
 def test_speed_table_is_the_raw_files(preset):
-    (row,) = re.findall(rf"^\| {preset} \|(.*)\|$", README, flags=re.M)
+    (row,) = re.findall(rf"^\| {preset} \|(.*)\|$", page("benchmarks"), flags=re.M)
     raw = results(f"cpu_{preset}.json")
     batches = [b for b in (16, 64) if ("jumbo", 224, b, "float32") in raw]
     for cell, batch in zip(row.split("|"), batches, strict=False):
@@ -34,7 +42,7 @@ def test_speed_table_is_the_raw_files(preset):
 
 
 def test_figures_in_the_text_are_the_raw_files():
-    text = " ".join(README.split())
+    text = words_of("benchmarks")
     sizes = results("cpu_tiny_sizes.json")
     small, large = (sizes["jumbo", size, 1, "float32"]["ratio"]["median"] for size in (224, 1024))
     assert f"tiny runs at {small:.3f} of the speed of its registers twin, at 1024 pixels at {large:.3f}" in text
@@ -46,7 +54,7 @@ def test_figures_in_the_text_are_the_raw_files():
 
 
 def test_speed_in_bfloat16_and_compiled_is_the_raw_file():
-    text = " ".join(README.split())
+    text = words_of("benchmarks")
     records = json.loads((ROOT / "docs" / "results" / "speed.json").read_text())["results"]
     sentences = dict(
         bfloat16="run at {} to {} and base at {}", compiled="run at {} to {} of their compiled twins and base at {}"
@@ -63,7 +71,7 @@ def test_speed_in_bfloat16_and_compiled_is_the_raw_file():
 
 
 def test_figures_of_segmentation_are_the_raw_files():
-    text = " ".join(README.split())
+    text = words_of("segmentation")
     ours = {}
     for name in ("train_128", "train_512", "slide_480x360", "slide_1024x1024"):
         ours[name] = json.loads((BENCHMARKS / f"cpu_segmentation_{name}.json").read_text())["results"][1]
@@ -82,7 +90,7 @@ def test_figures_of_segmentation_are_the_raw_files():
 
 
 def test_the_estimate_of_the_whole_recipe_is_the_raw_file():
-    text = " ".join(README.split())
+    text = words_of("segmentation")
     runs = json.loads((BENCHMARKS / "ade20k_flops.json").read_text())["results"]
     flops = [r["flops"] for r in runs]
     assert [r["name"] for r in runs] == ["tiny", "small", "base"]
@@ -100,11 +108,11 @@ def test_figures_of_the_demo_are_the_raw_file():
         "a random forest of each pixel's colour {colour:.1f}."
     )
     names = dict(zip(("ours", "classes", "place", "colour"), told["mIoU"].values(), strict=True))
-    assert text.format(**{k: told[k] for k in ("seed", "iterations", "minutes")}, **names) in " ".join(README.split())
+    assert text.format(**{k: told[k] for k in ("seed", "iterations", "minutes")}, **names) in words_of("segmentation")
 
 
 def test_figures_of_camvid_are_the_raw_file():
-    text = " ".join(README.split())
+    text = words_of("segmentation")
     runs = json.loads((BENCHMARKS / "cpu_camvid.json").read_text())["results"]
     mious = {}
     for run in runs:
@@ -135,14 +143,14 @@ def test_figures_of_camvid_are_the_raw_file():
 
 
 def test_figures_of_time_series_are_the_raw_files():
-    text = " ".join(README.split())
+    text = words_of("forecasting")
     raw = {
         part: json.loads((BENCHMARKS / f"cpu_timeseries_{part}.json").read_text())["results"]
         for part in ("epoch", "predict", "memory", "long_horizon", "small")
     }
     with imported_tool("benchmark_timeseries") as tool:
         for row in tool.small_table(raw["small"]):
-            assert "| " + " | ".join(row) + " |" in README
+            assert "| " + " | ".join(row) + " |" in page("forecasting")
     settings = {}
     for run in raw["long_horizon"]:
         assert run["params"] == {} and run["threads"] == 1  # default arguments
@@ -152,7 +160,7 @@ def test_figures_of_time_series_are_the_raw_files():
         figures += [f"{100 * mean(r[k] for r in runs):.1f}" for k in ("coverage_80", "coverage_95")]
         figures.append(f"{mean(r['fit_seconds'] for r in runs):.0f}")
         seeds = sorted(r["seed"] for r in runs)
-        assert "| " + " | ".join([setting, str(len(seeds)), *figures]) + " |" in README
+        assert "| " + " | ".join([setting, str(len(seeds)), *figures]) + " |" in page("forecasting")
         assert seeds == list(range(len(seeds)))
 
     _, defaults, plain, dropped = raw["epoch"]
@@ -171,7 +179,7 @@ def test_figures_of_time_series_are_the_raw_files():
 
 
 def test_figures_of_classification_are_the_raw_file():
-    text = " ".join(README.split())
+    text = words_of("classification")
     results = json.loads((BENCHMARKS / "cpu_classification.json").read_text())["results"]
     runs = {}
     for run in results:
@@ -190,10 +198,11 @@ def test_figures_of_classification_are_the_raw_file():
         name = problem if len(ours) == 3 else f"{problem} (seed 0)"
         cells = [name, ours[0]["train"], *(figure(problem, *column) for column in columns)]
         cells.append(f"{mean(r['fit_seconds'] for r in ours):.0f}")
-        assert "| " + " | ".join(map(str, cells)) + " |" in README
+        assert "| " + " | ".join(map(str, cells)) + " |" in page("classification")
     both = [p for p in problems if len(runs[p, "jumbo"]) == 3 and "accuracy" in runs[p, "minirocket"][0]]
     means = [f"{mean(r[name] for p in both for r in runs[p, model]):.3f}" for model, name in columns]
-    assert "| **mean of the {} that both take** | | **{}** | **{}** | {} | {} | |".format(len(both), *means) in README
+    told = "| **mean of the {} that both take** | | **{}** | **{}** | {} | {} | |".format(len(both), *means)
+    assert told in page("classification")
     by_seed = [
         ", ".join(f"{mean(runs[p, model][seed]['accuracy'] for p in both):.3f}" for seed in range(3))
         for model in ("jumbo", "minirocket")
@@ -202,7 +211,7 @@ def test_figures_of_classification_are_the_raw_file():
 
 
 def test_figures_of_channel_mixing_are_the_raw_file():
-    text = " ".join(README.split())
+    text = words_of("forecasting")
     results = json.loads((BENCHMARKS / "channel_mixing.json").read_text())["results"]
 
     def figures(data, mixing, digits):
@@ -224,89 +233,18 @@ def quotient(ours: dict, theirs: dict) -> float:
     return median(a / b for a, b in zip(ours["cpu_seconds"], theirs["cpu_seconds"], strict=True))
 
 
-@pytest.fixture
-def short_epochs(monkeypatch):
-    """The code of the page is run, not what comes out of it judged: few batches an epoch will do."""
-    pytest.importorskip("sktime")
-    for estimator in ("classification", "forecaster"):
-        monkeypatch.setattr(f"timeseries.{estimator}._STEPS", (2, 4))
-
-
-def test_code_of_the_first_page_runs(tmp_path, monkeypatch, short_epochs):
-    """All Python blocks in turn, in one session; the network is replaced by a local file of the released format."""
-    import timm
-    import torch
-
-    import jumbo_backbone
-
-    monkeypatch.chdir(tmp_path)
-    released = jumbo_backbone.create_model("small").state_dict()
-    torch.save({**released, "cls_token": torch.zeros(1, 1, 384)}, "jumbo_small.pth")
-    create = timm.create_model
-
-    def from_local_file(name, pretrained=False, **kwargs):
-        overlay = dict(file="jumbo_small.pth") if pretrained and ":" not in name else None
-        return create(name, pretrained=pretrained, pretrained_cfg_overlay=overlay, **kwargs)
-
-    monkeypatch.setattr(timm, "create_model", from_local_file)
-    use, own, doors, export, segmentation, budgets, committees, series, _ = re.findall(
-        r"```python\n(.*?)```", README, flags=re.S
-    )
-    session: dict = {}
-    with torch.no_grad():
-        exec(use, session)
-        exec(own, session)
-    assert session["maps"][0].shape == (1, 384, 20, 30)
-    assert session["model"].grid_size == (24, 24) and session["model"].num_classes == 10
-    assert "resampled: pos_embed from a grid of 14x14 to 24x24" in str(
-        jumbo_backbone.load_checkpoint(session["model"], "jumbo_small.pth")
-    )
-    with torch.no_grad():
-        exec(doors, session)
-    assert [m.shape for m in session["maps"]] == [(1, 96, 14, 14)] * 3
-    session["model"] = create("jumbo_pico_patch16_224", img_size=32, depth=1).eval()
-    session["x"] = torch.rand(2, 3, 32, 32)
-    exec(export, session)
-    assert (tmp_path / "jumbo.onnx").is_file() and (tmp_path / "half.onnx").is_file()
-    pytest.importorskip("mmseg")
-    exec(segmentation, session)
-    (module,) = session["custom_imports"]["imports"]
-    importlib.import_module(module)
-    backbone = {key: value for key, value in session["model"]["backbone"].items() if key != "_delete_"}
-    from mmseg.registry import MODELS
-
-    assert len(MODELS.build(backbone)(torch.rand(1, 3, 64, 64))) == 4
-    exec(budgets, session)
-    assert session["loss"].requires_grad and len(session["table"]) == 6
-    exec(committees, session)
-    assert session["stage"].shape == (8,) and (tmp_path / "calibration.json").is_file()
-    pytest.importorskip("sktime")
-    exec(series, session)
-    assert session["classifier"].calibration_.samples == 20 and (tmp_path / "classifier.safetensors").is_file()
-
-
-def test_code_of_time_series_runs(tmp_path, monkeypatch, short_epochs):
-    pytest.importorskip("matplotlib").use("Agg")
-    monkeypatch.chdir(tmp_path)
-    *_, block = re.findall(r"```python\n(.*?)```", README, flags=re.S)
-    session: dict = {}
-    exec(block, session)
-    assert (tmp_path / "forecast.png").is_file() and (tmp_path / "forecaster.safetensors").is_file()
-    assert session["search"].best_params_["JumboForecaster__normalisation"] in ("standard", "difference")
-
-
 def test_figures_of_pretraining_are_the_raw_file():
     raw = json.loads((BENCHMARKS / "pretraining.json").read_text())
     for name, problem in raw["classification"]["problems"].items():
-        (row,) = re.findall(rf"^\| {name}: (.*)\|$", README, flags=re.M)
+        (row,) = re.findall(rf"^\| {name}: (.*)\|$", page("classification"), flags=re.M)
         assert f"{problem['labelled']} " in row
         assert all(f" {mean(problem[how]):.3f} " in row for how in ("scratch", "pretrained"))
-    (row,) = re.findall(r"^\| ETTh1 192→96: (.*)\|$", README, flags=re.M)
+    (row,) = re.findall(r"^\| ETTh1 192→96: (.*)\|$", page("forecasting"), flags=re.M)
     for how in ("scratch", "pretrained"):
         mse, mae = (mean(raw["forecasting"][score][how]) for score in ("mse", "mae"))
         assert f"{mse:.3f} / {mae:.3f}" in row
     first, last = (mean(raw["forecasting"]["reconstruction_loss"][f"{e}_epoch"]) for e in ("first", "last"))
-    assert f"from {first:.2f} to {last:.2f} of the variance" in README
+    assert f"from {first:.2f} to {last:.2f} of the variance" in words_of("forecasting")
 
 
 @pytest.mark.parametrize("kind", ["segmentation", "series"])
@@ -317,8 +255,8 @@ def test_tables_of_budgets_are_the_raw_files(kind):
         words = shlex.split(told["command"])[2:]
         assert words[0] == kind
         for row in tool.table(told["results"], tool.parse_args(words)):
-            assert "| " + " | ".join(row) + " |" in README
-    assert (BENCHMARKS / f"cpu_budgets_{kind}.png").is_file() and f"cpu_budgets_{kind}.png" in README
+            assert "| " + " | ".join(row) + " |" in page("budgets")
+    assert (BENCHMARKS / f"cpu_budgets_{kind}.png").is_file() and f"cpu_budgets_{kind}.png" in page("budgets")
 
 
 def test_what_elastic_training_costs_is_the_raw_file():
@@ -338,7 +276,7 @@ def test_what_elastic_training_costs_is_the_raw_file():
         assert sorted(mious[0]) == sorted(mious[1]) == [0, 1, 2]
         return mean(mious[1][seed] - mious[0][seed] for seed in seeds)
 
-    text = " ".join(README.split())
+    text = words_of("budgets")
     ahead = []
     for tested in (dict(keep_rate=k, resolution=r) for k in (1.0, 0.7, 0.5) for r in (None, 5 / 7)):
         of = [m for m in metrics if m["tested"] == tested and m["run"]["iterations"] == 1250]
@@ -367,30 +305,31 @@ def test_tables_of_committees_are_the_raw_files(kind):
     told = json.loads((BENCHMARKS / f"cpu_committees_{kind}.json").read_text())
     with imported_tool("benchmark_committees") as tool:
         for row in tool.MEASURE[kind][1](told["results"]):
-            assert "| " + " | ".join(row) + " |" in README
+            assert "| " + " | ".join(row) + " |" in page("committees")
     if kind == "segmentation":
         behind = mean(100 * (r["members"][0] - r["members"][1]) for r in told["results"] if not r["ensemble"])
-        assert f"alone it is {-behind:.1f} points behind" in " ".join(README.split())
+        assert f"alone it is {-behind:.1f} points behind" in words_of("committees")
     if kind == "series":
         lost = [100 * (r["accuracy"]["cascade"] - r["accuracy"]["last"]) for r in told["results"]]
-        assert f"is {mean(lost):+.1f} ± {stdev(lost) / len(lost) ** 0.5:.1f} points from the whole" in README
+        sentence = f"is {mean(lost):+.1f} ± {stdev(lost) / len(lost) ** 0.5:.1f} points from the whole"
+        assert sentence in words_of("committees")
         first, unseen = (mean(part) for part in (lost[:12], lost[12:]))
-        assert f"difference {unseen:+.1f}, that of the twelve {first:+.1f})" in README
+        assert f"difference {unseen:+.1f}, that of the twelve {first:+.1f})" in words_of("committees")
 
 
 def test_committees_of_networks_alone_are_the_raw_file():
     results = json.loads((BENCHMARKS / "cpu_committees_networks.json").read_text())["results"]
     with imported_tool("benchmark_committees") as tool:
         for row in tool.table_series(results)[-4:]:
-            assert "| " + " | ".join(row) + " |" in README
+            assert "| " + " | ".join(row) + " |" in page("committees")
     doubled = [r["accuracy"] for r in results if r["committee"] == "doubled"]
     ahead = [100 * (a["two"] - a["wide"]) for a in doubled]
-    assert f"are {mean(ahead):.1f} ± {stdev(ahead) / len(ahead) ** 0.5:.1f} points better" in " ".join(README.split())
+    assert f"are {mean(ahead):.1f} ± {stdev(ahead) / len(ahead) ** 0.5:.1f} points better" in words_of("committees")
 
 
 def test_price_of_routing_is_the_raw_file():
     (record,) = json.loads((BENCHMARKS / "cpu_committees_routing.json").read_text())["results"]
-    assert f"takes {record['share_of_member']['median']:.1%} of the time of a pico model" in README
+    assert f"takes {record['share_of_member']['median']:.1%} of the time of a pico model" in words_of("committees")
 
 
 def test_speed_of_keep_rates_is_the_raw_files():
@@ -400,13 +339,12 @@ def test_speed_of_keep_rates_is_the_raw_files():
         assert [r["keep_rate"] for r in reduced] == [0.7, 0.5]
         ratios += [r["ratio"]["median"] for r in reduced]
     text = "of its speed with keep rate 0.7 and at {:.3f} with 0.5 on a Xeon, at {:.3f} and {:.3f} on an EPYC"
-    assert "runs at {:.3f} ".format(*ratios) + text.format(*ratios[1:]) in " ".join(README.split())
+    assert "runs at {:.3f} ".format(*ratios) + text.format(*ratios[1:]) in words_of("budgets")
 
 
 def test_what_the_results_say_is_said_of_them():
-    text = " ".join(README.split())
-    page = (ROOT / "docs" / "results.md").read_text()
-    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in page.splitlines()]
+    text = words_of("benchmarks")
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in page("results").splitlines()]
     verdicts = {(row[0], row[2]): row[-1] for row in rows if len(row) == 9}
     assert verdicts["peers_forecasting", "NLinear, least squares"] == "better"
     assert verdicts["peers_series", "InceptionTime"] == "better"
@@ -423,3 +361,28 @@ def test_what_the_results_say_is_said_of_them():
     assert f"behind by {-mean(wide):.1f} ± {stdev(wide) / 3**0.5:.1f} at each of three runs" in text
     (claim,) = [row for row in rows if row[0] == "narrower patches gain more"]
     assert f"(rank correlation {claim[3]}, p = {claim[4]})" in text and claim[-1] == "not told"
+
+
+def test_figures_of_the_first_page_are_the_raw_files():
+    text = words_of("README")
+    ratios = [
+        results(f"cpu_{preset}.json")["jumbo", 224, 64, "float32"]["ratio"]["median"]
+        for preset in ("pico", "nano", "tiny", "small")
+    ]
+    assert "pico {:.3f}, nano {:.3f}, tiny {:.3f} and small {:.3f} times".format(*ratios) in text
+    mious = {}
+    for run in json.loads((BENCHMARKS / "cpu_camvid.json").read_text())["results"]:
+        mious.setdefault(run["name"], []).append(run["mIoU"])
+    ours, theirs = mious["jumbo"], mious["registers"]
+    gaps = [a - b for a, b in zip(ours, theirs, strict=True)]
+    assert f"mIoU {mean(ours):.1f} against {mean(theirs):.1f} with registers" in text
+    assert f"a lead of {mean(gaps):+.1f} ± {stdev(gaps) / 3**0.5:.1f} points" in text
+    # tables that other tests check against the raw files
+    behind = re.search(r"behind by ([\d.]+ ± [\d.]+)", words_of("benchmarks"))[1]
+    assert f"Jumbo is behind by {behind}" in text
+    ours, theirs = re.search(r"both take\*\* \| \| \*\*([\d.]+)\*\* \| \*\*([\d.]+)", page("classification")).groups()
+    assert f"{ours} against MiniRocket's {theirs} in the mean of 16 problems" in text
+
+
+def test_the_first_page_is_short():
+    assert len(page("README").splitlines()) <= 150

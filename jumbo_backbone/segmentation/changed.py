@@ -1,4 +1,4 @@
-"""Changing something for a while."""
+"""A context manager that changes attributes for a while."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

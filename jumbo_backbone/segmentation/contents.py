@@ -1,4 +1,4 @@
-"""What a trained segmentor, a data set or a file is by its content, as short hashes: names and dates say too little."""
+"""Short hashes of the content of a segmentor, a data set or a file, because names and dates say too little."""
 
 import hashlib
 import json

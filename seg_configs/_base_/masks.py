@@ -1,5 +1,5 @@
 # Folders of images and masks: images/{training,validation}/NAME.jpg and annotations/{training,validation}/NAME.png,
-# masks with one class number per pixel, 255 for pixels that count for nothing. Crops of 512x512.
+# masks with one class number per pixel, 255 for ignored pixels. Crops of 512x512.
 data_root = "data/masks"
 crop_size = (512, 512)
 scale = (2048, 512)  # longer and shorter side that images are made to fit

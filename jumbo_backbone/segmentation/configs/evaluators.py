@@ -1,4 +1,4 @@
-"""The metrics of a config, which may name one, several, or an evaluator of them."""
+"""The metrics of a config, which may name one metric, several, or an evaluator."""
 
 import inspect
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The keys that a config may have: others have no effect, and are refused with the nearest that has one."""
+"""The keys that a config may have. Other keys have no effect, and are refused with the nearest key that has one."""
 
 import ast
 import difflib

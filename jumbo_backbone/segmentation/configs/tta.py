@@ -1,4 +1,4 @@
-"""Test-time augmentation: predictions averaged over scales and flips of the images that the plain test sees."""
+"""Test-time augmentation: predictions are averaged over scales and flips of the test images."""
 
 from collections.abc import Sequence
 from typing import Any

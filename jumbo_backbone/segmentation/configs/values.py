@@ -1,4 +1,4 @@
-"""Numbers of a config that cannot be, or do not fit each other: told before anything is built."""
+"""Values of a config that are out of range or do not fit each other are refused before anything is built."""
 
 import math
 from collections.abc import Iterator, Sequence

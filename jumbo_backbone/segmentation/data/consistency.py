@@ -1,4 +1,4 @@
-"""Do labels and images mean the same in training, validation and test, and as when a checkpoint was trained?"""
+"""Checks that labels and images mean the same in training, validation, test and an earlier training."""
 
 import ast
 import random

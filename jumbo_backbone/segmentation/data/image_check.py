@@ -1,4 +1,4 @@
-"""Is an image read as it is meant? Looked at through the loader that training reads with."""
+"""Checks how images are read, through the loader that training reads with."""
 
 import os
 from collections.abc import Mapping, Sequence

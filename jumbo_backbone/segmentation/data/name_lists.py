@@ -1,4 +1,4 @@
-"""Lists of names in text files, such as an ``ann_file``: what would be read into a name by mistake is told."""
+"""Lists of names in text files, such as an ``ann_file``, and the faults that would become part of a name."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What can be wrong with the files of a segmentation data set, and the ways out."""
+"""What can be wrong with the files of a segmentation data set, and how to put it right."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Cascades of segmentors: cheap ones answer first, costly ones only what the cheap ones are unsure of."""
+"""Cascades of segmentors: a cheap member answers first, and costly ones answer where it is unsure."""
 
 import copy
 import os

@@ -1,4 +1,4 @@
-"""A trained segmentor as one function of tensors, and in words what it takes."""
+"""A trained segmentor as one function of tensors, with a description of its inputs and outputs."""
 
 import json
 from collections.abc import Mapping

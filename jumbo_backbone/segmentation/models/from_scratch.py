@@ -1,4 +1,4 @@
-"""Start weights for training without pretrained ones."""
+"""Initial weights for training without pretrained weights."""
 
 import torch
 from mmengine.registry import WEIGHT_INITIALIZERS

@@ -1,4 +1,4 @@
-"""Two classes told apart by one channel: foreground where its sigmoid is above the head's threshold."""
+"""Two classes in one output channel: foreground where its sigmoid is above the head's threshold."""
 
 from collections.abc import Callable, Mapping
 

@@ -1,4 +1,4 @@
-"""How the Jumbo token reaches dense features."""
+"""How the Jumbo token reaches the feature maps."""
 
 import torch
 from torch import nn
@@ -13,8 +13,8 @@ class JumboReadout(nn.Module):
     Prediction", section 3), was measured on CamVid and did worse than either.
 
     Args:
-        kind: "ignore" returns the patches as they are. "add" adds a linear map of the Jumbo token (J*D -> D) to
-            each; it starts at zero, so that training begins with the patches as they are.
+        kind: "ignore" returns the patches as they are. "add" adds a linear map of the Jumbo token (J*D -> D) to each;
+            the map starts at zero, so that training begins with the patches as they are.
         embed_dim: Width D of a patch token.
         jumbo_multiplier: Number of slices J of the Jumbo token.
 

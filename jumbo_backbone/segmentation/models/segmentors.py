@@ -1,4 +1,4 @@
-"""mmsegmentation's ``EncoderDecoder`` with batched sliding windows, and for many compute budgets."""
+"""mmsegmentation's ``EncoderDecoder`` with batched sliding windows, and its version for many compute budgets."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

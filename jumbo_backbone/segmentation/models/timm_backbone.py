@@ -1,4 +1,4 @@
-"""Any plain vision transformer of timm as an mmsegmentation backbone: the baselines of every claim."""
+"""Any plain vision transformer of timm as an mmsegmentation backbone, for baselines."""
 
 from collections.abc import Sequence
 from typing import Any

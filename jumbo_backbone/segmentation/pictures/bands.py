@@ -1,4 +1,4 @@
-"""Images of any bands and bits as pictures: three bands in 8 bits."""
+"""Images of any bands and bit depth as pictures of three bands in 8 bits."""
 
 from collections.abc import Sequence
 

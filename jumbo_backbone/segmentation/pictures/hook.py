@@ -1,4 +1,4 @@
-"""Pictures of what a model predicts while it is tested."""
+"""A hook that draws predictions during a test."""
 
 import os
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""What a training run adds: where it starts, what it leaves, and how it goes on."""
+"""How a training run starts, what it writes, and how it resumes."""

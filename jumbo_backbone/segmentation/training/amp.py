@@ -1,4 +1,4 @@
-"""Mixed precision in bfloat16, on any device. It needs no loss scaling, so nothing but the context changes."""
+"""Mixed precision in bfloat16 on any device. It needs no loss scaling, so only autocast is added."""
 
 import contextlib
 from collections.abc import Iterator

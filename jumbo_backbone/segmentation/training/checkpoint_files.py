@@ -1,4 +1,4 @@
-"""Reading a file that training left: whole or not at all, and without running code that may be in it."""
+"""Reads checkpoint files: whole or not at all, and without running code that may be in them."""
 
 import os
 import re

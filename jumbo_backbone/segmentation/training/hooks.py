@@ -1,4 +1,4 @@
-"""What a run leaves behind: checkpoints that are never half written, and a record of what was run and what came out."""
+"""Hooks for what a run writes: whole checkpoints only, and a record of the run and its results."""
 
 import contextlib
 import itertools

@@ -1,4 +1,4 @@
-"""Loading what training left, strictly: a file is compared with the model before anything of it is taken."""
+"""Strict loading: a file is compared with the model before anything of it is loaded."""
 
 import os
 from collections.abc import Iterator, Mapping

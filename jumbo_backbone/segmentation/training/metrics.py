@@ -1,4 +1,4 @@
-"""Results of a validation or a test, for each class too, and as JSON."""
+"""Metrics of a validation or a test, also for each class, and as JSON."""
 
 import json
 import math

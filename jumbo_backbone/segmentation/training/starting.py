@@ -1,4 +1,4 @@
-"""Where a training starts from: an interrupted one, the weights of a trained segmentor, or anew."""
+"""How a training starts: from an interrupted run, from the weights of a trained segmentor, or anew."""
 
 import copy
 import os

@@ -1,4 +1,4 @@
-"""What runs left in a work dir: the checkpoints of the config's own hook, and the files of an earlier run."""
+"""The files in a work dir: the checkpoints of the config's own hook, and those of an earlier run."""
 
 import os
 import re

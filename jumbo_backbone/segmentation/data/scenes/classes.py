@@ -1,4 +1,4 @@
-"""What is told apart in a scene, in the order of the labels."""
+"""The classes of a scene, in the order of the labels."""
 
 CLASSES = ("sky", "ground", "water", "road", "tree", "house", "vehicle", "sign")  # mountains are ground
 PALETTE = (

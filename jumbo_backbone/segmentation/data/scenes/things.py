@@ -1,4 +1,4 @@
-"""The things that stand in a scene: each is drawn with a brush in its own coordinates, one unit high or wide."""
+"""The things in a scene. A brush draws each in its own coordinates, in which it is one unit high or wide."""
 
 import math
 from collections.abc import Callable
