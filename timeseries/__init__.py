@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .estimators.classifier import JumboClassifier
     from .estimators.forecaster import JumboForecaster
 
-_LAZY = {"JumboForecaster": ".forecaster", "JumboClassifier": ".classifier"}
+_LAZY = {"JumboForecaster": ".estimators.forecaster", "JumboClassifier": ".estimators.classifier"}
 
 __all__ = ["JumboClassifier", "JumboForecaster"]
 

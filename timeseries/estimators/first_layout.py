@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from sktime.datatypes import mtype_to_scitype
 
-from ..data.frames import instances_of, rows_of, table_of, timeline_for
+from ..data.frames import instances_of, rows_of, table_of
+from ..data.panel_timeline import timeline_for
 
 
 def from_first_layout(content: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, Any]]:

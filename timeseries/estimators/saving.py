@@ -138,8 +138,3 @@ def with_weights(
         network = build(*arguments, **options)
     network.load_state_dict({name: torch.from_numpy(np.array(w)) for name, w in weights.items()})
     return network.eval()
-
-
-def plain_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
-    """What sktime notes of data, but its own enumeration of kinds of columns, which is looked at in checking alone."""
-    return {name: value for name, value in metadata.items() if name != "feature_kind"}

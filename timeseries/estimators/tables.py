@@ -43,6 +43,19 @@ def in_order(data: Any, what: str) -> Any:
     return data
 
 
+def in_columns(y: pd.DataFrame, columns: list) -> pd.DataFrame:
+    """A table with its columns in the order fitted; the name of a single one does not matter.
+
+    Raises:
+        ValueError: If it has other columns.
+    """
+    if len(columns) == 1 or list(y.columns) == columns:
+        return y
+    if set(y.columns) != set(columns):
+        raise ValueError(f"fitted on series of the columns {columns}, there are {list(y.columns)}: give the same")
+    return y[columns]
+
+
 def _check_some(count: int, what: str) -> None:
     if not count:
         raise ValueError(f"{what} is empty: give at least one row and one column")

@@ -64,7 +64,8 @@ def fit_network(
         data: Series (C, T_i), NaN where nothing was observed.
         labels: Their classes (n,), 0 … K-1.
         class_weights: In the loss (K,).
-        schedule: How long and how fast; ``steps`` follow from the number of series.
+        schedule: How long and how fast; ``steps`` follow from the number of series. After 0 epochs the tokens have no
+            share.
         validation: Share of each class to hold out.
         label_smoothing: Share of the target that is spread over all classes.
         seed: Decides everything random.
@@ -147,16 +148,17 @@ def fit_network(
         if KERNELS in stages:  # by a generator of its own: the network is the same as without a committee
             own = torch.Generator().manual_seed(seed)
             left_out_first = network.convolutions.fit_first(everything, y, class_weights, own)
-        if len(held_out):
+        if not schedule.epochs:
+            network.share.zero_()  # tokens that were not trained know nothing
+        elif len(held_out):
             held = held_out.to(device)
-            share = choose_share(left_out[held], from_tokens(network, held_out), y[held], class_weights)
-            network.share.fill_(share)
+            network.share.fill_(choose_share(left_out[held], from_tokens(network, held_out), y[held], class_weights))
         unseen = ask(left_out, left_out_first)
-        if len(held_out) and share > 0 and history.best:
-            convolutions = network.convolutions
+        if len(held_out) and network.share > 0 and history.best:
+            convolutions, share = network.convolutions, network.share
             network, _ = run(torch.arange(len(labels)), held_out[:0], replace(schedule, epochs=history.best))
             network.convolutions = convolutions
-            network.share.fill_(share)
+            network.share.copy_(share)
     return Fitted(network.cpu().eval(), history, unseen)
 
 

@@ -67,7 +67,7 @@ def stages_of(committee: Kind) -> tuple[Stage, ...]:
 
 
 def check_committee(
-    committee: Kind, target: float | str, *, num_kernels: int, n_members: int, validation: float
+    committee: Kind, target: float | str, *, num_kernels: int, n_members: int, validation: float, max_epochs: int
 ) -> None:
     """Whether parameters of the classifier fit each other.
 
@@ -81,6 +81,10 @@ def check_committee(
         return
     if KERNELS in stages and not num_kernels:
         raise ValueError("committee 'kernels' begins with the convolutions, of which num_kernels=0 has none: give some")
+    if not max_epochs and any(isinstance(stage, ComputeBudget) for stage in stages):
+        raise ValueError(
+            f"committee {committee!r} asks the transformer alone, which max_epochs=0 does not train: give more"
+        )
     if committee == "seeds" and n_members < 2:
         raise ValueError(f"committee 'seeds' of n_members={n_members}: give at least 2")
     if committee != "seeds" and n_members > 1:

@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,7 @@ def fit_network(
     seed: int,
     device: torch.device,
     steps: tuple[int, int],
-    schedule: dict[str, Any],
+    schedule: Schedule,
     fresh: bool = True,
     hold_out: bool = True,
     plan: Plan = None,
@@ -145,7 +146,8 @@ def fit_network(
         seed: Decides everything random.
         device: Where.
         steps: Batches in an epoch, at least and at most.
-        schedule: Further arguments of ``Schedule``.
+        schedule: How long and how fast; ``steps`` and ``overlap`` follow from the windows. 0 epochs fit the
+            closed form only.
         fresh: Whether it has learned nothing yet.
         hold_out: Whether to validate at all.
         plan: At which compute budgets to train (see ``training_plan``).
@@ -186,7 +188,7 @@ def fit_network(
             loss,
             windows.draw,
             score if validated else None,
-            Schedule(**{**schedule, "epochs": epochs}, steps=windows.steps(*steps), overlap=design.horizon),
+            replace(schedule, epochs=epochs, steps=windows.steps(*steps), overlap=design.horizon),
             generator=generator,
             device=device,
             **options,
@@ -194,7 +196,7 @@ def fit_network(
 
     with seeded(seed) as generator:
         untrained = copy.deepcopy(model.state_dict())
-        history = run(windows, schedule["epochs"], held_out is not None)
+        history = run(windows, schedule.epochs, held_out is not None)
         if lent:
             model.load_state_dict(untrained)
             model.to(device)

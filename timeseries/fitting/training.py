@@ -18,7 +18,7 @@ class Schedule:
     """How long and how fast to train.
 
     Attributes:
-        epochs: At most so many.
+        epochs: At most so many; 0 for no training.
         steps: Batches in an epoch.
         learning_rate: The highest: it rises over the first fifth of all steps and falls in a cosine (one-cycle, Smith
             and Topin, 2019).
@@ -94,8 +94,12 @@ def train(
 
     What training gains on the validation samples has to be more than its own standard error, or the model stays as it
     was (the one-standard-error rule: Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3).
-    Ctrl-C ends training with the best weights so far and a warning, as does a loss that is not finite.
+    Ctrl-C ends training with the best weights so far and a warning, as does a loss that is not finite. A schedule of 0
+    epochs leaves the model as it is.
     """
+    if not schedule.epochs:
+        model.cpu().eval()
+        return History()
     model.to(device).train()
     optimizer = torch.optim.AdamW(_groups(model, schedule.weight_decay), lr=schedule.learning_rate)
     total = schedule.epochs * schedule.steps
