@@ -1,4 +1,4 @@
-"""Between sktime's tables and arrays: rows at the steps of a timeline, and series without gaps made of them."""
+"""From sktime's tables to arrays and back: rows at the steps of a timeline, and series with NaN in their gaps."""
 
 from collections.abc import Hashable
 from typing import NamedTuple
@@ -8,8 +8,8 @@ import pandas as pd
 
 from .timeline import Timeline
 
-_MOST_GAPS = 20  # steps for each row, beyond which times are taken for a mistake
-_SMALL = 1_000_000  # steps that are no burden
+_MOST_GAPS = 20  # steps for each row; more are taken for a mistake in the times
+_SMALL = 1_000_000  # steps that fit into memory in any case
 
 
 class Instance(NamedTuple):
@@ -51,7 +51,7 @@ def values_of(table: pd.DataFrame) -> list[np.ndarray]:
 
 
 def last_step(table: pd.DataFrame, timeline: Timeline) -> int:
-    """The last of all its series (see ``rows_of``)."""
+    """The last step of all series of a table (see ``rows_of``)."""
     index = table.index
     times = index.levels[-1][np.unique(index.codes[-1])] if isinstance(index, pd.MultiIndex) else index
     timeline.check_kind(times, "y")
@@ -192,7 +192,8 @@ def merged(old: dict[Hashable | None, Instance], y: Rows, X: Rows | None) -> lis
 
 
 def ends_of(instances: list[Instance], keep: int, targets: int) -> list[Instance]:
-    """Of each series the last steps, copied: ``keep`` up to the last that is known of each of its first channels."""
+    """Copies of the ends of series: the last ``keep`` steps up to where the first of the target channels ends, and all
+    that follows."""
     ends = []
     for i in instances:
         last = len(i.values)
@@ -232,7 +233,7 @@ def sorted_keys(keys: list[Hashable | None], what: str) -> list[Hashable | None]
 
 
 def table_of(keys: list[Hashable | None], times: list[pd.Index], values: np.ndarray, names, columns) -> pd.DataFrame:
-    """The table of some series' values (n, T, C), whose index has these names."""
+    """Values (n, T, C) of some series as a table, whose index has these names."""
     flat = values.reshape(-1, values.shape[-1])
     if keys[0] is None:
         index = times[0].rename(names[-1])
@@ -261,7 +262,7 @@ def _series_of(index: pd.Index, what: str) -> tuple[list[Hashable | None], np.nd
 
 
 def _numbers_in(keys: list[Hashable | None], others: list[Hashable | None]) -> np.ndarray:
-    """Where some keys are in a list, -1 where they are not."""
+    """Positions of some keys in a list, -1 for those that are not in it."""
     number = {key: n for n, key in enumerate(keys)}
     return np.array([number.get(key, -1) for key in others], dtype=np.int64)
 

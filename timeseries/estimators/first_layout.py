@@ -1,4 +1,4 @@
-"""Files of the first layout, as the present one would tell them: saved before names of any kind could be told."""
+"""Files of the first layout, which could only hold plain names, translated into the present layout."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def _forecaster(state: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[st
     table = pd.concat(tables)
     timeline = timeline_for(table, state["freq"])
     rows = rows_of(table, timeline, "the file")
-    instances = instances_of(rows)  # with what was missing as NaN, which this layout closed up
+    instances = instances_of(rows)  # steps that this layout left out are NaN
     return dict(
         design=design,
         keys=[i.key for i in instances],

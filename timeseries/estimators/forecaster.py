@@ -10,6 +10,7 @@ from ..data.covariates import Covariates
 from ..data.frames import Instance, Rows, instances_of, merged, rows_of, table_of
 from ..data.panel_timeline import timeline_for
 from ..data.windows import training_cuts
+from ..fitting.design import Design
 from ..fitting.forecasting import quantile_at
 from ..fitting.training import pick_device
 from .forecaster_learning import Lesson, Material, Pretrained, design_of
@@ -164,31 +165,38 @@ class JumboForecaster(ForecasterParameters):
     def _learn(self, y, X, fh, task: str, epochs: int) -> None:
         """Read the tables, train the networks for a task, and remember the ends of the series."""
         pick_device(self.device)  # checks it
-        self._covariates = Covariates.of(X, self.past_covariates)
-        self._index_names, self._columns = list(y.index.names), y.columns
-        rows, beside = self._rows(y, X, "fit")
-        material = Material.of(instances_of(rows, beside), y.shape[1])
-        furthest = None if fh is None else int(self._timeline.steps_ahead(fh, int(rows.steps.max())).max())
+        material = self._read(y, X)
         start = getattr(self, "pretrained_", None)
-        longest = int(material.lengths.max())
-        if start is None:
-            self.design_ = design_of(self, longest, furthest, y.shape[1], self._covariates)
-        else:
-            start.check_same(self._covariates)
-            self.design_ = replace(start.design, targets=y.shape[1])  # each is read by itself
+        self.design_ = self._design(material, fh, start)
         held_out = 0 if task == "masked" else self.validation
         cuts = training_cuts(material.lengths, self.design_.context, self.design_.horizon, held_out)
         lesson = Lesson(self, self.design_, material.panel(), *cuts)
         self.networks_, self.history_ = lesson.train(start, task, epochs)
         if not len(lesson.training) and (start is None or not start.can_forecast):
             warnings.warn(
-                f"the longest series has {longest} steps, too few to learn from: forecasts are means of the "
-                "context. Give a longer series, or pretrain on others",
+                f"the longest series has {material.lengths.max()} steps, too few to learn from: forecasts are means of "
+                "the context. Give a longer series, or pretrain on others",
                 UserWarning,
                 stacklevel=4,
             )
         self._learned = material.ends
         self._remember(material.instances)
+
+    def _read(self, y: pd.DataFrame, X: pd.DataFrame | None) -> Material:
+        """Note the names in the tables, and make series of their rows."""
+        self._covariates = Covariates.of(X, self.past_covariates)
+        self._index_names, self._columns = list(y.index.names), y.columns
+        return Material.of(instances_of(*self._rows(y, X, "fit")), y.shape[1])
+
+    def _design(self, material: Material, fh, start: Pretrained | None) -> Design:
+        """The design of what was pretrained, or one for these series."""
+        targets = len(self._columns)
+        if start is not None:
+            start.check_same(self._covariates)
+            return replace(start.design, targets=targets)  # each is read by itself
+        last = max(i.end for i in material.instances) - 1
+        furthest = None if fh is None else int(self._timeline.steps_ahead(fh, last).max())
+        return design_of(self, int(material.lengths.max()), furthest, targets, self._covariates)
 
     def _update(self, y, X=None, update_params=True):
         """Take in what is new; with ``update_params`` also learn from it, once there is enough."""

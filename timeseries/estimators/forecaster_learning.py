@@ -89,7 +89,7 @@ def design_of(
     H = parameters.horizon
     if H is None:
         H = default_horizon(longest) if furthest is None else max(1, furthest)
-    L, P = context_and_patch(longest, H, parameters.context_length, parameters.patch_length, stacklevel=5)
+    L, P = context_and_patch(longest, H, parameters.context_length, parameters.patch_length, stacklevel=6)
     network = parameters._series_encoder(P, min(parameters.patch_stride or P, P))
     network |= dict(affine=parameters.affine, head_drop_rate=parameters.head_dropout)
     return Design(L, H, targets, tuple(covariates.known_ahead), tuple(parameters.quantiles), parameters.loss, network)

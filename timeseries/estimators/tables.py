@@ -1,4 +1,4 @@
-"""What users give as series, before sktime looks at it: in the order of time, numbers, and messages where it is not."""
+"""Series as users give them, before sktime sees them: sorted by time, as numbers, or refused with a message."""
 
 from typing import Any
 

@@ -11,7 +11,7 @@ Plan = ElasticBudgets | KeepRateWarmup | TokenDropping | None
 
 
 def training_plan(keep_rate: float, elastic: dict[str, Any] | bool | None, token_dropping: Any) -> Plan:
-    """At which budgets to train, by the parameters of an estimator; None for its own all along.
+    """At which budgets to train, by the parameters of an estimator; None for its own budget in every step.
 
     Raises:
         ValueError, TypeError: If they do not fit each other, or are out of range.

@@ -114,6 +114,14 @@ def test_what_is_no_argument_of_the_encoder_is_refused_at_once(make, encoder, er
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_kept_patches_are_drawn_over_the_blocks_there_are():
+    pytest.importorskip("matplotlib").use("Agg")
+    fitted = fit(classifier(depth=2, encoder=dict(depth=4)))
+    X, _ = labelled()
+    assert (fitted.plot_kept(X[:1], 1.0).images[0].get_array() == 1).all()
+    assert fitted.plot_attention(X[:1], block=3) is not None
+
+
 def test_a_pretrained_encoder_of_other_arguments_is_refused():
     X, y = labelled()
     pretrained = classifier(pretrain_epochs=1).pretrain(X)
