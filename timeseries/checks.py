@@ -1,10 +1,10 @@
-"""Checks of what users give, in words they can act on."""
+"""Checks of what users give, with messages that say what to do."""
 
 from typing import Any
 
 import numpy as np
 
-_LARGEST = 1e150  # whose square is a finite number
+_LARGEST = 1e150  # its square is still a finite number
 
 
 def check_count(name: str, value: Any, unit: str = "", least: int = 1) -> None:

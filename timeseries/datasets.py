@@ -13,7 +13,7 @@ import pandas as pd
 
 _DAY = dict(h=24, m=24 * 4)  # steps in a day of ETTh and ETTm
 _MONTHS = (12, 4, 4)  # of 30 days, for training, validation and test
-_BATCH = 128  # whose last, partial one published tables leave out
+_BATCH = 128  # published tables leave out the last batch, if it is not full
 
 
 class LongHorizon(NamedTuple):
@@ -134,7 +134,7 @@ _LEVELS = (0.025, 0.1, 0.9, 0.975)
 
 
 class _Sums:
-    """Of squared and absolute errors, and of values within the intervals."""
+    """Sums of squared and absolute errors, and of values within the intervals."""
 
     def __init__(self, totals: np.ndarray | None = None, count: int = 0) -> None:
         self.totals, self.count = np.zeros(4) if totals is None else totals, count

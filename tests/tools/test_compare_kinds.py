@@ -54,26 +54,30 @@ def test_a_forecaster_of_another_encoder_is_fitted(kinds, data, encoder):
     assert 0 <= found["mse"] < 1 and found["fit_seconds"] > 0
 
 
-def test_of_registers_the_heads_read_the_class_token_alone(kinds):
-    from sktime.datasets import load_unit_test
+def test_the_encoder_of_an_experiment_reaches_the_estimators(kinds, data, monkeypatch):
+    """With the estimators as they are: what is built has the arguments, and nothing else differs."""
+    built = []
+    for kind in (kinds.JumboClassifier, kinds.JumboForecaster):
+        fit = kind._fit
 
-    X, y = load_unit_test(split="train", return_X_y=True)
-    small = dict(SMALL, num_kernels=0, jumbo_multiplier=3, random_state=0)
-    registers = kinds.varied(kinds.JumboClassifier, REGISTERS)(**small).fit(X, y)
-    (network,) = registers.networks_
-    assert network.encoder.encoder.jumbo_multiplier == 5
-    assert network.head.in_features == 2 * 8
-    with torch.no_grad():
-        network.head.weight.normal_()
-        x = torch.randn(2, 6 * 8)
-        other = x.clone()
-        other[:, 8 : 5 * 8] = 0  # the registers
-        torch.testing.assert_close(network.head(x), network.head(other))
-        other[:, 0] += 1
-        assert not torch.equal(network.head(x), network.head(other))
-    ours = kinds.varied(kinds.JumboClassifier, {})(**small).fit(X, y)
-    plain = kinds.JumboClassifier(**small).fit(X, y)
-    np.testing.assert_array_equal(ours.predict_proba(X), plain.predict_proba(X))  # nothing but the encoder differs
+        def noting(self, *args, fit=fit, **kwargs):
+            built.append(fit(self, *args, **kwargs))
+            return built[-1]
+
+        monkeypatch.setattr(kind, "_fit", noting)
+    for encoder in (REGISTERS, None):
+        told = {} if encoder is None else dict(encoder=encoder)
+        kinds.measure("classification", dict(problem="UnitTest", params=dict(SMALL, num_kernels=0), **told), 0, None, 1)
+        params = dict(SMALL, context_length=24)
+        kinds.measure("forecasting", dict(data="waves.csv", horizon=12, params=params, **told), 0, data, 1)
+    registers, ours = built[:2], built[2:]
+    for estimator in registers:
+        (network,) = estimator.networks_
+        assert network.encoder.encoder.jumbo_multiplier == 5 and network.encoder.encoder.jumbo_mlp is None
+        assert network.head.in_features == 2 * 8  # the class token and the mean of the patches
+    for estimator in ours:
+        (network,) = estimator.networks_
+        assert network.encoder.encoder.jumbo_multiplier == 4 and network.head.in_features == 5 * 8
 
 
 def test_a_classifier_tells_its_validation_loss(kinds):

@@ -11,7 +11,7 @@ from .timeline import Timeline, in_words
 
 
 class Covariates(NamedTuple):
-    """What was fitted beside the series.
+    """The columns of X that were fitted.
 
     Attributes:
         columns: Names of the columns of X, in order (K,); none without X.
@@ -124,7 +124,7 @@ class Covariates(NamedTuple):
         return rows
 
     def _check_future(self, instances, wanted, begins, future, given, timeline) -> None:
-        """That covariates known ahead are there: a row for every step wanted, and some value in every column."""
+        """Check that covariates known ahead are given: a row for every step wanted, and some value in every column."""
         K, known = len(self.columns), np.flatnonzero(self.known_ahead)
         for n, i in enumerate(instances):
             after = np.sort(wanted[wanted >= i.end])
@@ -162,5 +162,5 @@ def _ends(steps: np.ndarray) -> np.ndarray:
 
 
 def _span(times: pd.Index) -> str:
-    """What times there are, in words."""
+    """The range of some times, in words."""
     return f"{in_words(times)} from {times.min()} to {times.max()}"

@@ -1,17 +1,15 @@
-"""Between sktime's tables and arrays: rows at the steps of a timeline, and series without gaps made of them."""
+"""From sktime's tables to arrays and back: rows at the steps of a timeline, and series with NaN in their gaps."""
 
-import warnings
 from collections.abc import Hashable
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from .frequency import Uneven
-from .timeline import Frequency, Timeline, kind_of, timeline_of
+from .timeline import Timeline
 
-_MOST_GAPS = 20  # steps for each row, beyond which times are taken for a mistake
-_SMALL = 1_000_000  # steps that are no burden
+_MOST_GAPS = 20  # steps for each row; more are taken for a mistake in the times
+_SMALL = 1_000_000  # steps that fit into memory in any case
 
 
 class Instance(NamedTuple):
@@ -52,67 +50,8 @@ def values_of(table: pd.DataFrame) -> list[np.ndarray]:
     return np.split(table.to_numpy(dtype=np.float64)[order], bounds)
 
 
-def even_values(table: pd.DataFrame) -> list[np.ndarray]:
-    """As ``values_of``, with NaN at the steps that a series leaves out.
-
-    Where the series have no common frequency their rows are taken for steps, with a warning if they are not evenly
-    spaced.
-    """
-    try:
-        rows = rows_of(table, timeline_for(table, None), "X")
-        found = {i.key: i.values for i in instances_of(rows)}
-    except (ValueError, TypeError):
-        if (uneven := _first_uneven(table.index)) is not None:
-            warnings.warn(
-                f"the times{_of(uneven)} are not evenly spaced, and its rows are taken for steps all the same: "
-                "resample the series first, if the time between rows matters",
-                UserWarning,
-                stacklevel=5,
-            )
-        return values_of(table)
-    return [found[key] for key in table.index.droplevel(-1).unique()]
-
-
-def _first_uneven(index: pd.MultiIndex) -> Hashable | None:
-    """Key of the first series whose times are not the same distance apart, if any."""
-    codes, keys = pd.factorize(index.droplevel(-1))
-    times = index.get_level_values(-1)
-    order = np.argsort(codes, kind="stable")
-    apart = np.diff(np.asarray(getattr(times, "asi8", times))[order])
-    series = codes[order][1:]
-    inside = series == codes[order][:-1]
-    spread = pd.Series(apart[inside]).groupby(series[inside]).agg(["min", "max"])
-    odd = spread.index[spread["max"] != spread["min"]]
-    return keys[odd[0]] if len(odd) else None
-
-
-def timeline_for(table: pd.DataFrame, freq: Frequency) -> Timeline:
-    """The timeline of all series in a table.
-
-    Raises:
-        ValueError, TypeError: See ``timeline_of``; and if one series of a panel has a longer step than others.
-    """
-    index = table.index
-    panel = isinstance(index, pd.MultiIndex)
-    times = index.levels[-1][np.unique(index.codes[-1])] if panel else index
-    kind_of(times)
-    distinct = times if times.is_monotonic_increasing and times.is_unique else times.unique().sort_values()
-    if panel and getattr(index.levels[-1], "freq", None) is not None and index.levels[-1].is_monotonic_increasing:
-        freq_of_all = index.levels[-1].freq
-    else:
-        freq_of_all = None
-    dated = isinstance(times, pd.DatetimeIndex)
-    try:
-        timeline = timeline_of(distinct, freq if freq is not None or not dated else freq_of_all)
-    except Uneven as error:
-        raise ValueError(f"{error}{_whose(index, error.time)}") from None
-    if panel and freq is None:
-        _check_one_frequency(table, timeline)
-    return timeline
-
-
 def last_step(table: pd.DataFrame, timeline: Timeline) -> int:
-    """The last of all its series (see ``rows_of``)."""
+    """The last step of all series of a table (see ``rows_of``)."""
     index = table.index
     times = index.levels[-1][np.unique(index.codes[-1])] if isinstance(index, pd.MultiIndex) else index
     timeline.check_kind(times, "y")
@@ -148,9 +87,9 @@ def rows_of(table: pd.DataFrame, timeline: Timeline, what: str, strict: bool = T
             off = np.flatnonzero(~among)
             row = index[off[np.lexsort((steps[off],))[0]]]
             raise ValueError(
-                f"{_in_words(row)} in {what} is none of the times that the frequency {timeline.frequency} gives, which "
-                f"go through {timeline.times(np.zeros(1, dtype=np.int64))[0]}: give the freq of the times, or reindex "
-                "with y.asfreq(...), which puts NaN where nothing was observed"
+                f"{row_in_words(row)} in {what} is none of the times that the frequency {timeline.frequency} gives, "
+                f"which go through {timeline.times(np.zeros(1, dtype=np.int64))[0]}: give the freq of the times, or "
+                "reindex with y.asfreq(...), which puts NaN where nothing was observed"
             )
         series, steps, values, index = series[among], steps[among], values[among], index[among]
     if not _rising(series, steps).all():
@@ -160,7 +99,7 @@ def rows_of(table: pd.DataFrame, timeline: Timeline, what: str, strict: bool = T
             row = index[twice[0]]
             count = int(((series == series[twice[0]]) & (steps == steps[twice[0]])).sum())
             raise ValueError(
-                f"{what} has duplicates: {_in_words(row)} occurs {count} times. Keep one row of each time, as "
+                f"{what} has duplicates: {row_in_words(row)} occurs {count} times. Keep one row of each time, as "
                 "y[~y.index.duplicated(keep='last')] does, or, if these are several series, name them in a MultiIndex "
                 "of series and time"
             )
@@ -194,7 +133,7 @@ def instances_of(y: Rows, X: Rows | None = None) -> list[Instance]:
     if lengths.sum() > max(_MOST_GAPS * len(y.steps), _SMALL):
         worst = int(np.argmax(lengths / np.bincount(y.series, minlength=n)))
         raise ValueError(
-            f"{lengths[worst]} steps lie between the first and the last row{_of(y.keys[worst])}, which has "
+            f"{lengths[worst]} steps lie between the first and the last row{of_series(y.keys[worst])}, which has "
             f"{int((y.series == worst).sum())} rows: give a freq with a longer step, or leave out the odd ones"
         )
     starts = np.cumsum(lengths) - lengths
@@ -219,8 +158,8 @@ def check_shared(y: Rows, X: Rows, spans: str) -> None:
     if not shared.all():
         worst = int(shared.argmin())
         raise ValueError(
-            f"X has no row at any time of y{_of(y.keys[worst])}: {spans}. Give X at the times of y, and NaN where it "
-            "is not known"
+            f"X has no row at any time of y{of_series(y.keys[worst])}: {spans}. Give X at the times of y, and NaN "
+            "where it is not known"
         )
 
 
@@ -253,7 +192,8 @@ def merged(old: dict[Hashable | None, Instance], y: Rows, X: Rows | None) -> lis
 
 
 def ends_of(instances: list[Instance], keep: int, targets: int) -> list[Instance]:
-    """Of each series the last steps, copied: ``keep`` up to the last that is known of each of its first channels."""
+    """Copies of the ends of series: the last ``keep`` steps up to where the first of the target channels ends, and all
+    that follows."""
     ends = []
     for i in instances:
         last = len(i.values)
@@ -293,7 +233,7 @@ def sorted_keys(keys: list[Hashable | None], what: str) -> list[Hashable | None]
 
 
 def table_of(keys: list[Hashable | None], times: list[pd.Index], values: np.ndarray, names, columns) -> pd.DataFrame:
-    """The table of some series' values (n, T, C), whose index has these names."""
+    """Values (n, T, C) of some series as a table, whose index has these names."""
     flat = values.reshape(-1, values.shape[-1])
     if keys[0] is None:
         index = times[0].rename(names[-1])
@@ -322,7 +262,7 @@ def _series_of(index: pd.Index, what: str) -> tuple[list[Hashable | None], np.nd
 
 
 def _numbers_in(keys: list[Hashable | None], others: list[Hashable | None]) -> np.ndarray:
-    """Where some keys are in a list, -1 where they are not."""
+    """Positions of some keys in a list, -1 for those that are not in it."""
     number = {key: n for n, key in enumerate(keys)}
     return np.array([number.get(key, -1) for key in others], dtype=np.int64)
 
@@ -332,61 +272,12 @@ def _rising(series: np.ndarray, steps: np.ndarray) -> np.ndarray:
     return (np.diff(series) > 0) | ((np.diff(series) == 0) & (np.diff(steps) > 0))
 
 
-def _check_one_frequency(table: pd.DataFrame, timeline: Timeline) -> None:
-    """Raises ValueError for a series that is itself evenly spaced, at a longer step than the timeline's."""
-    rows = rows_of(table.iloc[:, :0], timeline, "y")
-    inside = np.diff(rows.series) == 0
-    gaps = np.diff(rows.steps)
-    kinds = [(gaps, 2)]
-    if isinstance(timeline.like, pd.DatetimeIndex):
-        kinds.append((_months_apart(timeline, rows.steps), 1))
-    for apart, least in kinds:
-        coarse = _coarse(rows.series[1:][inside], apart[inside], gaps[inside], least, len(rows.keys))
-        if coarse.any():
-            key = rows.keys[int(coarse.argmax())]
-            own = timeline.times(rows.steps[rows.series == int(coarse.argmax())][:3])
-            raise ValueError(
-                f"the panel mixes frequencies: most of its times are {timeline.frequency}, but the series {key!r} goes "
-                f"on as {', '.join(map(str, own))}. Forecast it by itself; or, if rows are missing, say so with "
-                f"freq={timeline.step if timeline.offset is None else timeline.frequency!r}"
-            )
-
-
-def _coarse(series: np.ndarray, apart: np.ndarray, gaps: np.ndarray, least: int, n: int) -> np.ndarray:
-    """Which series never have two rows at neighbouring steps, and most rows equally far apart (n,)."""
-    counts = np.bincount(series, minlength=n)
-    coarse = np.zeros(n, dtype=bool)
-    begins = (np.cumsum(counts) - counts)[counts > 0]
-    if not len(begins):
-        return coarse
-    step = np.gcd.reduceat(apart, begins)
-    enough = (np.minimum.reduceat(gaps, begins) > 1) & (np.minimum.reduceat(apart, begins) >= least)
-    usual = np.add.reduceat(apart == np.repeat(step, counts[counts > 0]), begins)
-    coarse[counts > 0] = enough & (step >= least) & (usual >= 2) & (usual > 2 / 3 * counts[counts > 0] - 1e-9)
-    return coarse
-
-
-def _months_apart(timeline: Timeline, steps: np.ndarray) -> np.ndarray:
-    """Months from each row to the next."""
-    distinct, number = np.unique(steps, return_inverse=True)
-    times = timeline.times(distinct)
-    return np.diff(np.asarray(times.year * 12 + times.month)[number])
-
-
-def _whose(index: pd.Index, time: object) -> str:
-    """The first series of a panel with a time, in words."""
-    if not isinstance(index, pd.MultiIndex):
-        return ""
-    rows = np.flatnonzero(np.asarray(index.get_level_values(-1) == time))
-    return f" (it is in {_in_words(index[rows[0]])})" if len(rows) else ""
-
-
-def _in_words(row: Hashable | tuple) -> str:
+def row_in_words(row: Hashable | tuple) -> str:
     """A time, and the series it is in."""
     if not isinstance(row, tuple):
         return str(row)
-    return f"{row[-1]}{_of(row[0] if len(row) == 2 else row[:-1])}"
+    return f"{row[-1]}{of_series(row[0] if len(row) == 2 else row[:-1])}"
 
 
-def _of(key: Hashable | None) -> str:
+def of_series(key: Hashable | None) -> str:
     return "" if key is None else f" of series {key!r}"

@@ -29,7 +29,7 @@ class Timeline(ABC):
 
     @abstractmethod
     def parts(self) -> dict[str, Any]:
-        """What ``timeline_from`` makes the same of, for saving."""
+        """Parts from which ``timeline_from`` makes the same timeline, for saving."""
 
     @abstractmethod
     def locate(self, index: pd.Index) -> tuple[np.ndarray, np.ndarray]:
@@ -67,7 +67,7 @@ class Timeline(ABC):
             raise TypeError(f"{what} has {in_words(index)}, the series have {in_words(self.like)}: give the same")
 
     def steps_ahead(self, fh: ForecastingHorizon, end: int) -> np.ndarray:
-        """Of a horizon, how many steps after the ``end`` (n,): int64, 0 and less in the past."""
+        """How many steps after ``end`` the steps of a horizon lie (n,): int64, 0 and less in the past."""
         values = fh.to_pandas()
         if not fh.is_relative:
             return self.steps(values, "fh") - end
@@ -166,7 +166,7 @@ class CalendarTimeline(Timeline):
         dates = before.append(_walk(self.offset, self.origin, 1 << highest.bit_length(), True)[: highest + 1])
         if self.like.tz is None:
             return dates
-        # of an hour that comes twice the first, in place of one that is skipped the next
+        # an hour that comes twice: the first; an hour that is skipped: the next
         return dates.tz_localize(self.like.tz, ambiguous=np.ones(len(dates), dtype=bool), nonexistent="shift_forward")
 
 
@@ -221,7 +221,7 @@ def timeline_from(parts: dict[str, Any]) -> Timeline:
 
 
 def kind_of(index: pd.Index) -> str:
-    """What the times of an index are, in words.
+    """The kind of the times of an index, in words.
 
     Raises:
         TypeError: If they are no times.
@@ -241,7 +241,7 @@ def kind_of(index: pd.Index) -> str:
 
 
 def in_words(index: pd.Index) -> str:
-    """What the times of an index are, with their zone."""
+    """The kind of the times of an index, with their zone."""
     zone = getattr(index, "tz", None)
     return kind_of(index) if zone is None else f"{kind_of(index)}, {zone}"
 

@@ -1,4 +1,4 @@
-"""Windows over many series, cut when they are asked for: memory grows with the series and not with their windows."""
+"""Windows over many series, cut on demand: memory grows with the series and not with their windows."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from ..checks import check_finite
 
 
 class Batch(NamedTuple):
-    """Windows: values (B, C, T), 0 where nothing was observed, and flags (B, C, T), None if all was observed."""
+    """Windows: values (B, C, T), 0 where nothing was observed, and ``observed`` flags (B, C, T), None if all was."""
 
     values: torch.Tensor
     observed: torch.Tensor | None

@@ -1,4 +1,4 @@
-"""Files of the first layout, as the present one would tell them: saved before names of any kind could be told."""
+"""Files of the first layout, which could only hold plain names, translated into the present layout."""
 
 from typing import Any
 
@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from sktime.datatypes import mtype_to_scitype
 
-from ..data.frames import instances_of, rows_of, table_of, timeline_for
+from ..data.frames import instances_of, rows_of, table_of
+from ..data.panel_timeline import timeline_for
 
 
 def from_first_layout(content: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -38,7 +39,7 @@ def _forecaster(state: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[st
     table = pd.concat(tables)
     timeline = timeline_for(table, state["freq"])
     rows = rows_of(table, timeline, "the file")
-    instances = instances_of(rows)  # with what was missing as NaN, which this layout closed up
+    instances = instances_of(rows)  # steps that this layout left out are NaN
     return dict(
         design=design,
         keys=[i.key for i in instances],

@@ -1,4 +1,4 @@
-"""Labelled series as users give them: what cannot be told apart from a mistake is refused, in words they can act on."""
+"""Labelled series as users give them: what may well be a mistake is refused, with a message that says what to do."""
 
 from collections.abc import Hashable
 from numbers import Real
@@ -111,7 +111,7 @@ def _numbers(values: np.ndarray, name: str) -> np.ndarray:
 
 
 def names_of(X: np.ndarray | pd.DataFrame) -> list[Hashable] | None:
-    """Of the channels of a panel, if each has a name of its own."""
+    """Names of the channels of a panel, if each has a name of its own."""
     return list(X.columns) if isinstance(X, pd.DataFrame) and X.columns.is_unique else None
 
 

@@ -1,4 +1,4 @@
-"""Pictures: a forecast with its intervals, and what the wide token looked at in a series."""
+"""Pictures: a forecast with its intervals, and what the Jumbo token looked at in a series."""
 
 from collections.abc import Sequence
 
@@ -39,7 +39,7 @@ def plot_forecast(
 
 
 def plot_attention(values: np.ndarray, spans: Sequence[tuple[int, int]], attention: np.ndarray, ax=None):
-    """Draw a series over the attention that the wide token pays its patches.
+    """Draw a series over the attention that the Jumbo token pays its patches.
 
     Args:
         values: The series (T, C).
@@ -52,7 +52,7 @@ def plot_attention(values: np.ndarray, spans: Sequence[tuple[int, int]], attenti
     """
     steps = _per_step(spans, attention, len(values))
     top = steps.max() or 1.0
-    return _over_bands(values, steps, "YlOrRd", 1.2 * top, "what the wide token looked at: darker, more", ax)
+    return _over_bands(values, steps, "YlOrRd", 1.2 * top, "what the Jumbo token looked at: darker, more", ax)
 
 
 def plot_kept(values: np.ndarray, spans: Sequence[tuple[int, int]], reached: np.ndarray, ax=None):
@@ -69,6 +69,20 @@ def plot_kept(values: np.ndarray, spans: Sequence[tuple[int, int]], reached: np.
     """
     steps = _per_step(spans, reached, len(values))
     return _over_bands(values, steps, "Greens", 1.6, "what is kept: darker, through more of the blocks", ax)
+
+
+def one_of(what: str, wanted, there: list):
+    """What is wanted, or the first of what there is.
+
+    Raises:
+        ValueError: If there is no such thing.
+    """
+    if wanted is None:
+        return there[0]
+    if wanted not in there:
+        known = ", ".join(map(repr, there[:10])) + ", …" * (len(there) > 10)
+        raise ValueError(f"no {what} {wanted!r}: there are {known}")
+    return wanted
 
 
 def _per_step(spans: Sequence[tuple[int, int]], shares: np.ndarray, length: int) -> np.ndarray:

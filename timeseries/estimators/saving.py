@@ -17,11 +17,11 @@ from .first_layout import from_first_layout
 
 SUFFIX = ".safetensors"
 _LAYOUT = 2
-_LEFT_OUT = ("callbacks",)  # functions are code
+_LEFT_OUT = ("callbacks",)  # they are functions, which only code can make
 
 
 class SafeSaving:
-    """``save`` and ``load`` for an estimator that tells its state as values that ``encoding`` knows.
+    """``save`` and ``load`` for an estimator whose state consists of values that ``encoding`` can write.
 
     Its class has ``_saved_state() -> dict`` and ``_restore_state(state)``.
     """
@@ -76,7 +76,7 @@ class SafeSaving:
                 state = unpack(content["state"], arrays)
             estimator = cls(**params)
             estimator._restore_state(state)
-        except Exception as error:  # whatever is wrong in a file
+        except Exception as error:  # a damaged file may fail anywhere
             raise ValueError(
                 f"{path} is damaged, or of a version that this one cannot read ({type(error).__name__}: {error}): "
                 "save the estimator again"
@@ -134,12 +134,7 @@ def with_weights(
     build: Callable[..., torch.nn.Module], weights: dict[str, np.ndarray], *arguments: Any, **options: Any
 ) -> torch.nn.Module:
     """A network that is built with some arguments, its weights put back strictly, for prediction."""
-    with torch.random.fork_rng():  # what it begins with is drawn
+    with torch.random.fork_rng():  # the weights it begins with are drawn
         network = build(*arguments, **options)
     network.load_state_dict({name: torch.from_numpy(np.array(w)) for name, w in weights.items()})
     return network.eval()
-
-
-def plain_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
-    """What sktime notes of data, but its own enumeration of kinds of columns, which is looked at in checking alone."""
-    return {name: value for name, value in metadata.items() if name != "feature_kind"}

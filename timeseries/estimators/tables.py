@@ -1,4 +1,4 @@
-"""What users give as series, before sktime looks at it: in the order of time, numbers, and messages where it is not."""
+"""Series as users give them, before sktime sees them: sorted by time, as numbers, or refused with a message."""
 
 from typing import Any
 
@@ -41,6 +41,19 @@ def in_order(data: Any, what: str) -> Any:
         _check_some(len(data) * len(data.columns), what)
         return _sorted(_numeric(data, what), what)
     return data
+
+
+def in_columns(y: pd.DataFrame, columns: list) -> pd.DataFrame:
+    """A table with its columns in the order fitted; the name of a single one does not matter.
+
+    Raises:
+        ValueError: If it has other columns.
+    """
+    if len(columns) == 1 or list(y.columns) == columns:
+        return y
+    if set(y.columns) != set(columns):
+        raise ValueError(f"fitted on series of the columns {columns}, there are {list(y.columns)}: give the same")
+    return y[columns]
 
 
 def _check_some(count: int, what: str) -> None:

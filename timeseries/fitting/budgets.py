@@ -1,4 +1,4 @@
-"""Compute budgets of the estimators: while they are trained, and when they predict."""
+"""Compute budgets of series, and at which of them an estimator is trained."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ Plan = ElasticBudgets | KeepRateWarmup | TokenDropping | None
 
 
 def training_plan(keep_rate: float, elastic: dict[str, Any] | bool | None, token_dropping: Any) -> Plan:
-    """At which budgets to train, by the parameters of an estimator; None for its own all along.
+    """At which budgets to train, by the parameters of an estimator; None for its own budget in every step.
 
     Raises:
         ValueError, TypeError: If they do not fit each other, or are out of range.
@@ -63,53 +63,3 @@ def training_loss(
     if isinstance(plan, ElasticBudgets):
         return elastic_loss(predict, criterion, plan.draw(step, step / total), distill)
     return criterion(predict(own if plan is None else plan.at(step / total, own)))
-
-
-class BudgetAtHand:
-    """``set_budget`` for an estimator that has ``networks_`` with a ``SeriesEncoder`` each."""
-
-    def set_budget(self, keep_rate=1.0, resolution=None):
-        """Predict with more or less compute from now on, without fitting again.
-
-        Best after a fit with ``elastic``; without it accuracy falls a little more. Convolutions and linear parts beside
-        the encoder have no dial. Saving keeps the budget, ``clone`` and ``fit`` go back to the parameter ``keep_rate``.
-
-        Parameters
-        ----------
-        keep_rate : float
-            As in the constructor.
-        resolution : float or int, optional
-            The encoder reads a series resampled to this share of its steps, or to so many steps.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError, TypeError
-            For values out of range; of a classifier that was fitted as a committee, whose thresholds hold for the
-            budgets that they were calibrated at.
-        NotFittedError
-            If there is nothing yet to set it of.
-        """
-        self.check_is_fitted()
-        if getattr(self, "calibration_", None) is not None:
-            raise ValueError(
-                "set_budget would change answers that the committee's thresholds were calibrated on: fit with "
-                "committee=None to set budgets by hand, or with the budgets as the committee"
-            )
-        budget = series_budget(keep_rate=keep_rate, resolution=resolution)
-        for part in self._outputs() or ():
-            part.set_budget(keep_rate, resolution)
-        for network in getattr(self, "networks_", ()):  # none of one class
-            network.encoder.encoder.default_budget = budget
-        return self
-
-    def _outputs(self) -> list["BudgetAtHand"] | None:
-        """The estimators that this one is made of, if it is."""
-        return None
-
-    def _budget_as_json(self) -> dict[str, Any]:
-        budget = self.networks_[0].encoder.encoder.default_budget
-        return dict(keep_rate=budget.keep_rate, resolution=budget.resolution)

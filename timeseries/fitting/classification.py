@@ -1,4 +1,4 @@
-"""Fitting the network of a classifier: tokens by gradients, convolutions in closed form, and how much each counts."""
+"""Fitting the network of a classifier: tokens by gradients, convolutions in closed form, and the share of each."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ from .committee import KERNELS, Stage, Unseen, answers
 from .training import History, Schedule, is_gain, seeded, shuffled, train
 
 BATCH = 32  # series in a training batch
-_PER_PASS = 256  # in prediction
+_PER_PASS = 256  # series in one pass of prediction
 _STEPS = (20, 100)  # batches in an epoch, at least and at most
 
 
@@ -30,7 +30,7 @@ def steps_of(series: int) -> int:
 
 
 class Fitted(NamedTuple):
-    """A network, how its training went, and what its stages say of series that they have not learned from."""
+    """A network, how its training went, and the scores that its stages give to series that they did not learn from."""
 
     network: ClassifierNet
     history: History
@@ -56,22 +56,23 @@ def fit_network(
     """A fitted network, on the CPU.
 
     A part of the series is held out: it tells when to stop training, and which share of the scores the tokens should
-    have. If they have any, they are then trained anew for as long on all series; the convolutions are fitted on all at
-    once, since they know what they would say of a series left out.
+    have. If they have any, they are then trained anew for as long on all series. The convolutions are fitted on all
+    series at once: their closed form gives the scores of each series as if it had been left out.
 
     Args:
         build: Makes a network, and says which of its parameters are pretrained.
         data: Series (C, T_i), NaN where nothing was observed.
         labels: Their classes (n,), 0 … K-1.
-        class_weights: In the loss (K,).
-        schedule: How long and how fast; ``steps`` follow from the number of series.
+        class_weights: Weight of each class in the loss (K,).
+        schedule: How long and how fast; ``steps`` follow from the number of series. After 0 epochs the tokens have no
+            share.
         validation: Share of each class to hold out.
         label_smoothing: Share of the target that is spread over all classes.
         seed: Decides everything random.
-        device: Where.
+        device: Where to train.
         plan: At which compute budgets to train (see ``training_plan``).
-        stages: Of a committee (see ``stages_of``). What they say of series held out is said by the network that has not
-            yet been trained on these; where no tokens are asked, of all series, each left out.
+        stages: Of a committee (see ``stages_of``). Their scores of held-out series come from the network that has not
+            yet been trained on these. Where no stage asks the tokens, all series are scored, each left out.
         split: Rows to train on and to hold out, if they are not to be drawn.
         options: Further arguments of ``train``.
     """
@@ -117,7 +118,7 @@ def fit_network(
         return network, history
 
     def ask(left_out: torch.Tensor | None, left_out_first: torch.Tensor | None) -> Unseen:
-        """The stages about series not learned from, given what the convolutions say of each when it is left out."""
+        """Scores of the stages for series not learned from, given those of the convolutions for each left out."""
         tokens = network.share > 0 or any(isinstance(stage, ComputeBudget) for stage in stages)
         rows = held_out.sort().values if tokens else torch.arange(len(labels))
         here = rows.to(device)
@@ -147,16 +148,17 @@ def fit_network(
         if KERNELS in stages:  # by a generator of its own: the network is the same as without a committee
             own = torch.Generator().manual_seed(seed)
             left_out_first = network.convolutions.fit_first(everything, y, class_weights, own)
-        if len(held_out):
+        if not schedule.epochs:
+            network.share.zero_()  # tokens that were not trained know nothing
+        elif len(held_out):
             held = held_out.to(device)
-            share = choose_share(left_out[held], from_tokens(network, held_out), y[held], class_weights)
-            network.share.fill_(share)
+            network.share.fill_(choose_share(left_out[held], from_tokens(network, held_out), y[held], class_weights))
         unseen = ask(left_out, left_out_first)
-        if len(held_out) and share > 0 and history.best:
-            convolutions = network.convolutions
+        if len(held_out) and network.share > 0 and history.best:
+            convolutions, share = network.convolutions, network.share
             network, _ = run(torch.arange(len(labels)), held_out[:0], replace(schedule, epochs=history.best))
             network.convolutions = convolutions
-            network.share.fill_(share)
+            network.share.copy_(share)
     return Fitted(network.cpu().eval(), history, unseen)
 
 
@@ -174,7 +176,7 @@ def choose_share(
 def probabilities(
     networks: Sequence[ClassifierNet], data: Sequence[torch.Tensor], device: torch.device
 ) -> torch.Tensor:
-    """Of each class (n, K), float64, the mean over some networks, of series (C, T_i)."""
+    """Probabilities (n, K) of the classes of series (C, T_i), float64: the mean over some networks."""
     total = torch.zeros(len(data), networks[0].head.out_features, dtype=torch.float64)
     for network in networks:
         with _placed(network, device), torch.inference_mode():
@@ -197,8 +199,8 @@ def routed(cascade: Cascade, data: Sequence[torch.Tensor], device: torch.device)
 
 @contextmanager
 def _placed(module: nn.Module, device: torch.device) -> Iterator[None]:
-    """A module of the CPU on a device, for a while. To go over all its tensors takes longer than to classify a series,
-    so they are left alone where they are."""
+    """Put a module of the CPU on a device for a while. On CPU nothing is done: to go over all tensors would take longer
+    than to classify a series."""
     if device.type == "cpu":
         yield
         return
@@ -210,7 +212,7 @@ def _placed(module: nn.Module, device: torch.device) -> Iterator[None]:
 
 
 def _passes(data: Sequence[torch.Tensor], device: torch.device) -> Iterator[tuple[torch.Tensor, Batch]]:
-    """Rows of the data and what they hold, series of like length together, so that little is padded."""
+    """Batches of the data with their rows, series of like length together, so that little is padded."""
     order = torch.tensor([s.shape[1] for s in data]).argsort(stable=True)
     for rows in order.split(_PER_PASS):
         yield rows, pad_together([data[i] for i in rows.tolist()], device)

@@ -14,8 +14,12 @@ from ..networks.network import ForecastNet
 
 
 class Ridge(NamedTuple):
-    """How the linear part is fitted: with which penalty, in mean eigenvalues (infinity repeats the last value), and
-    whether with a drift, a constant step in deviations of the context, beside the lags."""
+    """How the linear part is fitted.
+
+    Attributes:
+        penalty: Of the ridge regression, in mean eigenvalues; infinity repeats the last value.
+        drift: Whether there is a constant step beside the lags, in deviations of the context.
+    """
 
     penalty: float
     drift: bool
@@ -23,12 +27,13 @@ class Ridge(NamedTuple):
 
 PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, float("inf"))
 RIDGES = tuple(Ridge(penalty, drift) for drift in (False, True) for penalty in PENALTIES)
-_BY_GUESS = Ridge(10.0, False)  # where there is nothing to choose by
-# Of the error a drift has to take off as much. A smaller gain does not last: fitted up to 20 points in time within the
-# training and validation range of ETTh1 and exchange rates, 5 gained by it, at most 0.5 %, and all lost by it later.
+_BY_GUESS = Ridge(10.0, False)  # without windows to choose on
+# Use a drift only if it cuts the error by at least this fraction. A smaller gain does not last: of fits up to 20 points
+# in time within the training and validation range of ETTh1 and exchange rates, 5 gained by a drift, at most 0.5 %, and
+# all lost by it later.
 _DRIFT_GAIN = 0.01
-_ROWS = 4096  # in double precision at a time
-_ROUNDS = 3  # of fitting lags and covariates in turn
+_ROWS = 4096  # that are converted to double precision at a time
+_ROUNDS = 3  # in which lags and covariates are fitted in turn
 
 
 @torch.no_grad()
@@ -42,7 +47,7 @@ def fit_linear(
     """Set the linear part and the spread of a network, in place.
 
     Args:
-        network: Whose encoder adds nothing yet.
+        network: A network whose encoder adds nothing yet.
         fit_on: Contexts and targets to fit on.
         choose_on: Windows to choose among ``ridges`` on.
         squared: Whether to choose by squared or absolute errors.
@@ -90,7 +95,7 @@ def _equations(network: ForecastNet, batches: Iterable[tuple[Batch, Batch]]) -> 
 
 
 def _ridge(lags, covariates, target, weight, ridges) -> dict[Ridge, tuple[torch.Tensor, torch.Tensor]]:
-    """For each, weights of the lags (L+1, H), the drift last, and of the covariates (K,), which all steps share."""
+    """For each ridge, weights of the lags (L+1, H), the drift last, and of the covariates (K,), shared by all steps."""
     row = weight.mean(dim=1, keepdim=True)  # steps of a window weigh alike, so that one decomposition serves them all
     square, with_target = _product(lags, lags, row), _product(lags, target, row)
     H, K = covariates.shape[1:]
@@ -122,7 +127,7 @@ def _ridge(lags, covariates, target, weight, ridges) -> dict[Ridge, tuple[torch.
 
 
 def _product(a: torch.Tensor, b: torch.Tensor, row: torch.Tensor | None = None) -> torch.Tensor:
-    """a.T @ b in double precision, on request with weights (n, 1) of the rows."""
+    """``a.T @ b`` in double precision; the rows may have weights (n, 1)."""
     total = torch.zeros(a.shape[1], b.shape[1], dtype=torch.float64)
     for start in range(0, len(a), _ROWS):
         rows = slice(start, start + _ROWS)
@@ -144,7 +149,7 @@ def _error(solution, lags, covariates, target, weight, squared: bool) -> float:
 
 
 def _quantiles(residual: torch.Tensor, seen: torch.Tensor, levels: tuple[float, ...]) -> torch.Tensor:
-    """Of the residuals of each step (n, H): (H, Q), all steps together where one has few."""
+    """Quantiles (H, Q) of the residuals (n, H) of each step; a step with few residuals gets those of all steps."""
     levels = torch.tensor(levels, dtype=residual.dtype)
     everything = torch.quantile(_some(residual[seen]), levels)
     enough = 10 / levels.min()
@@ -157,5 +162,5 @@ def _quantiles(residual: torch.Tensor, seen: torch.Tensor, levels: tuple[float, 
 
 
 def _some(values: torch.Tensor, most: int = 1_000_000) -> torch.Tensor:
-    """No more than torch can sort for a quantile."""
+    """At most as many values as ``torch.quantile`` can sort."""
     return values[:: max(1, len(values) // most)]

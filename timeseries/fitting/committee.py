@@ -1,4 +1,4 @@
-"""Committees of the classifier: who is asked first, and how sure is sure enough ("Wisdom of Committees", ICLR 2022).
+"""Committees of the classifier: who answers first, and how sure is sure enough ("Wisdom of Committees", ICLR 2022).
 
 The members are parts of one network, compute budgets of it, or networks of different seeds. Routing and thresholds are
 the core's (``Cascade``, ``calibrate``).
@@ -18,16 +18,16 @@ from ..data.windows import Batch
 from ..networks.network import ClassifierNet
 from .budgets import series_budget
 
-KERNELS, WHOLE = "kernels", "whole"  # stages of a network: its first set of convolutions, and all of it
+KERNELS, WHOLE = "kernels", "whole"  # stages of a network: its first set of convolutions; everything
 _KINDS = ("kernels", "budgets", "seeds")
 _BUDGETS = (dict(keep_rate=0.5, resolution=0.5),)
 
-Stage = str | ComputeBudget  # a budget: the tokens alone, at it
+Stage = str | ComputeBudget  # a budget stands for the tokens alone, at this budget
 Kind = str | Sequence[dict[str, Any]] | None
 
 
 class Unseen(NamedTuple):
-    """What the stages of a network say of training series that they have not learned from.
+    """Scores that the stages of a network give to training series that they did not learn from.
 
     Attributes:
         rows: Which series (m,), in rising order.
@@ -42,7 +42,7 @@ class Unseen(NamedTuple):
 
 
 def stages_of(committee: Kind) -> tuple[Stage, ...]:
-    """Of one network, by the parameter of the classifier; none without a committee.
+    """The stages of one network, by the parameter ``committee``; none without a committee.
 
     Raises:
         ValueError, TypeError: If there is no such committee, or a budget is out of range.
@@ -67,9 +67,9 @@ def stages_of(committee: Kind) -> tuple[Stage, ...]:
 
 
 def check_committee(
-    committee: Kind, target: float | str, *, num_kernels: int, n_members: int, validation: float
+    committee: Kind, target: float | str, *, num_kernels: int, n_members: int, validation: float, max_epochs: int
 ) -> None:
-    """Whether parameters of the classifier fit each other.
+    """Check that parameters of the classifier fit each other.
 
     Raises:
         ValueError, TypeError: If they do not.
@@ -81,6 +81,10 @@ def check_committee(
         return
     if KERNELS in stages and not num_kernels:
         raise ValueError("committee 'kernels' begins with the convolutions, of which num_kernels=0 has none: give some")
+    if not max_epochs and any(isinstance(stage, ComputeBudget) for stage in stages):
+        raise ValueError(
+            f"committee {committee!r} asks the transformer alone, which max_epochs=0 does not train: give more"
+        )
     if committee == "seeds" and n_members < 2:
         raise ValueError(f"committee 'seeds' of n_members={n_members}: give at least 2")
     if committee != "seeds" and n_members > 1:
@@ -96,7 +100,7 @@ def check_committee(
 
 
 def cascade_of(networks: Sequence[ClassifierNet], committee: Kind) -> Cascade:
-    """The members, in order; everybody goes on until thresholds are set."""
+    """The members in order. Until thresholds are set, every series goes through all of them."""
     if committee == "seeds":
         names = [f"seed {number + 1}" for number in range(len(networks))]
         return Cascade(networks, [math.inf] * (len(networks) - 1), ensemble=True, names=names)
@@ -117,8 +121,8 @@ def _name(stage: Stage) -> str:
 
 
 def _inputs(cascade: Cascade, batch: Batch) -> tuple:
-    """What the members are called with. Kernels leave their features for the whole network in a tensor given to both,
-    of which the cascade passes on the rows of those that go on."""
+    """Arguments of the members. The kernels write their features into a tensor that the whole network reads; of this
+    tensor too, the cascade passes on the rows of the series that go on."""
     if cascade.names[0] != KERNELS:
         return tuple(batch)
     features = cascade.members[-1].model.convolutions.features
@@ -136,8 +140,8 @@ def calibrated(
     target: float | str,
     example: Batch,
 ) -> Calibration:
-    """Thresholds of a committee, by what its members say of series that they have not learned from. Costs are FLOPs,
-    which are the same wherever they are counted.
+    """Thresholds of a committee, by the scores of its members for series that they did not learn from. Costs are FLOPs,
+    which are the same on every machine.
 
     Args:
         networks, committee: See ``cascade_of``.
@@ -149,7 +153,7 @@ def calibrated(
     Raises:
         ValueError: If there are no such series, or no thresholds reach the target.
     """
-    rows = min((u.rows for u in unseen), key=len)  # some may have heard all series, the others those held out
+    rows = min((u.rows for u in unseen), key=len)  # some were scored on all series, others on those held out
     if not len(rows):
         raise ValueError(
             f"a committee is calibrated on series held out, and of classes of {torch.bincount(labels).tolist()} series "
@@ -159,7 +163,7 @@ def calibrated(
     cascade = cascade_of(networks, committee)
     outcomes = tally(scores, labels[rows], stage_groups(len(scores), cascade.ensemble))
     costs = member_costs(cascade, *_inputs(cascade, example), unit="FLOPs", repeats=1)
-    # a target of one's own is a price one is ready to pay
+    # a target that the user gives may cost accuracy, "last" may not
     return calibrate(cascade, outcomes, costs, target, by_loss=target == "last")
 
 

@@ -1,4 +1,4 @@
-"""What a forecasting network reads and returns, and how much that is if nobody says so."""
+"""What a forecasting network reads and returns, and the defaults of context, horizon and patch."""
 
 import warnings
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ import numpy as np
 
 from ..networks.network import ForecastNet
 
-_LONGEST = 512  # context by default, in steps
-_HORIZON = 24  # by default, in steps
+_LONGEST = 512  # steps of the longest default context
+_HORIZON = 24  # steps of the longest default horizon
 
 
 @dataclass(frozen=True)
@@ -46,20 +46,20 @@ class Design:
 
 
 def default_horizon(longest: int) -> int:
-    """Steps to forecast of series of at most so many."""
+    """The default horizon, where the longest series has so many steps."""
     return max(1, min(_HORIZON, longest // 4))
 
 
 def context_and_patch(
     longest: int, horizon: int, context_length: int | None, patch_length: int | None, stacklevel: int
 ) -> tuple[int, int]:
-    """Steps to read, and steps in a patch: those asked for, or less where series are too short for them.
+    """Steps of the context and of a patch: as asked for, or fewer where the series are too short.
 
     Args:
         longest: Steps of the longest series.
         horizon: Steps to forecast.
         context_length, patch_length: Steps asked for, None for defaults.
-        stacklevel: Of the warnings that it has to be less, counted from the caller.
+        stacklevel: Of the warnings about fewer steps, counted from the caller.
     """
     allowed = max(1, longest - horizon, longest // 2) if longest < 4 * horizon else max(1, (longest - horizon) // 2)
     wanted = context_length or min(_LONGEST, max(1, (longest - horizon) // 2))

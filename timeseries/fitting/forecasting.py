@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,8 @@ from .training import History, Schedule, seeded, train
 
 LOSSES = ("quantile", "mse", "mae", "huber")
 
-_CHOOSE_ON = 20_000  # series in windows to choose a penalty on
-_ITEMS = 1024  # series in a training batch, and in one pass of prediction; a window has one of each channel
+_CHOOSE_ON = 20_000  # items of the windows on which a penalty is chosen
+_ITEMS = 1024  # in a training batch, and in one pass of prediction; a window has an item for each target channel
 
 
 class Windows:
@@ -50,7 +51,7 @@ class Windows:
             yield from (self.at(part) for part in order.split(self.per_batch))
 
     def some(self, most: int = 65_536) -> Iterator[tuple[Batch, Batch]]:
-        """Batches of windows at even distances, all there are if they are not more."""
+        """Batches of at most so many items, of windows at even distances."""
         n = max(1, min(len(self.cuts), most // self.design.targets))
         for part in torch.linspace(0, len(self.cuts) - 1, n).long().split(self.per_batch):
             yield self.at(part)
@@ -67,7 +68,7 @@ class Windows:
 
 
 def split(around: Batch, design: Design, device: torch.device) -> tuple[Batch, Batch]:
-    """Windows (B, M+K, L+H) to what a network reads (B*M, 1+K, …) and what it is to forecast (B*M, 1, H)."""
+    """Split windows (B, M+K, L+H) into what a network reads (B*M, 1+K, …) and what it forecasts (B*M, 1, H)."""
     L = design.context
 
     def parts(t: torch.Tensor | None) -> tuple[torch.Tensor | None, torch.Tensor | None]:
@@ -125,7 +126,7 @@ def fit_network(
     seed: int,
     device: torch.device,
     steps: tuple[int, int],
-    schedule: dict[str, Any],
+    schedule: Schedule,
     fresh: bool = True,
     hold_out: bool = True,
     plan: Plan = None,
@@ -143,9 +144,10 @@ def fit_network(
         panel: The series.
         training, validation: Where to cut.
         seed: Decides everything random.
-        device: Where.
+        device: Where to train.
         steps: Batches in an epoch, at least and at most.
-        schedule: Further arguments of ``Schedule``.
+        schedule: How long and how fast; ``steps`` and ``overlap`` follow from the windows. 0 epochs fit the
+            closed form only.
         fresh: Whether it has learned nothing yet.
         hold_out: Whether to validate at all.
         plan: At which compute budgets to train (see ``training_plan``).
@@ -186,7 +188,7 @@ def fit_network(
             loss,
             windows.draw,
             score if validated else None,
-            Schedule(**{**schedule, "epochs": epochs}, steps=windows.steps(*steps), overlap=design.horizon),
+            replace(schedule, epochs=epochs, steps=windows.steps(*steps), overlap=design.horizon),
             generator=generator,
             device=device,
             **options,
@@ -194,7 +196,7 @@ def fit_network(
 
     with seeded(seed) as generator:
         untrained = copy.deepcopy(model.state_dict())
-        history = run(windows, schedule["epochs"], held_out is not None)
+        history = run(windows, schedule.epochs, held_out is not None)
         if lent:
             model.load_state_dict(untrained)
             model.to(device)
@@ -217,7 +219,7 @@ def forecast_from(
     device: torch.device,
     roll_on: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Forecast steps of series from what is known of each target channel before some stand.
+    """Forecast steps of series, each from what is known of a target channel before the step where one stands.
 
     A channel whose last steps are not observed is forecast from the last one that is, over all steps that follow: in
     the same way whether it ends there or goes on as missing.
@@ -253,7 +255,9 @@ def forecast_from(
     blocks = -(-furthest // H)
     center = np.empty(ahead.shape)
     quantiles = np.empty((*ahead.shape, len(design.quantiles)))
-    for some in np.unique(blocks):  # what ended long ago takes many passes, and the others need not wait for it
+    for some in np.unique(
+        blocks
+    ):  # a series that ended long ago takes many passes: the others are not rolled on as far
         here = np.flatnonzero(blocks == some)
         place = np.full(len(blocks), -1)
         place[here] = np.arange(len(here))
@@ -281,12 +285,12 @@ def forecast(
     quantiles then add up as independent errors do.
 
     Args:
-        networks: Of whose centres, and of each of whose quantiles, the mean is taken.
-        design: Theirs.
+        networks: The members. The forecast is the mean of their centres, and of each of their quantiles.
+        design: What they read and return.
         panel: The series; covariates may go on after the cut.
         series, cuts: Which series, and before which of their steps (B,).
         steps: How many to forecast.
-        device: Where.
+        device: Where to compute.
 
     Returns:
         Centres (B, steps, M) and quantiles (B, steps, M, Q), float64.
@@ -307,7 +311,7 @@ def forecast(
 
 
 def _forecast_some(networks, design, panel, series, cuts, steps, device) -> tuple[np.ndarray, np.ndarray]:
-    """In the units of the panel."""
+    """As ``forecast``, for one pass and in the units of the panel."""
     L, H, M = design.context, design.horizon, design.targets
     blocks = math.ceil(steps / H)
     around = panel.windows(series, cuts, L, blocks * H)

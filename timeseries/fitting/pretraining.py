@@ -106,7 +106,7 @@ def pretrain_encoder(
         batches: ``batches(generator, steps)`` gives the series of one epoch.
         schedule: How long and how fast.
         seed: Decides everything random.
-        device: Where.
+        device: Where to train.
         options: Further arguments of ``train``.
     """
     embed = encoder.embed

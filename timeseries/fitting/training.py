@@ -18,7 +18,7 @@ class Schedule:
     """How long and how fast to train.
 
     Attributes:
-        epochs: At most so many.
+        epochs: At most so many; 0 for no training.
         steps: Batches in an epoch.
         learning_rate: The highest: it rises over the first fifth of all steps and falls in a cosine (one-cycle, Smith
             and Topin, 2019).
@@ -94,8 +94,12 @@ def train(
 
     What training gains on the validation samples has to be more than its own standard error, or the model stays as it
     was (the one-standard-error rule: Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3).
-    Ctrl-C ends training with the best weights so far and a warning, as does a loss that is not finite.
+    Ctrl-C ends training with the best weights so far and a warning, as does a loss that is not finite. A schedule of 0
+    epochs leaves the model as it is.
     """
+    if not schedule.epochs:
+        model.cpu().eval()
+        return History()
     model.to(device).train()
     optimizer = torch.optim.AdamW(_groups(model, schedule.weight_decay), lr=schedule.learning_rate)
     total = schedule.epochs * schedule.steps
@@ -177,7 +181,7 @@ class _DivergedError(Exception):
 
 
 def is_gain(gains: torch.Tensor, overlap: int = 1, doubt: float = 1.0) -> bool:
-    """Whether the mean of gains (n,) exceeds ``doubt`` standard errors, for which ``overlap`` neighbours count once."""
+    """Whether the mean of gains (n,) exceeds ``doubt`` standard errors, where ``overlap`` neighbours count as one."""
     if len(gains) < 2:
         return False
     independent = max(1.0, len(gains) / overlap)
@@ -202,7 +206,7 @@ def _groups(model: nn.Module, weight_decay: float) -> list[dict]:
 
 
 def _one_cycle(step: int, total: int, rise: float = 0.2) -> float:
-    """Share of the highest rate at a step."""
+    """The learning rate at a step, as a share of the highest."""
     done = step / max(total, 1)
     if done < rise:
         return 0.04 + 0.96 * done / rise
@@ -210,7 +214,7 @@ def _one_cycle(step: int, total: int, rise: float = 0.2) -> float:
 
 
 class _Average:
-    """Running mean of a model's weights, its decay lower at first so that the beginning is soon forgotten."""
+    """Running mean of a model's weights. Its decay is lower at first, so that the first weights are soon forgotten."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.live = [p for p in model.parameters() if p.requires_grad]
@@ -226,7 +230,7 @@ class _Average:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """With the mean in the model's place."""
+        """The model holds the mean for a while."""
         self._swap()
         try:
             yield
@@ -248,12 +252,12 @@ def _autocast(device: torch.device):
     return torch.autocast("cuda", dtype=torch.bfloat16) if device.type == "cuda" else nullcontext()
 
 
-# ---- chance and machines
+# ---- random numbers and devices
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[torch.Generator]:
-    """Torch's global generators set to a seed, and afterwards as they were; and a generator of one's own."""
+    """Set torch's global generators to a seed for a while, and give a separate generator with the same seed."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield torch.Generator().manual_seed(seed)

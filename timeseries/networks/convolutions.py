@@ -16,13 +16,13 @@ from .ridge import leave_one_out, temperature
 
 _STEPS = 9  # of a kernel
 _GROUPS, _RIVALS = 64, 8  # of kernels that compete, per dilation
-_AT_ONCE = 2_000_000  # numbers that convolutions give at a time: they stay in the cache
-_SMALL = 500_000  # so many comparisons at once are faster than in several calls: those of one series, or two
-_MOST_SERIES = 4_000  # the closed form takes time with the third power of their number
+_AT_ONCE = 2_000_000  # outputs of convolutions at a time, so that they stay in the cache
+_SMALL = 500_000  # so many comparisons, those of one or two series, are faster in one call than in several
+_MOST_SERIES = 4_000  # the time of the closed form grows with the third power of their number
 
 
 class ConvolutionFeatures(nn.Module):
-    """What fixed convolutions say of a whole series.
+    """Features of a whole series by fixed convolutions.
 
     Two sets of kernels of 9 steps, at dilations 1, 2, 4, … up to the whole length. The 84 kernels of MiniRocket
     (Dempster et al., KDD 2021; three weights of 2, six of -1) give the share of steps at which they exceed thresholds
@@ -125,7 +125,7 @@ def _competition(out: torch.Tensor, live: torch.Tensor) -> list[torch.Tensor]:
     out = out.unflatten(1, (_RIVALS, -1))
     high, low = out.amax(1), out.amin(1)  # (B, groups, T)
     prize = high.clamp(min=0) * live[:, None]
-    low = low.masked_fill(~live[:, None], torch.nan)  # which nothing equals
+    low = low.masked_fill(~live[:, None], torch.nan)  # nothing equals NaN
     won = _true(torch.eq, out, high[:, None]).mul_(prize[:, None]).sum(3)
     lost = _true(torch.eq, out, low[:, None]).sum(3)
     return [won.sqrt().flatten(1), lost.sqrt().flatten(1)]
@@ -186,7 +186,7 @@ class LinearScores(nn.Module):
         """Fit to ``some`` of the training series' features (n, F); see ``ConvolutionClassifier.fit``."""
         mean = features[some].mean(0)
         spread = features[some].std(0, correction=0)
-        spread = torch.where(spread > 1e-6, spread, torch.inf)  # what never varies says nothing
+        spread = torch.where(spread > 1e-6, spread, torch.inf)  # a feature that never varies tells nothing
         solution, intercept, left_out = leave_one_out((features[some] - mean) / spread, labels[some], len(self.bias))
         t = temperature(left_out, labels[some])
         prior = class_weights.double().log()  # softmax then weighs the classes, as a weighted loss would have it
@@ -241,7 +241,7 @@ class ConvolutionClassifier(LinearScores):
     def fit_first(
         self, batch: Batch, labels: torch.Tensor, class_weights: torch.Tensor, generator: torch.Generator
     ) -> torch.Tensor:
-        """As ``fit``, after it: what is said by the first set alone."""
+        """After ``fit``, fit the scores of the first set alone in the same way."""
         return self.first.fit_scores(self.features.shares(batch), labels, class_weights, _some(labels, generator))
 
     def forward(

@@ -14,10 +14,16 @@ from .patching import InstanceNorm, SeriesEmbed, Statistics, last_observed, num_
 
 
 class Encoded(NamedTuple):
-    """What the encoder makes of B series: the wide token (B, J*D), the patches that were computed to the end (B, N, D;
-    N is less at a keep rate below 1, the last then stands for all others), which of them hold anything observed (B, N),
-    or None if all do, the series as it was read (B, C, T) and where it holds something, and what normalising took
-    away."""
+    """What the encoder makes of B series.
+
+    Attributes:
+        jumbo: The Jumbo token (B, J*D); of registers, the class token alone (B, D).
+        patches: The patches that were computed to the end (B, N, D). N is less at a keep rate below 1: the last patch
+            then stands for all others.
+        live: Which patches hold anything observed (B, N); None if all do.
+        normed, observed: The series as it was read (B, C, T), and where it holds something.
+        stats: What normalising took away.
+    """
 
     jumbo: torch.Tensor
     patches: torch.Tensor
@@ -28,16 +34,18 @@ class Encoded(NamedTuple):
 
 
 class SeriesEncoder(nn.Module):
-    """Series to one wide token and narrow patch tokens.
+    """Series to one wide Jumbo token and narrow patch tokens.
 
     Args:
         in_channels: Channels C read together by one patch, the first of which is the series proper.
         length: Steps T of the longest series there usually are (longer ones are taken too).
         normalisation: Of each channel by itself (see ``InstanceNorm``).
         affine: Learn a scale and a shift after it.
-        patch_length, patch_stride, positions, align: See ``SeriesEmbed``.
+        patch_length, patch_stride, align: See ``SeriesEmbed``.
         keep_rate: Of the encoder's ``default_budget`` (see ``ComputeBudget``).
-        encoder: Sizes, as keyword arguments of ``JumboEncoder``.
+        encoder: Sizes, as keyword arguments of ``JumboEncoder``. With ``jumbo_ffn="patch"`` the slices of the Jumbo
+            token are registers: the first is a class token, and what follows the encoder reads no other (Darcet et
+            al., "Vision Transformers Need Registers", ICLR 2024).
     """
 
     def __init__(
@@ -48,7 +56,6 @@ class SeriesEncoder(nn.Module):
         patch_stride: int,
         normalisation: str = "standard",
         affine: bool = False,
-        positions: str = "learned",
         align: str = "start",
         keep_rate: float = 1.0,
         **encoder,
@@ -58,12 +65,18 @@ class SeriesEncoder(nn.Module):
         self.encoder = JumboEncoder(**encoder)
         self.encoder.default_budget = ComputeBudget(keep_rate)
         D = self.encoder.embed_dim
+        self.slices_read = 1 if encoder.get("jumbo_ffn") == "patch" else self.encoder.jumbo_multiplier
         count = num_patches(length, patch_stride)
-        self.embed = SeriesEmbed(D, patch_length, patch_stride, count, in_channels, positions, align)
+        self.embed = SeriesEmbed(D, patch_length, patch_stride, count, in_channels, align)
         for module in self.encoder.modules():
             # the images' 0.02 suits width 384 and more; here widths are tens, and the same maps would pass on nothing
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
+
+    @property
+    def jumbo_width(self) -> int:
+        """Width of ``Encoded.jumbo``."""
+        return self.slices_read * self.encoder.embed_dim
 
     def forward(
         self, x: torch.Tensor, observed: torch.Tensor | None = None, budget: ComputeBudget | None = None
@@ -76,11 +89,11 @@ class SeriesEncoder(nn.Module):
         (s, live, _), _ = self.encoder.encode(tokens, key_mask=live, budget=budget)
         s, J = self.encoder.norm(s), self.encoder.jumbo_multiplier
         live = None if live is None else live[:, J:]
-        return Encoded(s[:, :J].flatten(1), s[:, J:], live, normed, observed, stats)
+        return Encoded(s[:, : self.slices_read].flatten(1), s[:, J:], live, normed, observed, stats)
 
     @torch.inference_mode()
     def attention(self, x: torch.Tensor, observed: torch.Tensor | None = None, block: int = -1) -> torch.Tensor:
-        """Attention (B, N) that the wide token of series (B, C, T) pays each patch in a block."""
+        """Attention (B, N) that the Jumbo token of series (B, C, T) pays each patch in a block."""
         normed, observed, _ = self.norm(x, observed)
         tokens, live = self.embed(normed, observed)
         return self.encoder.patch_attention(tokens, block, key_mask=live)
@@ -118,9 +131,8 @@ class ForecastNet(nn.Module):
     """A series' next H steps, each with quantiles.
 
     The forecast is a linear map of the context (NLinear, "Are Transformers Effective for Time Series Forecasting?",
-    AAAI 2023) plus what the encoder adds to it; how sure it is comes from the wide token, which has seen the whole.
-    Quantiles are sums of positive steps up and down from the centre: they cannot
-    cross.
+    AAAI 2023) plus what the encoder adds to it. The spread is read from the Jumbo token, which has seen the whole.
+    Quantiles are sums of positive steps up and down from the centre: they cannot cross.
 
     Args:
         context: Steps read, L.
@@ -161,13 +173,12 @@ class ForecastNet(nn.Module):
             align="end",
             **embedding,
         )
-        core = self.encoder.encoder
-        wide = core.jumbo_multiplier * core.embed_dim
+        jumbo, D = self.encoder.jumbo_width, self.encoder.encoder.embed_dim
         self.linear = nn.Linear(context, horizon)
         self.from_covariates = nn.Linear(len(covariates), 1, bias=False) if covariates else None
         self.drop = Dropout(head_drop_rate)
-        self.head = nn.Linear(wide + core.embed_dim, horizon)
-        self.spread = nn.Linear(wide, horizon * len(quantiles))
+        self.head = nn.Linear(jumbo + D, horizon)
+        self.spread = nn.Linear(jumbo, horizon * len(quantiles))
         for linear in (self.linear, self.head, self.spread):  # nothing is known yet: the last value stays
             nn.init.zeros_(linear.weight)
         for linear in (self.linear, self.head, self.spread):
@@ -183,7 +194,7 @@ class ForecastNet(nn.Module):
         H = self.horizon
         observed = self.hide_future(x, observed)
         e = self.encoder(x, observed, budget)
-        pooled = torch.cat([e.jumbo, mean_of_live(e.patches, e.live)], dim=1)  # (B, J*D + D)
+        pooled = torch.cat([e.jumbo, mean_of_live(e.patches, e.live)], dim=1)
         lags, base, ahead = self._linear_parts(e.normed, e.observed)
         center = base + self.linear(lags) + self.head(self.drop(pooled))  # (B, H)
         if self.covariates:
@@ -243,7 +254,7 @@ class ForecastNet(nn.Module):
 
 
 class ClassifierNet(nn.Module):
-    """Class scores of a series: from its wide token and the mean of its patches, and from fixed convolutions.
+    """Class scores of a series: from its Jumbo token and the mean of its patches, and from fixed convolutions.
 
     The two are a committee: their scores are averaged, ``share`` of the tokens' and the rest of the convolutions'.
 
@@ -269,9 +280,8 @@ class ClassifierNet(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = SeriesEncoder(in_channels, length, **embedding)
-        core = self.encoder.encoder
         self.drop = Dropout(head_drop_rate)
-        self.head = nn.Linear((core.jumbo_multiplier + 1) * core.embed_dim, num_classes)
+        self.head = nn.Linear(self.encoder.jumbo_width + self.encoder.encoder.embed_dim, num_classes)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.convolutions = (

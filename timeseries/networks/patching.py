@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 NORMALISATIONS = ("none", "standard", "last", "difference")
-POSITIONS = ("learned", "sincos")
 
 _ROUNDING = 1e-5  # of the mean: float32 does not tell a smaller spread from rounding
 
@@ -141,16 +140,14 @@ class SeriesEmbed(nn.Module):
         embed_dim: Width D of a token.
         patch_length: Steps in a patch.
         patch_stride: Steps from one patch to the next.
-        num_patches: Number of positions to learn.
+        num_patches: Positions to learn. They begin as sines and cosines, which continue beyond them.
         in_channels: Channels C that one patch spans.
-        positions: "learned": a table that begins as sines and cosines, trained for ``num_patches`` positions and
-            continued by sines and cosines beyond them. "sincos": those alone.
         align: "start": the first patch begins with the first step, the last one is padded, positions count from the
             start (for classification). "end": the last patch ends with the last step, the first one is padded,
             positions count back from the end (for forecasting, where the latest steps say most).
 
     Raises:
-        ValueError: If a size is not positive, the stride exceeds the patch, or ``positions`` is unknown.
+        ValueError: If a size is not positive, or the stride exceeds the patch.
     """
 
     def __init__(
@@ -160,7 +157,6 @@ class SeriesEmbed(nn.Module):
         patch_stride: int,
         num_patches: int,
         in_channels: int = 1,
-        positions: str = "learned",
         align: str = "start",
     ) -> None:
         super().__init__()
@@ -172,17 +168,11 @@ class SeriesEmbed(nn.Module):
                 f"patch_stride {patch_stride} is larger than patch_length {patch_length}, so steps between patches "
                 f"would never be seen: give at most {patch_length}"
             )
-        if positions not in POSITIONS:
-            raise ValueError(f"unknown positions {positions!r}: choose one of {', '.join(POSITIONS)}")
         self.patch_length, self.patch_stride, self.align = patch_length, patch_stride, align
         width = in_channels * patch_length
         self.from_values, self.from_flags = nn.Linear(width, embed_dim), nn.Linear(width, embed_dim, bias=False)
         nn.init.zeros_(self.from_flags.weight)  # at first, what is missing is as good as the mean
-        table = sincos_positions(num_patches, embed_dim)
-        if positions == "learned":
-            self.pos_embed = nn.Parameter(table[None])
-        else:
-            self.register_buffer("pos_embed", table[None], persistent=False)
+        self.pos_embed = nn.Parameter(sincos_positions(num_patches, embed_dim)[None])
 
     def positions(self, count: int, stretch: float = 1.0) -> torch.Tensor:
         """(1, count, D) in the order of time, each ``stretch`` patches from the next."""

@@ -1,4 +1,4 @@
-"""A linear classifier in closed form, and what it says of series that it has not seen."""
+"""A linear classifier in closed form, and its scores of series that were left out."""
 
 import torch
 import torch.nn.functional as F

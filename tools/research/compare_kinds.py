@@ -21,7 +21,6 @@ from torch import nn
 
 from timeseries import JumboClassifier, JumboForecaster
 from timeseries.datasets import evaluate_long_horizon, load_long_horizon
-from timeseries.fitting.design import Design
 
 ROOT = Path(__file__).resolve().parents[2]
 Settings = dict[str, Any]
@@ -130,60 +129,18 @@ def patch_norms(model: nn.Module, loader) -> Figures:
 # ---- series
 
 
-class _ClassTokenHead(nn.Linear):
-    """Of the prefix tokens, all joined, and what follows them, a linear map of the first and what follows."""
-
-    def __init__(self, head: nn.Linear, width: int, prefix: int) -> None:
-        super().__init__(head.in_features - (prefix - 1) * width, head.out_features)
-        nn.init.zeros_(self.weight)
-        nn.init.zeros_(self.bias)
-        self.width, self.prefix = width, prefix
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return super().forward(torch.cat([x[:, : self.width], x[:, self.prefix * self.width :]], dim=1))
-
-
-def varied(estimator: type, encoder: Settings) -> type:
-    """An estimator whose encoder has other arguments. Of registers the heads read the class token alone."""
-
-    def narrowed(network: nn.Module) -> nn.Module:
-        core = network.encoder.encoder
-        if encoder.get("jumbo_ffn") == "patch":
-            for name in {"head", "spread"} & {name for name, _ in network.named_children()}:
-                setattr(network, name, _ClassTokenHead(getattr(network, name), core.embed_dim, core.jumbo_multiplier))
-        return network
-
-    class VariedDesign(Design):
-        def build(self) -> nn.Module:
-            return narrowed(super().build())
-
-    class Varied(estimator):
-        def _embedding(self) -> Settings:  # of the classifier
-            return super()._embedding() | encoder
-
-        def _build(self) -> nn.Module:
-            return narrowed(super()._build())
-
-        def _design(self, *args: Any) -> Design:  # of the forecaster
-            design = super()._design(*args)
-            return VariedDesign(**vars(design) | dict(network=design.network | encoder))
-
-    return Varied
-
-
 def classification(settings: Settings, seed: int, data: Path | None) -> Figures:
     """A classifier on a problem of the UCR and UEA archives.
 
-    Settings: ``problem``; ``params`` of ``JumboClassifier`` and ``encoder``, arguments of its encoder; or ``peer``,
-    "minirocket" or "inceptiontime".
+    Settings: ``problem``; ``params`` of ``JumboClassifier`` and its ``encoder``; or ``peer``, "minirocket" or
+    "inceptiontime".
     """
     problem = settings["problem"]
     train, test = load(problem if is_bundled(problem) else str(found(data, problem)))
     sizes = dict(train=len(train[1]), test=len(test[1]))
     if peer := settings.get("peer"):
         return sizes | _PEERS[peer](train, test, seed, settings.get("params", {}))
-    kind = varied(JumboClassifier, settings.get("encoder", {}))
-    classifier = kind(**settings.get("params", {}), random_state=seed)
+    classifier = JumboClassifier(**settings.get("params", {}), encoder=settings.get("encoder"), random_state=seed)
     told = timed_classifier(classifier, train, test)
     (history,) = classifier.history_
     kept = next((e.score for e in history.epochs if e.number == history.best), None)  # None: the start was no worse
@@ -207,15 +164,15 @@ _PEERS: dict[str, Callable[..., Figures]] = dict(
 def forecasting(settings: Settings, seed: int, data: Path | None) -> Figures:
     """A forecaster by the protocol of the long-horizon benchmarks.
 
-    Settings: ``data``, the name of a CSV file; ``horizon``; ``params`` of ``JumboForecaster`` and ``encoder``,
-    arguments of its encoder; or ``peer``, "nlinear" or "persistence", which reads ``params.context_length`` steps.
+    Settings: ``data``, the name of a CSV file; ``horizon``; ``params`` of ``JumboForecaster`` and its ``encoder``; or
+    ``peer``, "nlinear" or "persistence", which reads ``params.context_length`` steps.
     """
     path, horizon = found(data, settings["data"]), settings["horizon"]
     params = settings.get("params", {})
     if peer := settings.get("peer"):
         return linear_forecasts(path, params["context_length"], horizon, learn=peer == "nlinear")
-    kind = varied(JumboForecaster, settings.get("encoder", {}))
-    return evaluate_long_horizon(kind(**params, random_state=seed), path, horizon)
+    forecaster = JumboForecaster(**params, encoder=settings.get("encoder"), random_state=seed)
+    return evaluate_long_horizon(forecaster, path, horizon)
 
 
 def linear_forecasts(path: Path, context: int, horizon: int, learn: bool) -> Figures:

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 pytest.importorskip("sktime")
-from timeseries.data.frames import ends_of, instances_of, known_span, merged, rows_of, timeline_for, values_of
+from timeseries.data.frames import ends_of, instances_of, known_span, merged, rows_of, values_of
+from timeseries.data.panel_timeline import timeline_for
 from timeseries.data.windows import Panel, mean_and_spread
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sktime.forecasting.base import ForecastingHorizon
 
 from timeseries import JumboForecaster
-from timeseries.data.frames import timeline_for
+from timeseries.data.panel_timeline import timeline_for
 from timeseries.data.timeline import timeline_of
 from timeseries.fitting.forecasting import fit_network as FIT_NETWORK
 
@@ -36,7 +36,7 @@ def random_networks():
                 torch.nn.init.normal_(p, std=0.2)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("timeseries.estimators.forecaster.fit_network", randomise)
+        patch.setattr("timeseries.estimators.forecaster_learning.fit_network", randomise)
         yield
 
 
@@ -283,7 +283,7 @@ def wide(**ends):
 @pytest.mark.parametrize("how", ["columns", "panel", "alone", "update"])
 def test_a_series_that_ended_long_ago_is_forecast_from_what_was_last_known(how, monkeypatch):
     monkeypatch.undo()
-    monkeypatch.setattr("timeseries.estimators.forecaster.fit_network", FIT_NETWORK)
+    monkeypatch.setattr("timeseries.estimators.forecaster_learning.fit_network", FIT_NETWORK)
     table = wide(whole=(0, 300), ended=(0, 100), began=(270, 300), both=(40, 60))
     y = table.T.stack(future_stack=True).to_frame("v") if how == "panel" else table
     if how == "alone":

@@ -14,6 +14,7 @@ from sktime.exceptions import NotFittedError
 from jumbo_backbone import ComputeBudget
 from timeseries import JumboClassifier
 from timeseries.data.windows import Batch
+from timeseries.fitting.classification import fit_network
 from timeseries.fitting.committee import KERNELS, WHOLE, Unseen, calibrated, cascade_of, stages_of
 from timeseries.networks.convolutions import ConvolutionFeatures
 
@@ -181,13 +182,16 @@ def test_random_state_decides(committee):
     assert np.array_equal(a.predict_proba(X), b.predict_proba(X))
 
 
-def test_seeds_hold_out_the_same_series():
+def test_seeds_hold_out_the_same_series(monkeypatch):
     X, y = waves()
     held = []
-    fit = classifier("seeds", n_members=2)
-    train = fit._train
-    fit._train = lambda *args: held.append(args[-1]) or train(*args)
-    fit.fit(X, y)
+
+    def noting(*args, split, **options):
+        held.append(split)
+        return fit_network(*args, split=split, **options)
+
+    monkeypatch.setattr("timeseries.estimators.classifier_learning.fit_network", noting)
+    fit = classifier("seeds", n_members=2).fit(X, y)
     assert held[0] is held[1] and len(held[0][1]) == 10
     assert not torch.equal(*(network.encoder.encoder.jumbo_token for network in fit.networks_))
 

@@ -127,3 +127,18 @@ def test_attention_is_of_patches():
     observed = torch.ones_like(x, dtype=torch.bool)
     observed[..., 8:12] = False
     assert (network.encoder.attention(x, observed)[:, 2] == 0).all()
+
+
+def test_of_registers_the_heads_read_the_class_token_alone():
+    x = torch.randn(2, 1, 20)
+    for network in (
+        forecaster(jumbo_ffn="patch", jumbo_multiplier=5),
+        shaken(ClassifierNet(1, 3, 20, patch_length=4, patch_stride=4, **SIZES | dict(jumbo_ffn="patch"))),
+    ):
+        e, core = network.encoder(x), network.encoder.encoder
+        slices = core(network.encoder.embed(e.normed)[0])[:, : core.jumbo_multiplier]
+        assert core.jumbo_multiplier > 1 and torch.allclose(e.jumbo, slices[:, 0], atol=1e-6)
+        assert not torch.allclose(e.jumbo, slices[:, 1], atol=1e-2)
+        assert network.head.in_features == 8 + 8  # and the mean of the patches
+    none = forecaster(jumbo_ffn="none")
+    assert none.encoder(x).jumbo.shape == (2, 3 * 8) and none.spread.in_features == 3 * 8

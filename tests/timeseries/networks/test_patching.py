@@ -84,7 +84,6 @@ def test_positions_go_on_beyond_those_trained():
     assert torch.equal(embed.positions(3), embed.pos_embed[:, :3])
     back = SeriesEmbed(8, 4, 4, 5, align="end")
     assert torch.equal(back.positions(3)[:, -1], back.pos_embed[:, 0])  # the latest patch is always the first position
-    assert "pos_embed" not in dict(SeriesEmbed(8, 4, 4, 5, positions="sincos").named_parameters())
 
 
 def test_a_patch_of_nothing_is_dead_and_a_hole_is_told_from_the_mean():
@@ -104,7 +103,6 @@ def test_a_patch_of_nothing_is_dead_and_a_hole_is_told_from_the_mean():
     [
         (dict(patch_length=0), "patch_length must be at least 1 step, got 0"),
         (dict(patch_stride=5), "patch_stride 5 is larger than patch_length 4.*give at most 4"),
-        (dict(positions="rotary"), "unknown positions 'rotary': choose one of learned, sincos"),
     ],
 )
 def test_bad_sizes(arguments, message):

@@ -1,0 +1,30 @@
+"""What the pictures of a classifier show: a series as its networks read it, and where its patches lie."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from sktime.datatypes import convert_to
+
+from ..data.windows import Batch, pad_together
+from .labelled import checked_panel
+
+if TYPE_CHECKING:
+    from .classifier import JumboClassifier
+
+
+def as_read(classifier: "JumboClassifier", series) -> tuple[np.ndarray, Batch]:
+    """The first series (T, C) of what was given, and as the networks read it."""
+    classifier.check_is_fitted()
+    classifier._check_has_network()
+    if isinstance(series, np.ndarray) and series.ndim < 3:
+        series = series.reshape(1, -1, series.shape[-1])
+    panel = convert_to(checked_panel(series), classifier.get_tag("X_inner_mtype"), as_scitype="Panel")
+    array = classifier._arrays_as_fitted(panel)[0]
+    return array, pad_together(classifier._tensors([array]), torch.device("cpu"))
+
+
+def patch_spans(classifier: "JumboClassifier", length: int, patches: int) -> list[tuple[int, int]]:
+    """The first step of each patch, and the one after its last."""
+    starts = np.arange(patches) * classifier.patch_stride_
+    return [(s, min(s + classifier.patch_length_, length)) for s in starts.tolist()]

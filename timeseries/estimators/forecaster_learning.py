@@ -1,0 +1,187 @@
+"""How a forecaster learns: from which series, by networks of which design, and how each member is trained."""
+
+import copy
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from ..data.covariates import Covariates
+from ..data.frames import Instance, known_span
+from ..data.windows import Batch, Cuts, Panel
+from ..fitting.design import Design, context_and_patch, default_horizon
+from ..fitting.forecasting import Windows, fit_network
+from ..fitting.pretraining import pretrain_encoder
+from ..fitting.training import History, draw_seeds, pick_device
+from ..networks.network import ForecastNet
+from .forecaster_parameters import ForecasterParameters
+
+_STEPS = (20, 200)  # batches in an epoch, at least and at most
+_GENTLE = 0.3  # share of the learning rate for a network that can forecast already
+
+
+class Pretrained(NamedTuple):
+    """What ``pretrain`` learned: its design, the networks, the columns of X, and what they were trained for."""
+
+    design: Design
+    networks: list[ForecastNet]
+    covariates: list[Hashable]
+    task: str
+
+    @property
+    def can_forecast(self) -> bool:
+        return self.task == "forecast"
+
+    def check_same(self, covariates: Covariates) -> None:
+        """Raise ValueError if the series now have other covariates."""
+        if set(covariates.columns) != set(self.covariates):
+            raise ValueError(
+                f"pretrained with the columns {self.covariates} of X, now they are {covariates.columns}: give the same "
+                "ones"
+            )
+        if list(self.design.covariates) != covariates.known_ahead:
+            raise ValueError("past_covariates are others than in pretraining: give the same ones, or pretrain anew")
+
+
+class Material(NamedTuple):
+    """Series to learn from.
+
+    Attributes:
+        instances: The series.
+        spans: Of each, from the first step at which a target is known to the last.
+    """
+
+    instances: list[Instance]
+    spans: list[slice]
+
+    @classmethod
+    def of(cls, instances: list[Instance], targets: int) -> "Material":
+        return cls(instances, [known_span(i.values[:, :targets]) for i in instances])
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Steps of each series (n,)."""
+        return np.array([span.stop - span.start for span in self.spans])
+
+    @property
+    def ends(self) -> dict[Hashable | None, int]:
+        """The step of the timeline after the last of each series."""
+        return {i.key: i.start + span.stop for i, span in zip(self.instances, self.spans, strict=True)}
+
+    def panel(self) -> Panel:
+        return Panel([i.values[span] for i, span in zip(self.instances, self.spans, strict=True)])
+
+
+def design_of(
+    parameters: ForecasterParameters, longest: int, furthest: int | None, targets: int, covariates: Covariates
+) -> Design:
+    """What networks with these parameters read and return.
+
+    Args:
+        parameters: Of the forecaster.
+        longest: Steps of the longest series.
+        furthest: The furthest step that ``fit`` was asked to forecast, if any.
+        targets: Columns that are forecast.
+        covariates: Columns that are read with each of them.
+    """
+    H = parameters.horizon
+    if H is None:
+        H = default_horizon(longest) if furthest is None else max(1, furthest)
+    L, P = context_and_patch(longest, H, parameters.context_length, parameters.patch_length, stacklevel=6)
+    network = parameters._series_encoder(P, min(parameters.patch_stride or P, P))
+    network |= dict(affine=parameters.affine, head_drop_rate=parameters.head_dropout)
+    return Design(L, H, targets, tuple(covariates.known_ahead), tuple(parameters.quantiles), parameters.loss, network)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Windows of some series, and how the members of a forecaster are trained on them.
+
+    Attributes:
+        parameters: Of the forecaster.
+        design: What its networks read and return.
+        panel: The series.
+        training, validation: Where to cut them between context and target. Without validation windows,
+            ``fit_network`` lends some of the others.
+    """
+
+    parameters: ForecasterParameters
+    design: Design
+    panel: Panel
+    training: Cuts
+    validation: Cuts | None
+
+    def networks(self, start: Pretrained | None) -> Iterator[tuple[int, int, ForecastNet]]:
+        """Number, seed and untrained network of each member: a new one, or a copy of what was pretrained."""
+        for number, seed in enumerate(draw_seeds(self.parameters.random_state, self.parameters.n_members)):
+            if start is not None:
+                yield number, seed, copy.deepcopy(start.networks[number % len(start.networks)])
+                continue
+            with torch.random.fork_rng():
+                torch.manual_seed(seed)
+                network = self.design.build()
+            yield number, seed, network
+
+    def train(self, start: Pretrained | None, task: str, epochs: int) -> tuple[list[ForecastNet], list[History]]:
+        """The members, trained for "forecast" or "masked", and how it went; as they were if there are no windows."""
+        networks, histories = [], []
+        for number, seed, network in self.networks(start):
+            if len(self.training) and task == "masked":
+                histories.append(self.reconstruct(network, number, seed, epochs))
+            elif len(self.training):
+                histories.append(self.begin(network, number, seed, epochs, start))
+            networks.append(network.eval())
+        return networks, histories
+
+    def begin(self, network: ForecastNet, number: int, seed: int, epochs: int, start: Pretrained | None) -> History:
+        """Train a member to forecast, from nothing or from what was pretrained."""
+        if start is None:
+            return self.forecast(network, number, seed, epochs, fresh=True)
+        if start.can_forecast:
+            return self.forecast(network, number, seed, epochs, fresh=False)
+        return self.forecast(network, number, seed, epochs, fresh=True, frozen=list(network.encoder.parameters()))
+
+    def go_on(self, networks: list[ForecastNet], doubt: float) -> list[ForecastNet]:
+        """Copies of the members, trained further where that gains ``doubt`` standard errors."""
+        further = copy.deepcopy(networks)
+        seeds = draw_seeds(self.parameters.random_state, self.parameters.n_members)
+        for number, (seed, network) in enumerate(zip(seeds, further, strict=True)):
+            self.forecast(network, number, seed, self.parameters.max_epochs, fresh=False, doubt=doubt)
+            network.eval()
+        return further
+
+    def forecast(
+        self, network: ForecastNet, number: int, seed: int, epochs: int, *, fresh: bool, doubt: float = 1.0, **more: Any
+    ) -> History:
+        """Train a network to forecast: ``fresh`` if it cannot yet, and more gently if it can."""
+        rate = (1 if fresh else _GENTLE) * self.parameters.learning_rate
+        return fit_network(
+            network,
+            self.design,
+            self.panel,
+            self.training,
+            self.validation,
+            seed=seed,
+            device=pick_device(self.parameters.device),
+            steps=_STEPS,
+            schedule=self.parameters._schedule(epochs, learning_rate=rate, doubt=doubt),
+            plan=self.parameters._plan(),
+            fresh=fresh,
+            **more,
+            **self.parameters._reports(number),
+        )
+
+    def reconstruct(self, network: ForecastNet, number: int, seed: int, epochs: int) -> History:
+        """Train the encoder alone, to reconstruct masked patches of the contexts."""
+        device = pick_device(self.parameters.device)
+        windows = Windows(self.panel, self.design, self.training, device)
+
+        def contexts(generator: torch.Generator, steps: int) -> Iterator[Batch]:
+            for context, _ in windows.draw(generator, steps):
+                yield Batch(context.values, network.hide_future(*context))
+
+        schedule = self.parameters._schedule(epochs, windows.steps(*_STEPS))
+        reports = self.parameters._reports(number)
+        return pretrain_encoder(network.encoder, contexts, schedule, seed=seed, device=device, **reports)

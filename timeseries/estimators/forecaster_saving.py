@@ -1,0 +1,59 @@
+"""A fitted forecaster as values to save, and back."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..data.covariates import Covariates
+from ..data.frames import Instance
+from ..data.timeline import timeline_from
+from ..fitting.design import Design
+from .forecaster_learning import Pretrained
+from .saving import weights_of, with_weights
+
+if TYPE_CHECKING:
+    from .forecaster import JumboForecaster
+
+
+def state_of(forecaster: "JumboForecaster") -> dict[str, Any]:
+    """What ``restore`` takes."""
+    tails = list(forecaster._tails.values())
+    start = getattr(forecaster, "pretrained_", None)
+    return dict(
+        design=asdict(forecaster.design_),
+        networks=weights_of(forecaster.networks_),
+        budget=forecaster._budget_as_json(),
+        pretrained=None
+        if start is None
+        else start._asdict() | dict(design=asdict(start.design), networks=weights_of(start.networks)),
+        keys=[i.key for i in tails],
+        starts=np.array([i.start for i in tails]),
+        lengths=np.array([len(i.values) for i in tails]),
+        values=np.concatenate([i.values for i in tails]),
+        learned=[forecaster._learned.get(i.key) for i in tails],
+        timeline=forecaster._timeline.parts(),
+        index_names=forecaster._index_names,
+        columns=forecaster._columns,
+        covariates=tuple(forecaster._covariates),
+        **forecaster._sktime_state(),
+    )
+
+
+def restore(forecaster: "JumboForecaster", state: dict[str, Any]) -> None:
+    """Make a new forecaster the fitted one that ``state_of`` told."""
+    forecaster.design_, forecaster.history_ = Design(**state["design"]), []
+    forecaster.networks_ = [with_weights(forecaster.design_.build, weights) for weights in state["networks"]]
+    if (start := state["pretrained"]) is not None:
+        design = Design(**start["design"])
+        networks = [with_weights(design.build, weights) for weights in start["networks"]]
+        forecaster.pretrained_ = Pretrained(design, networks, start["covariates"], start["task"])
+    forecaster._covariates, forecaster._index_names = Covariates(*state["covariates"]), state["index_names"]
+    forecaster._timeline = timeline_from(state["timeline"])
+    keys, starts = state["keys"], state["starts"].tolist()
+    values = np.split(state["values"], np.cumsum(state["lengths"])[:-1])
+    forecaster._tails = {k: Instance(k, start, v) for k, start, v in zip(keys, starts, values, strict=True)}
+    forecaster._learned = dict(zip(keys, state["learned"], strict=True))
+    forecaster._columns = state["columns"]
+    forecaster._restore_sktime_state(state, pretrained=start is not None)
+    forecaster.set_budget(**state["budget"])

@@ -1,0 +1,90 @@
+"""Forecasts of a fitted forecaster, as arrays: at a horizon, and from many places of a series."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..data.frames import instances_of, rows_of
+from ..data.panel_timeline import timeline_for
+from ..data.windows import Panel
+from ..fitting.forecasting import forecast_from
+from ..fitting.training import pick_device
+from .tables import in_columns, in_order
+
+if TYPE_CHECKING:
+    from .forecaster import JumboForecaster
+
+
+def forecasts_at(forecaster: "JumboForecaster", fh, X: pd.DataFrame | None) -> tuple[np.ndarray, np.ndarray]:
+    """Centres (n, S, M) and quantiles (n, S, M, Q) of all series at the steps asked for, in units of the networks.
+
+    Raises:
+        ValueError: If a step lies before the first observation of a series.
+    """
+    end, design = forecaster._end, forecaster.design_
+    steps = end + forecaster._timeline.steps_ahead(fh, end)  # (S,)
+    tails = list(forecaster._tails.values())
+    series = forecaster._covariates.with_future(tails, steps, X, forecaster._timeline)
+    starts = np.array([i.start for i in tails])
+    wanted = steps - starts[:, None]  # (n, S), from their first step
+    if wanted.min() < 0:
+        row, column = np.argwhere(wanted < 0)[0]
+        whose = "" if tails[row].key is None else f" of {tails[row].key}"
+        raise ValueError(f"step {steps[column] - end} lies before the first observation{whose}: there is nothing there")
+    n, M = len(tails), design.targets
+    center = np.empty((*wanted.shape, M))
+    quantiles = np.empty((*wanted.shape, M, len(design.quantiles)))
+    future = steps > end
+    if future.any():
+        ends = np.minimum([i.end for i in tails], end + 1) - starts
+        center[:, future], quantiles[:, future] = _forecast(forecaster, series, np.arange(n), ends, wanted[:, future])
+    if not future.all():  # steps of the past, each forecast from what came before it
+        past = np.flatnonzero(~future)
+        row = np.repeat(np.arange(n), len(past))
+        stands = wanted[:, past].reshape(-1)
+        c, q = _forecast(forecaster, series, row, stands, stands[:, None])
+        center[:, past], quantiles[:, past] = c.reshape(n, -1, M), q.reshape(n, len(past), M, -1)
+    return center, quantiles
+
+
+def forecasts_from_cuts(
+    forecaster: "JumboForecaster", y: pd.DataFrame | pd.Series, cuts: np.ndarray, steps: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Centres (B, S, M) and quantiles (B, S, M, Q) after some rows of one series, in units of the networks.
+
+    Raises:
+        ValueError: See ``JumboForecaster.forecast_at``.
+    """
+    M, table = forecaster.design_.targets, pd.DataFrame(y)
+    covariates = forecaster._covariates.columns
+    panel = isinstance(table.index, pd.MultiIndex)
+    if covariates or panel or table.shape[1] != M:
+        raise ValueError(
+            f"forecast_at takes one series of the {M} columns fitted, without X; got "
+            f"{'a panel' if panel else 'one'} of {table.shape[1]} columns, fitted with the columns {covariates} of X"
+        )
+    if cuts.min() < 1 or cuts.max() > len(y):
+        raise ValueError(f"cuts from {cuts.min()} to {cuts.max()} leave the series: give 1 to {len(y)}")
+    table = in_order(in_columns(table, list(forecaster._columns)), "y")
+    timeline = timeline_for(table, forecaster.freq if isinstance(table.index, pd.DatetimeIndex) else None)
+    rows = forecaster._in_units(rows_of(table, timeline, "y"))
+    (instance,) = instances_of(rows)
+    stands = np.append(rows.steps, rows.steps[-1] + 1)[cuts] - instance.start
+    wanted = stands[:, None] + np.arange(steps or forecaster.design_.horizon)
+    return _forecast(forecaster, [instance.values], np.zeros_like(cuts), stands, wanted, roll_on=True)
+
+
+def _forecast(
+    forecaster: "JumboForecaster",
+    values: list[np.ndarray],
+    series: np.ndarray,
+    stands: np.ndarray,
+    wanted: np.ndarray,
+    roll_on: bool | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """See ``forecast_from``."""
+    roll_on = forecaster.roll_on if roll_on is None else roll_on
+    device = pick_device(forecaster.device)
+    networks, design = forecaster.networks_, forecaster.design_
+    return forecast_from(networks, design, Panel(values), series, stands, wanted, device, roll_on)
