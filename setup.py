@@ -1,10 +1,12 @@
-"""Beside setup.cfg: the configs of the folder seg_configs travel inside the package, as jumbo_backbone/seg_configs."""
+"""Beside setup.cfg: folders that are packages of other names: the configs within jumbo_backbone, and the command."""
 
 from setuptools import find_packages, setup
 
 CONFIGS = {"jumbo_backbone.seg_configs": "seg_configs", "jumbo_backbone.seg_configs._base_": "seg_configs/_base_"}
 
+COMMAND = {"jumbo_cli": "tools/jumbo_cli", "jumbo_cli.commands": "tools/jumbo_cli/commands"}
+
 setup(
-    packages=[*find_packages(include=["jumbo_backbone*", "jumbo_cli*", "timeseries*"]), *CONFIGS],
-    package_dir=CONFIGS,
+    packages=[*find_packages(include=["jumbo_backbone*", "timeseries*"]), *CONFIGS, *COMMAND],
+    package_dir=CONFIGS | COMMAND,
 )

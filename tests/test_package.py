@@ -21,7 +21,6 @@ def test_wheel_holds_the_packages_the_configs_and_no_tests(tmp_path):
     source.mkdir()
     for name in (
         "jumbo_backbone",
-        "jumbo_cli",
         "timeseries",
         "seg_configs",
         "tests",
@@ -67,7 +66,7 @@ def test_importing_touches_no_global_state_of_torch():
     run(code + "assert torch.equal(a[0], b[0]) and a[1:] == b[1:]")
 
 
-@pytest.mark.parametrize("folder", ["jumbo_backbone", "jumbo_cli", "timeseries", "tools", "tests", "docs"])
+@pytest.mark.parametrize("folder", ["jumbo_backbone", "timeseries", "tools", "tests", "docs"])
 def test_nothing_names_this_machine(folder):
     for path in (ROOT / folder).rglob("*"):
         if path.suffix in (".py", ".md", ".json", ".cfg"):

@@ -15,7 +15,7 @@ from jumbo_cli import main as cli
 from jumbo_cli.command import Command, status
 from jumbo_cli.failing import BadInputError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 NAMES = ["train", "test", "infer", "export", "check", "prepare", "calibrate", "attention", "benchmark"]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="session")
@@ -14,7 +14,11 @@ def jumbo(tmp_path_factory):
     metadata = tmp_path_factory.mktemp("metadata")
     command = [sys.executable, "setup.py", "-q", "egg_info", "--egg-base", metadata]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (metadata, ROOT))), "OMP_NUM_THREADS": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(map(str, (metadata, ROOT, ROOT / "tools"))),
+        "OMP_NUM_THREADS": "1",
+    }
 
     def run(*arguments, cwd=None, code=0, python=()):
         words = [sys.executable, *python, "-m", "jumbo_cli", *map(str, arguments)]
