@@ -197,7 +197,8 @@ def test_what_training_left_is_loaded_safely(run, trained, data, tmp_path):
 
 def test_without_ade20k(run, tmp_path):
     output = run("train.py", CONFIGS / "jumbo_upernet_ade20k.py", cwd=tmp_path, code=2)
-    for part in (str(tmp_path / "data" / "ade"), "prepare_ade20k.py", "jumbo_upernet_scenes.py", "20,210"):
+    told = ("jumbo prepare ADEChallengeData2016.zip", "jumbo train jumbo_upernet_scenes", "20,210")
+    for part in (str(tmp_path / "data" / "ade"), *told):
         assert part in output
     assert not list(tmp_path.iterdir())  # nothing was built
 
