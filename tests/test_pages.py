@@ -35,7 +35,7 @@ def folder(tmp_path, monkeypatch):
 def short_epochs(monkeypatch):
     """The code of a page is run, not what comes out of it judged: few batches an epoch will do."""
     pytest.importorskip("sktime")
-    for module in ("fitting.classification", "estimators.forecaster"):
+    for module in ("fitting.classification", "estimators.forecaster_learning"):
         monkeypatch.setattr(f"timeseries.{module}._STEPS", (2, 4))
 
 

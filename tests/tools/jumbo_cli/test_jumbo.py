@@ -135,7 +135,7 @@ def test_bodies_and_extras_exist(name):
 def test_units_of_costs_are_those_of_the_library():
     assert (
         import_module("jumbo_cli.commands.calibrate").UNITS
-        == import_module("jumbo_backbone.committees.calibration").UNITS
+        == import_module("jumbo_backbone.committees.costs").UNITS
     )
 
 
