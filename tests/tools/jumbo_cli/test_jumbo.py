@@ -133,10 +133,7 @@ def test_bodies_and_extras_exist(name):
 
 
 def test_units_of_costs_are_those_of_the_library():
-    assert (
-        import_module("jumbo_cli.commands.calibrate").UNITS
-        == import_module("jumbo_backbone.committees.costs").UNITS
-    )
+    assert import_module("jumbo_cli.commands.calibrate").UNITS == import_module("jumbo_backbone.committees.costs").UNITS
 
 
 def test_doors_are_a_few_lines_and_their_messages_begin_with_their_names(capsys):
