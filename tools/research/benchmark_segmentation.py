@@ -75,7 +75,7 @@ EXAMPLES = """examples:
       a training step of mmsegmentation's own segmentor and losses against ours; loss_stride=1 is its loss exactly
   %(prog)s --case registers seg_configs/registers_small_upernet_ade20k.py \\
       --case jumbo seg_configs/jumbo_upernet_ade20k.py --mode infer --img-size 512 672 --repeats 20 --json infer.json
-      the wide token against 16 registers, every raw timing kept
+      the Jumbo token against 16 registers, every raw timing kept
   %(prog)s --case one-by-one seg_configs/jumbo_upernet_ade20k.py model.test_cfg.max_batch=1 \\
       --case batched seg_configs/jumbo_upernet_ade20k.py --mode slide --img-size 1024 2048 --device cuda --amp
       sliding windows, in bfloat16 on a GPU

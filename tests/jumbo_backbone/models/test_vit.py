@@ -274,7 +274,7 @@ def test_deepcopy_and_pickle():
 
 @pytest.mark.parametrize("registers", [16, 0])
 def test_patch_ffn_is_timm_s_vit_with_registers(registers):
-    """Without the wide token's own FFN and with one slice at the head, the model is a plain ViT."""
+    """Without the Jumbo token's own FFN and with one slice at the head, the model is a plain ViT."""
     sizes = dict(img_size=64, patch_size=16, num_classes=10, embed_dim=48, depth=3, num_heads=3)
     ours = tiny_model(jumbo_ffn="patch", global_pool="token", jumbo_multiplier=1 + registers)
     timms = VisionTransformer(**sizes, reg_tokens=registers, no_embed_class=True, norm_layer=torch.nn.LayerNorm).eval()

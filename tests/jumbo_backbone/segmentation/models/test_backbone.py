@@ -73,14 +73,14 @@ def test_out_indices_in_the_order_asked_for(out_indices):
 
 
 def test_every_patch_hears_the_wide_token():
-    """Through the readout alone: with the wide token's slices kept from attention, nothing else tells them."""
+    """Through the readout alone: with the Jumbo token's slices kept from attention, nothing else tells them."""
     backbone = build(jumbo_readout="add").eval()
     torch.nn.init.normal_(backbone.readouts[-1].from_jumbo.weight)
     torch.nn.init.normal_(backbone.vit.jumbo_mlp.fc2.bias)
     x = images(1, 3, 64, 64)
     before = backbone(x)[-1]
     with torch.no_grad():
-        backbone.vit.blocks[-1].norm3.bias += 1.0  # changes the last FFN of the wide token, which no attention follows
+        backbone.vit.blocks[-1].norm3.bias += 1.0  # changes the last FFN of the Jumbo token, which no attention follows
     after = backbone(x)[-1]
     assert ((before - after).abs().amax(dim=1) > 1e-4).all()
 
