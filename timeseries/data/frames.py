@@ -240,7 +240,8 @@ def table_of(keys: list[Hashable | None], times: list[pd.Index], values: np.ndar
     else:
         together = times[0].append(times[1:])
         repeat = np.repeat(np.arange(len(keys)), values.shape[1])
-        levels = pd.MultiIndex.from_tuples(keys) if isinstance(keys[0], tuple) else pd.Index(keys)
+        # of one level the keys may be tuples themselves
+        levels = pd.MultiIndex.from_tuples(keys) if len(names) > 2 else pd.Index(keys, tupleize_cols=False)
         levels = levels.take(repeat)
         parts = [levels.get_level_values(i) for i in range(levels.nlevels)]
         index = pd.MultiIndex.from_arrays([*parts, together], names=names)

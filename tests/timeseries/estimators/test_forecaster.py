@@ -382,3 +382,15 @@ def test_longley_end_to_end():
     y, X = load_longley()
     out = small().fit(y[:-3], X=X[:-3], fh=[1, 2, 3]).predict(X=X[-3:])
     assert out.index.equals(y.index[-3:])
+
+
+def test_series_may_be_named_by_tuples(tmp_path):
+    """One level of the index that holds tuples is not two levels."""
+    y = panel([60, 60])
+    names = pd.Index([("north", 1), ("south", 2)], tupleize_cols=False)
+    y.index = pd.MultiIndex([names, y.index.levels[1]], y.index.codes, names=y.index.names)
+    fitted = small().fit(y, fh=[1, 2])
+    forecast = fitted.predict()
+    assert forecast.index.levels[0].tolist() == names.tolist() and forecast.index.names == y.index.names
+    fitted.save(tmp_path / "tuples.safetensors")
+    pd.testing.assert_frame_equal(JumboForecaster.load(tmp_path / "tuples.safetensors").predict(), forecast)
