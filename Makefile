@@ -43,10 +43,10 @@ lint: venv ## check the style of the code
 	$(BIN)/lint-imports setup.cfg --no-logo
 
 test: lint ## check the style, run the tests (6 to 9 minutes on two cores)
-	@echo "Running some 1,600 tests: 6 to 9 minutes on two cores."
+	@echo "Running some 3,200 tests: 6 to 9 minutes on two cores."
 	$(SUITE)
 
-test-slow: venv ## run what `make test` leaves out (an hour on two cores)
+test-slow: venv ## run what `make test` leaves out (10 minutes on two cores)
 	$(PYTEST) -m slow
 
 test-oldest: ## run the tests with the oldest versions that setup.cfg allows, in .venv-oldest
