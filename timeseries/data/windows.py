@@ -27,6 +27,7 @@ class Panel:
         series: Arrays (T_i, C), NaN where nothing was observed.
 
     Attributes:
+        series: The arrays themselves.
         values: float32 (C, T_1 + T_2 + …), 0 where not observed.
         observed: bool of the same shape, or None if all is.
         starts, ends: int64 (n,), where each series lies.
@@ -37,6 +38,7 @@ class Panel:
     """
 
     def __init__(self, series: Sequence[np.ndarray]) -> None:
+        self.series = series
         lengths = torch.tensor([len(s) for s in series])
         self.ends = lengths.cumsum(0)
         self.starts = self.ends - lengths

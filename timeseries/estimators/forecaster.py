@@ -9,16 +9,20 @@ import pandas as pd
 from ..data.covariates import Covariates
 from ..data.frames import Instance, Rows, instances_of, merged, rows_of, table_of
 from ..data.panel_timeline import timeline_for
+from ..data.seasons import usual_periods
 from ..data.windows import training_cuts
+from ..fitting.blending import Trial, Voices, chosen_share, mean_of
 from ..fitting.design import Design
-from ..fitting.forecasting import quantile_at
+from ..fitting.predicting import quantile_at
 from ..fitting.training import pick_device
+from ..weights import load_weigher
 from .forecaster_learning import Lesson, Material, Pretrained, design_of
 from .forecaster_parameters import ForecasterParameters
 from .forecaster_saving import restore, state_of
-from .forecasts import forecasts_at, forecasts_from_cuts
+from .forecasts import forecasts_at, forecasts_from_cuts, weights_of_experts
 from .memory import DOUBT, cuts_for_update, remembered
 from .plotting import one_of, plot_forecast
+from .support import floors_of
 from .tables import in_columns
 
 
@@ -171,16 +175,38 @@ class JumboForecaster(ForecasterParameters):
         held_out = 0 if task == "masked" else self.validation
         cuts = training_cuts(material.lengths, self.design_.context, self.design_.horizon, held_out)
         lesson = Lesson(self, self.design_, material.panel(), *cuts)
-        self.networks_, self.history_ = lesson.train(start, task, epochs)
-        if not len(lesson.training) and (start is None or not start.can_forecast):
+        trials: list[Trial] = []
+        if self._zero_shot(task, epochs, start):
+            self.networks_, self.history_ = lesson.untrained(start), []
+        else:
+            self.networks_, self.history_ = lesson.train(start, task, epochs, trials)
+        self._voices = self._voices_of(lesson, trials, start)
+        if not len(lesson.training) and self.pretrained is None and (start is None or not start.can_forecast):
             warnings.warn(
                 f"the longest series has {material.lengths.max()} steps, too few to learn from: forecasts are means of "
-                "the context. Give a longer series, or pretrain on others",
+                "the context. Give a longer series, pretrain on others, or use pretrained='synthetic'",
                 UserWarning,
                 stacklevel=4,
             )
         self._learned = material.ends
         self._remember(material.instances)
+
+    def _zero_shot(self, task: str, epochs: int, start: Pretrained | None) -> bool:
+        """Whether experts alone forecast. They know nothing of covariates, for which there is the closed form."""
+        if self.pretrained is None or epochs or task != "forecast" or self._covariates.columns:
+            return False
+        return start is None or not start.can_forecast
+
+    def _voices_of(self, lesson: Lesson, trials: list[Trial], start: Pretrained | None) -> Voices:
+        """Who speaks: networks alone, or with the experts, and then with which share."""
+        if self.pretrained is None:
+            return Voices(self.networks_)
+        trusted = start is not None and start.can_forecast and not trials  # pretrained, and nothing speaks against it
+        share = np.full(self.design_.horizon, float(trusted))
+        voices = Voices(self.networks_, load_weigher(self.pretrained), usual_periods(self._timeline), share)
+        if not trials:
+            return voices
+        return chosen_share(voices, mean_of(trials), lesson.panel, self.design_.quantiles, pick_device(self.device))
 
     def _read(self, y: pd.DataFrame, X: pd.DataFrame | None) -> Material:
         """Note the names in the tables, and make series of their rows."""
@@ -214,10 +240,12 @@ class JumboForecaster(ForecasterParameters):
         if cuts is not None:
             lesson = Lesson(self, self.design_, material.panel(), *cuts)
             self.networks_ = lesson.go_on(self.networks_, DOUBT)
+            self._voices = replace(self._voices, networks=self.networks_)
             self._learned = material.ends
 
     def _remember(self, instances: list[Instance]) -> None:
         self._tails = remembered(instances, self.design_, whole=self.insample)
+        self._floors = floors_of(instances, self.design_.targets, self.support, getattr(self, "_floors", None))
 
     # ---- tables and units
 
@@ -237,27 +265,33 @@ class JumboForecaster(ForecasterParameters):
             )
         return rows._replace(values=np.log(rows.values))
 
-    def _back(self, values: np.ndarray) -> np.ndarray:
-        """From the units that the networks forecast to those of the data."""
-        return np.exp(values) if self.log else values
+    def _back(self, values: np.ndarray, floors: np.ndarray) -> np.ndarray:
+        """From the units that the networks forecast (n, S, M, …) to those of the data, none below a floor (n, M)."""
+        if self.log:
+            return np.exp(values)
+        return np.maximum(values, floors.reshape(len(floors), 1, -1, *[1] * (values.ndim - 3)))
+
+    def _floors_of_all(self) -> np.ndarray:
+        """Below which no value of a series lies (n, M), in the order of the series."""
+        return np.stack([self._floors[key] for key in self._tails])
 
     # ---- forecasting
 
     def _predict(self, fh, X):
         center, _ = forecasts_at(self, fh, X)
-        return self._table(fh, self._back(center), self._columns)
+        return self._table(fh, self._back(center, self._floors_of_all()), self._columns)
 
     def _predict_quantiles(self, fh, X, alpha):
         _, quantiles = forecasts_at(self, fh, X)
         if len(self.design_.quantiles) < 3:
             raise ValueError(f"quantiles {self.quantiles!r} have none beside the median: learn some below and above it")
-        values = self._quantiles(quantiles, alpha)  # (n, steps, M, alphas)
+        values = self._quantiles(quantiles, alpha, self._floors_of_all())  # (n, steps, M, alphas)
         return self._table(fh, values.reshape(*values.shape[:2], -1), self._names_of_quantiles(alpha))
 
-    def _quantiles(self, quantiles: np.ndarray, alpha) -> np.ndarray:
-        """Of those learned (…, Q), those wanted (…, A), in the units of the data."""
+    def _quantiles(self, quantiles: np.ndarray, alpha, floors: np.ndarray) -> np.ndarray:
+        """Of those learned (n, S, M, Q), those wanted (n, S, M, A), in the units of the data."""
         levels = np.array(self.design_.quantiles)
-        return self._back(np.stack([quantile_at(quantiles, levels, a) for a in alpha], axis=-1))
+        return self._back(np.stack([quantile_at(quantiles, levels, a) for a in alpha], axis=-1), floors)
 
     def _table(self, fh, values: np.ndarray, columns) -> pd.DataFrame:
         return table_of(list(self._tails), [self._times(fh)] * len(values), values, self._index_names, columns)
@@ -265,6 +299,18 @@ class JumboForecaster(ForecasterParameters):
     def _times(self, fh) -> pd.Index:
         """The times of a horizon, on the index of the series."""
         return self._timeline.times(self._end + self._timeline.steps_ahead(fh, self._end))
+
+    @property
+    def weights_(self):
+        """Weight of each expert in the forecast of each series and variable, and that of the networks: a table whose
+        rows add up to 1, in the mean of the horizon."""
+        table = pd.concat(weights_of_experts(self, list(self._tails)), axis=1).T
+        rows = [(key, column) for key in self._tails for column in self._names_of_variables()]
+        if list(self._tails) == [None]:
+            return table.set_axis(pd.Index([column for _, column in rows]))
+        return table.set_axis(
+            pd.Index([key if len(self._columns) == 1 else (key, column) for key, column in rows], tupleize_cols=False)
+        )
 
     def forecast_at(self, y, cuts, alpha=(0.1, 0.9), steps=None):
         """Forecast from many places of a series at once, without fitting again: for backtests.
@@ -293,7 +339,12 @@ class JumboForecaster(ForecasterParameters):
         """
         self.check_is_fitted()
         center, quantiles = forecasts_from_cuts(self, y, np.asarray(cuts), steps)
-        return self._back(center), self._quantiles(quantiles, alpha)
+        floors = np.full((len(center), self.design_.targets), -np.inf)
+        if self.support == "nonnegative" or (
+            self.support == "auto" and all((f == 0).all() for f in self._floors.values())
+        ):
+            floors[:] = 0.0
+        return self._back(center, floors), self._quantiles(quantiles, alpha, floors)
 
     def plot(self, fh=None, X=None, coverage=(0.8, 0.95), history=None, instance=None, column=None, ax=None):
         """Draw the end of a series, its forecast, and intervals.
@@ -332,13 +383,16 @@ class JumboForecaster(ForecasterParameters):
         tail = self._tails[instance]
         shown = history or max(3 * len(times), 2)
         past = pd.Series(tail.values[-shown:, m], self._timeline.times(np.arange(tail.start, tail.end)[-shown:]))
+        one = np.s_[n : n + 1, :, m : m + 1]
+        floor = self._floors[instance][None, m : m + 1]
         bounds = [
-            (c, *self._quantiles(quantiles[n, :, m], (0.5 - c / 2, 0.5 + c / 2)).T)
+            (c, *self._quantiles(quantiles[one], (0.5 - c / 2, 0.5 + c / 2), floor)[0, :, 0].T)
             for c in sorted(coverage, reverse=True)
         ]
         name = " ".join(str(part) for part in (instance, column) if part is not None and not isinstance(part, int))
-        ahead = pd.Series(self._back(center[n, :, m]), index=times, name=name or None)
-        return plot_forecast(self._back(past), ahead, bounds, ax)
+        ahead = pd.Series(self._back(center[one], floor)[0, :, 0], index=times, name=name or None)
+        past = np.exp(past) if self.log else past
+        return plot_forecast(past, ahead, bounds, ax, spoken=weights_of_experts(self, [instance])[m])
 
     # ---- saving
 

@@ -11,8 +11,10 @@ import torch
 from ..data.covariates import Covariates
 from ..data.frames import Instance, known_span
 from ..data.windows import Batch, Cuts, Panel
+from ..fitting.blending import Trial
 from ..fitting.design import Design, context_and_patch, default_horizon
 from ..fitting.forecasting import Windows, fit_network
+from ..fitting.predicting import try_out
 from ..fitting.pretraining import pretrain_encoder
 from ..fitting.training import History, draw_seeds, pick_device
 from ..networks.network import ForecastNet
@@ -124,24 +126,37 @@ class Lesson:
                 network = self.design.build()
             yield number, seed, network
 
-    def train(self, start: Pretrained | None, task: str, epochs: int) -> tuple[list[ForecastNet], list[History]]:
-        """The members, trained for "forecast" or "masked", and how it went; as they were if there are no windows."""
+    def untrained(self, start: Pretrained | None) -> list[ForecastNet]:
+        """The members, which have learned nothing."""
+        return [network.eval() for _, _, network in self.networks(start)]
+
+    def train(
+        self, start: Pretrained | None, task: str, epochs: int, trials: list[Trial]
+    ) -> tuple[list[ForecastNet], list[History]]:
+        """The members, trained for "forecast" or "masked", and how it went; as they were if there are no windows.
+
+        What each forecasts for windows that it has not learned from is appended to ``trials``.
+        """
         networks, histories = [], []
+
+        def witness(network: ForecastNet, windows: Windows) -> None:
+            trials.append(try_out(network, windows))
+
         for number, seed, network in self.networks(start):
             if len(self.training) and task == "masked":
                 histories.append(self.reconstruct(network, number, seed, epochs))
             elif len(self.training):
-                histories.append(self.begin(network, number, seed, epochs, start))
+                histories.append(self.begin(network, number, seed, epochs, start, witness=witness))
             networks.append(network.eval())
         return networks, histories
 
-    def begin(self, network: ForecastNet, number: int, seed: int, epochs: int, start: Pretrained | None) -> History:
+    def begin(
+        self, network: ForecastNet, number: int, seed: int, epochs: int, start: Pretrained | None, **more: Any
+    ) -> History:
         """Train a member to forecast, from nothing or from what was pretrained."""
-        if start is None:
-            return self.forecast(network, number, seed, epochs, fresh=True)
-        if start.can_forecast:
-            return self.forecast(network, number, seed, epochs, fresh=False)
-        return self.forecast(network, number, seed, epochs, fresh=True, frozen=list(network.encoder.parameters()))
+        fresh = start is None or not start.can_forecast
+        frozen = list(network.encoder.parameters()) if start is not None and fresh else ()
+        return self.forecast(network, number, seed, epochs, fresh=fresh, frozen=frozen, **more)
 
     def go_on(self, networks: list[ForecastNet], doubt: float) -> list[ForecastNet]:
         """Copies of the members, trained further where that gains ``doubt`` standard errors."""

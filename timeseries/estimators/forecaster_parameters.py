@@ -1,5 +1,7 @@
 """The parameters of JumboForecaster: their defaults, which values they take, and what sktime may expect."""
 
+from pathlib import Path
+
 from ..checks import check_choice, check_count
 from ..data.timeline import check_freq
 from ..fitting.forecasting import LOSSES
@@ -8,6 +10,7 @@ from .base import JumboEstimator
 from .sktime_bases import TimelineForecaster
 
 PRETRAININGS = ("forecast", "masked")
+SUPPORTS = ("auto", "real", "nonnegative")
 
 
 class ForecasterParameters(JumboEstimator, TimelineForecaster):
@@ -75,6 +78,8 @@ class ForecasterParameters(JumboEstimator, TimelineForecaster):
         callbacks=None,
         freq=None,
         encoder=None,
+        pretrained="synthetic",
+        support="auto",
     ):
         self.context_length = context_length
         self.horizon = horizon
@@ -113,6 +118,8 @@ class ForecasterParameters(JumboEstimator, TimelineForecaster):
         self.callbacks = callbacks
         self.freq = freq
         self.encoder = encoder
+        self.pretrained = pretrained
+        self.support = support
         super().__init__()
 
     def __post_init__(self):
@@ -124,6 +131,9 @@ class ForecasterParameters(JumboEstimator, TimelineForecaster):
             check_count("pretrain_epochs", self.pretrain_epochs)
         check_choice("pretraining", self.pretraining, PRETRAININGS)
         check_choice("loss", self.loss, LOSSES)
+        check_choice("support", self.support, SUPPORTS)
+        if self.pretrained is not None and not isinstance(self.pretrained, (str, Path)):
+            raise TypeError(f"pretrained {self.pretrained!r}: give 'synthetic', None, or a path or name on the hub")
         levels = list(self.quantiles)
         if levels != sorted(set(levels)) or 0.5 not in levels or not 0 < levels[0] <= levels[-1] < 1:
             raise ValueError(f"quantiles {self.quantiles!r}: give rising numbers between 0 and 1, 0.5 among them")

@@ -4,11 +4,15 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from ..data.covariates import Covariates
 from ..data.frames import Instance
 from ..data.timeline import timeline_from
+from ..fitting.blending import Voices
 from ..fitting.design import Design
+from ..networks.network import ForecastNet
+from ..weights import content_of, weigher_from
 from .forecaster_learning import Pretrained
 from .saving import weights_of, with_weights
 
@@ -24,6 +28,8 @@ def state_of(forecaster: "JumboForecaster") -> dict[str, Any]:
         design=asdict(forecaster.design_),
         networks=weights_of(forecaster.networks_),
         budget=forecaster._budget_as_json(),
+        voices=_voices_as_values(forecaster._voices),
+        floors=[forecaster._floors[i.key] for i in tails],
         pretrained=None
         if start is None
         else start._asdict() | dict(design=asdict(start.design), networks=weights_of(start.networks)),
@@ -44,6 +50,7 @@ def restore(forecaster: "JumboForecaster", state: dict[str, Any]) -> None:
     """Make a new forecaster the fitted one that ``state_of`` told."""
     forecaster.design_, forecaster.history_ = Design(**state["design"]), []
     forecaster.networks_ = [with_weights(forecaster.design_.build, weights) for weights in state["networks"]]
+    forecaster._voices = _voices_from(state.get("voices"), forecaster.networks_)
     if (start := state["pretrained"]) is not None:
         design = Design(**start["design"])
         networks = [with_weights(design.build, weights) for weights in start["networks"]]
@@ -53,7 +60,25 @@ def restore(forecaster: "JumboForecaster", state: dict[str, Any]) -> None:
     keys, starts = state["keys"], state["starts"].tolist()
     values = np.split(state["values"], np.cumsum(state["lengths"])[:-1])
     forecaster._tails = {k: Instance(k, start, v) for k, start, v in zip(keys, starts, values, strict=True)}
+    nowhere = np.full(forecaster.design_.targets, -np.inf)  # saved before there were floors
+    forecaster._floors = dict(zip(keys, state.get("floors", [nowhere] * len(keys)), strict=True))
     forecaster._learned = dict(zip(keys, state["learned"], strict=True))
     forecaster._columns = state["columns"]
     forecaster._restore_sktime_state(state, pretrained=start is not None)
     forecaster.set_budget(**state["budget"])
+
+
+def _voices_as_values(voices: Voices) -> dict[str, Any] | None:
+    if voices.weigher is None:
+        return None
+    about, tensors = content_of(voices.weigher)
+    weights = {name: t.numpy() for name, t in tensors.items()}
+    return dict(share=voices.share, periods=voices.periods, about=about, weights=weights)
+
+
+def _voices_from(values: dict[str, Any] | None, networks: list[ForecastNet]) -> Voices:
+    if values is None:  # as are files of before there were experts
+        return Voices(networks)
+    weights = {name: torch.from_numpy(np.array(w)) for name, w in values["weights"].items()}
+    weigher = weigher_from(values["about"], weights, "the file")
+    return Voices(networks, weigher, values["periods"] and tuple(values["periods"]), values["share"])

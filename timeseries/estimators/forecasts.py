@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..data.frames import instances_of, rows_of
+from ..data.frames import instances_of, known_span, rows_of
 from ..data.panel_timeline import timeline_for
 from ..data.windows import Panel
-from ..fitting.forecasting import forecast_from
+from ..experts import NAMES
+from ..fitting.blending import zero_shot
+from ..fitting.predicting import forecast_from
 from ..fitting.training import pick_device
 from .tables import in_columns, in_order
 
@@ -75,6 +77,19 @@ def forecasts_from_cuts(
     return _forecast(forecaster, [instance.values], np.zeros_like(cuts), stands, wanted, roll_on=True)
 
 
+def weights_of_experts(forecaster: "JumboForecaster", keys: list) -> list[pd.Series]:
+    """Of the named series, one for each target: weights of the experts and of the networks, in the mean of the horizon."""
+    voices, design = forecaster._voices, forecaster.design_
+    share = voices.shares(design.horizon).mean()
+    if voices.weigher is None:
+        return [pd.Series({"networks": 1.0}) for _ in keys for _ in range(design.targets)]
+    tails = [forecaster._tails[key].values for key in keys]
+    contexts = [tail[known_span(tail[:, [m]]), m] for tail in tails for m in range(design.targets)]
+    said = zero_shot(voices.weigher, contexts, design.horizon, (0.5,), voices.periods, pick_device(forecaster.device))
+    by_expert = said.weights * (1 - voices.shares(design.horizon))[:, None]  # (n, H, E)
+    return [pd.Series(dict(zip(NAMES, row, strict=True)) | dict(networks=share)) for row in by_expert.mean(axis=1)]
+
+
 def _forecast(
     forecaster: "JumboForecaster",
     values: list[np.ndarray],
@@ -86,5 +101,5 @@ def _forecast(
     """See ``forecast_from``."""
     roll_on = forecaster.roll_on if roll_on is None else roll_on
     device = pick_device(forecaster.device)
-    networks, design = forecaster.networks_, forecaster.design_
-    return forecast_from(networks, design, Panel(values), series, stands, wanted, device, roll_on)
+    voices, design = forecaster._voices, forecaster.design_
+    return forecast_from(voices, design, Panel(values), series, stands, wanted, device, roll_on)

@@ -9,7 +9,11 @@ _HISTORY, _FORECAST, _LIVE = "#44546a", "#c2410c", "#0f766e"
 
 
 def plot_forecast(
-    history: pd.Series, center: pd.Series, intervals: Sequence[tuple[float, pd.Series, pd.Series]], ax=None
+    history: pd.Series,
+    center: pd.Series,
+    intervals: Sequence[tuple[float, pd.Series, pd.Series]],
+    ax=None,
+    spoken: pd.Series | None = None,
 ):
     """Draw the end of a series, what is forecast, and how sure that is.
 
@@ -18,11 +22,16 @@ def plot_forecast(
         center: The forecast.
         intervals: Coverage, lower and upper end of each, widest first.
         ax: Matplotlib's axes to draw in; new ones if None.
+        spoken: Weights of those that forecast, of which the largest are told.
 
     Returns:
         The axes.
     """
     ax = _axes(ax)
+    if spoken is not None:
+        largest = spoken.sort_values(ascending=False)[:4]
+        told = ", ".join(f"{name} {weight:.0%}" for name, weight in largest.items() if weight >= 0.01)
+        ax.set_xlabel(f"forecast by {told}", fontsize="small", color="#666666")
     ax.plot(_positions(history.index), history.to_numpy(), color=_HISTORY, lw=1.3, label="observed")
     at = _positions(center.index)
     # the forecast begins where the history ends

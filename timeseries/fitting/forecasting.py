@@ -1,14 +1,12 @@
-"""Forecasts without sktime: windows of a panel, networks that read them, steps beyond their horizon."""
+"""Training of forecasting networks without sktime: windows of a panel, losses, and what held-out windows say."""
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
-from scipy.stats import norm
 
 from jumbo_backbone import ComputeBudget
 
@@ -22,7 +20,7 @@ from .training import History, Schedule, seeded, train
 LOSSES = ("quantile", "mse", "mae", "huber")
 
 _CHOOSE_ON = 20_000  # items of the windows on which a penalty is chosen
-_ITEMS = 1024  # in a training batch, and in one pass of prediction; a window has an item for each target channel
+ITEMS = 1024  # in a training batch, and in one pass of prediction; a window has an item for each target channel
 
 
 class Windows:
@@ -37,7 +35,7 @@ class Windows:
 
     def __init__(self, panel: Panel, design: Design, cuts: Cuts, device: torch.device) -> None:
         self.panel, self.design, self.cuts, self.device = panel, design, cuts, device
-        self.per_batch = max(1, _ITEMS // design.targets)
+        self.per_batch = max(1, ITEMS // design.targets)
 
     def steps(self, least: int, most: int) -> int:
         """Batches in an epoch: once through all windows, within limits."""
@@ -130,6 +128,7 @@ def fit_network(
     fresh: bool = True,
     hold_out: bool = True,
     plan: Plan = None,
+    witness: Callable[[ForecastNet, "Windows"], None] | None = None,
     **options: Any,
 ) -> History:
     """Train one network on the windows of a panel.
@@ -151,6 +150,7 @@ def fit_network(
         fresh: Whether it has learned nothing yet.
         hold_out: Whether to validate at all.
         plan: At which compute budgets to train (see ``training_plan``).
+        witness: Shown the network and the windows that it has not learned from, as soon as it is trained.
         options: Further arguments of ``train``.
     """
     early, late = training.split(0.75)
@@ -197,6 +197,8 @@ def fit_network(
     with seeded(seed) as generator:
         untrained = copy.deepcopy(model.state_dict())
         history = run(windows, schedule.epochs, held_out is not None)
+        if witness is not None and held_out is not None:
+            witness(model, held_out)
         if lent:
             model.load_state_dict(untrained)
             model.to(device)
@@ -207,143 +209,3 @@ def fit_network(
                 run(windows, history.best, False)
             model.cpu().eval()
     return history
-
-
-def forecast_from(
-    networks: list[ForecastNet],
-    design: Design,
-    panel: Panel,
-    series: np.ndarray,
-    stands: np.ndarray,
-    wanted: np.ndarray,
-    device: torch.device,
-    roll_on: bool = True,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Forecast steps of series, each from what is known of a target channel before the step where one stands.
-
-    A channel whose last steps are not observed is forecast from the last one that is, over all steps that follow: in
-    the same way whether it ends there or goes on as missing.
-
-    Args:
-        networks, design, panel, device: See ``forecast``.
-        series, stands: Which series, and before which of its steps (B,).
-        wanted: Steps of the series to forecast, none before the stand (B, S).
-        roll_on: Whether steps beyond the horizon of the networks may be asked for.
-
-    Returns:
-        Centres (B, S, M) and quantiles (B, S, M, Q), float64.
-
-    Raises:
-        ValueError: If a step is beyond the horizon, and it may not be.
-    """
-    H, M = design.horizon, design.targets
-    cuts = panel.last_known(torch.as_tensor(series), torch.as_tensor(stands), M).numpy()  # (B, M)
-    ahead = wanted[..., None] - cuts[:, None] + 1  # (B, S, M), at least 1
-    if not roll_on and (furthest := int(ahead.max())) > H:
-        raise ValueError(
-            f"step {furthest} is beyond the horizon of {H} steps trained, from the last that is known: fit with that "
-            "fh, or use roll_on=True"
-        )
-    if (ahead == np.arange(1, ahead.shape[1] + 1)[:, None]).all():  # nothing is missing
-        places = (torch.as_tensor(series), torch.as_tensor(cuts[:, 0]))
-        return forecast(networks, design, panel, *places, ahead.shape[1], device)
-    reach = int(cuts.max()) + 1
-    pairs, number = np.unique(series[:, None] * reach + cuts, return_inverse=True)  # of series and cut
-    number = number.reshape(-1, M)
-    furthest = np.zeros(len(pairs), dtype=np.int64)
-    np.maximum.at(furthest, number, ahead.max(axis=1))
-    blocks = -(-furthest // H)
-    center = np.empty(ahead.shape)
-    quantiles = np.empty((*ahead.shape, len(design.quantiles)))
-    for some in np.unique(
-        blocks
-    ):  # a series that ended long ago takes many passes: the others are not rolled on as far
-        here = np.flatnonzero(blocks == some)
-        place = np.full(len(blocks), -1)
-        place[here] = np.arange(len(here))
-        places = (torch.as_tensor(part) for part in np.divmod(pairs[here], reach))
-        c, q = forecast(networks, design, panel, *places, int(furthest[here].max()), device)
-        row, channel = np.nonzero(place[number] >= 0)
-        at = (place[number[row, channel], None], ahead[row, :, channel] - 1, channel[:, None])
-        center[row, :, channel], quantiles[row, :, channel] = c[at], q[at]
-    return center, quantiles
-
-
-@torch.inference_mode()
-def forecast(
-    networks: list[ForecastNet],
-    design: Design,
-    panel: Panel,
-    series: torch.Tensor,
-    cuts: torch.Tensor,
-    steps: int,
-    device: torch.device,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Forecast the targets after some cuts, in the units of the series.
-
-    Beyond the horizon of the networks their own forecasts are read as if they had been observed; the offsets of the
-    quantiles then add up as independent errors do.
-
-    Args:
-        networks: The members. The forecast is the mean of their centres, and of each of their quantiles.
-        design: What they read and return.
-        panel: The series; covariates may go on after the cut.
-        series, cuts: Which series, and before which of their steps (B,).
-        steps: How many to forecast.
-        device: Where to compute.
-
-    Returns:
-        Centres (B, steps, M) and quantiles (B, steps, M, Q), float64.
-    """
-    per_pass = max(1, _ITEMS // design.targets)
-    networks = [network.to(device) for network in networks]
-    parts = [
-        _forecast_some(networks, design, panel, s, c, steps, device)
-        for s, c in zip(series.split(per_pass), cuts.split(per_pass), strict=True)
-    ]
-    for network in networks:
-        network.cpu()
-    center, quantiles = (np.concatenate(p) for p in zip(*parts, strict=True))
-    rows = series.numpy()
-    location = panel.location[rows, None, : design.targets]
-    scale = panel.scale[rows, None, : design.targets]
-    return center * scale + location, quantiles * scale[..., None] + location[..., None]
-
-
-def _forecast_some(networks, design, panel, series, cuts, steps, device) -> tuple[np.ndarray, np.ndarray]:
-    """As ``forecast``, for one pass and in the units of the panel."""
-    L, H, M = design.context, design.horizon, design.targets
-    blocks = math.ceil(steps / H)
-    around = panel.windows(series, cuts, L, blocks * H)
-    values = around.values
-    observed = torch.ones_like(values, dtype=torch.bool) if around.observed is None else around.observed.clone()
-    observed[:, :M, L:] = False  # nothing of the targets is known ahead
-    whole = bool(observed[:, :M, :L].all()) and bool(observed[:, M:].all())
-    results = []
-    for network in networks:
-        x, seen = values.clone(), observed.clone()
-        reach: torch.Tensor | float = 0.0
-        centers, quantiles = [], []
-        for start in range(0, blocks * H, H):
-            here = slice(start, start + L + H)
-            context, _ = split(Batch(x[..., here], None if whole else seen[..., here]), design, device)
-            center, offsets = (t.double().cpu() for t in network(*context))
-            center = center.unflatten(0, (-1, M))  # (B, M, H)
-            offsets = offsets.unflatten(0, (-1, M))  # (B, M, H, Q)
-            offsets = offsets.sign() * (offsets.square() + reach**2).sqrt()
-            reach = offsets[:, :, -1:]
-            x[:, :M, L + start : L + start + H] = center.to(x.dtype)
-            seen[:, :M, L + start : L + start + H] = True
-            centers.append(center)
-            quantiles.append(center[..., None] + offsets)
-        results.append((torch.cat(centers, dim=2), torch.cat(quantiles, dim=2)))
-    center, quantile = (torch.stack(r).mean(dim=0)[:, :, :steps].transpose(1, 2) for r in zip(*results, strict=True))
-    return center.numpy(), quantile.numpy()
-
-
-def quantile_at(values: np.ndarray, levels: np.ndarray, alpha: float) -> np.ndarray:
-    """A quantile (…) between or beyond those known (…, Q): linear in the scores of a normal distribution."""
-    scores, score = norm.ppf(levels), norm.ppf(alpha)
-    right = int(np.clip(np.searchsorted(scores, score), 1, len(scores) - 1))
-    share = (score - scores[right - 1]) / (scores[right] - scores[right - 1])
-    return values[..., right - 1] + share * (values[..., right] - values[..., right - 1])

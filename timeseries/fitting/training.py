@@ -180,7 +180,7 @@ class _DivergedError(Exception):
     pass
 
 
-def is_gain(gains: torch.Tensor, overlap: int = 1, doubt: float = 1.0) -> bool:
+def is_gain(gains: torch.Tensor, overlap: float = 1, doubt: float = 1.0) -> bool:
     """Whether the mean of gains (n,) exceeds ``doubt`` standard errors, where ``overlap`` neighbours count as one."""
     if len(gains) < 2:
         return False

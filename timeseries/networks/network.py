@@ -18,8 +18,8 @@ class Encoded(NamedTuple):
 
     Attributes:
         jumbo: The Jumbo token (B, J*D); of registers, the class token alone (B, D).
-        patches: The patches that were computed to the end (B, N, D). N is less at a keep rate below 1: the last patch
-            then stands for all others.
+        patches: The patches that were computed to the end, and after them what was read beside them (B, N, D). N is
+            less at a keep rate below 1: the last patch then stands for all others.
         live: Which patches hold anything observed (B, N); None if all do.
         normed, observed: The series as it was read (B, C, T), and where it holds something.
         stats: What normalising took away.
@@ -79,13 +79,20 @@ class SeriesEncoder(nn.Module):
         return self.slices_read * self.encoder.embed_dim
 
     def forward(
-        self, x: torch.Tensor, observed: torch.Tensor | None = None, budget: ComputeBudget | None = None
+        self,
+        x: torch.Tensor,
+        observed: torch.Tensor | None = None,
+        budget: ComputeBudget | None = None,
+        beside: torch.Tensor | None = None,
     ) -> Encoded:
         """Series (B, C, T), any finite numbers where they are not observed, and flags (B, C, T), None if all is, at a
-        compute budget (None: the encoder's ``default_budget``)."""
+        compute budget (None: the encoder's ``default_budget``), with further tokens (B, X, D) ``beside`` the patches."""
         budget = self.encoder.default_budget if budget is None else budget
         normed, observed, stats = self.norm(x, observed)
         tokens, live = self._tokens(normed, observed, budget)
+        if beside is not None:
+            tokens = torch.cat([tokens, beside], dim=1)
+            live = None if live is None else nn.functional.pad(live, (0, beside.shape[1]), value=True)
         (s, live, _), _ = self.encoder.encode(tokens, key_mask=live, budget=budget)
         s, J = self.encoder.norm(s), self.encoder.jumbo_multiplier
         live = None if live is None else live[:, J:]

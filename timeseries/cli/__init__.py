@@ -1,0 +1,1 @@
+"""What the subcommands of `jumbo` do with series; their arguments are in jumbo_cli."""

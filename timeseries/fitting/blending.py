@@ -1,0 +1,198 @@
+"""All that speak for a fitted forecaster: networks that learned its series, and experts weighed by a Jumbo token.
+
+The weigher was pretrained and needs no training. The networks get a share at each step of the horizon, and only where
+windows that were held out from them say that the forecast gains by it.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.stats import norm
+
+from ..data.windows import Panel
+from ..experts import find_periods
+from ..networks.network import ForecastNet
+from ..networks.weighing import LEVELS, ExpertWeigher
+from .cases import Cases, in_chunks
+from .training import is_gain
+
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+_PARTS = 4  # of the horizon, which have shares of their own
+_DOUBT = 1.0  # standard errors by which the networks have to gain
+_LONGEST_READ = 2048  # steps of a series that experts read
+
+
+@dataclass(frozen=True)
+class Voices:
+    """Who speaks.
+
+    Attributes:
+        networks: Members that learned the series; their forecasts are averaged.
+        weigher: What was pretrained; None leaves it all to the networks.
+        periods: Seasonal periods that the frequency suggests; None to find them in the values.
+        share: Of the networks at each step of the horizon (H,); that of the last step holds beyond it.
+    """
+
+    networks: list[ForecastNet]
+    weigher: ExpertWeigher | None = None
+    periods: tuple[int, int] | None = None
+    share: np.ndarray = field(default_factory=lambda: np.ones(1))
+
+    def shares(self, steps: int) -> np.ndarray:
+        """Of the networks, at so many steps (steps,)."""
+        if self.weigher is None:
+            return np.ones(steps)
+        return self.share[np.minimum(np.arange(steps), len(self.share) - 1)]
+
+
+class ZeroShot(NamedTuple):
+    """Centres (n, S), quantiles (n, S, Q) in units of the series, float64, and weights of the experts (n, S, E)."""
+
+    center: np.ndarray
+    quantiles: np.ndarray
+    weights: np.ndarray
+
+
+@torch.inference_mode()
+def zero_shot(
+    weigher: ExpertWeigher,
+    contexts: list[np.ndarray],
+    steps: int,
+    levels: tuple[float, ...],
+    periods: tuple[int, int] | None,
+    device: torch.device,
+) -> ZeroShot:
+    """Forecast series without training.
+
+    Args:
+        weigher: What weighs the experts.
+        contexts: Series (T_i,), NaN where nothing was observed.
+        steps: How many to forecast.
+        levels: Probabilities of the quantiles wanted (Q,).
+        periods: See ``Voices``.
+        device: Where the weigher computes. The experts compute on the CPU.
+    """
+    n = len(contexts)
+    center, quantiles = np.empty((n, steps)), np.empty((n, steps, len(levels)))
+    weights = np.empty((n, steps, weigher.of_expert.shape[0]), dtype=np.float32)
+    order = np.argsort([len(c) for c in contexts], kind="stable")
+    weigher = weigher.to(device)
+    for some in in_chunks(n):
+        rows = order[some]
+        values = _side_by_side([contexts[i] for i in rows])
+        known = find_periods(values) if periods is None else np.tile(periods, (len(rows), 1))
+        cases = Cases(values, known, steps, weigher.context)
+        verdict = weigher(type(cases.case)(*(t.to(device) for t in cases.case)))
+        middle = verdict.center.double().cpu().numpy() * cases.unit + cases.middle
+        center[rows] = middle
+        offsets = verdict.offsets.double().cpu().numpy() * cases.unit[..., None]
+        quantiles[rows] = middle[..., None] + _at_levels(offsets, levels)
+        weights[rows] = verdict.weights.float().cpu().numpy()
+    weigher.cpu()
+    return ZeroShot(center, quantiles, weights)
+
+
+def _side_by_side(contexts: list[np.ndarray]) -> np.ndarray:
+    """Series (T_i,) in one array (n, T), NaN before each; one of which nothing is known is 0."""
+    longest = min(max(1, max(len(c) for c in contexts)), _LONGEST_READ)
+    values = np.full((len(contexts), longest), np.nan)
+    for row, context in zip(values, contexts, strict=True):
+        if len(context):
+            row[-len(context[-longest:]) :] = context[-longest:]
+    values[np.isnan(values).all(axis=1), -1] = 0.0
+    return values
+
+
+def _at_levels(offsets: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
+    """Offsets at ``LEVELS`` (…, Q) as those at other levels: linear in the scores of a normal distribution."""
+    known, wanted = norm.ppf(LEVELS), norm.ppf(levels)
+    right = np.clip(np.searchsorted(known, wanted), 1, len(known) - 1)
+    part = (wanted - known[right - 1]) / (known[right] - known[right - 1])
+    return offsets[..., right - 1] * (1 - part) + offsets[..., right] * part
+
+
+def contexts_of(panel: Panel, series: np.ndarray, cuts: np.ndarray, channel: int) -> list[np.ndarray]:
+    """What one channel of some series held before some steps."""
+    return [panel.series[s][max(0, c - _LONGEST_READ) : c, channel] for s, c in zip(series, cuts, strict=True)]
+
+
+class Trial(NamedTuple):
+    """Forecasts of networks for windows that were held out from them.
+
+    Attributes:
+        series, cuts: Where the windows are cut (W,).
+        center, quantiles: In units of the series (W, H, M) and (W, H, M, Q).
+    """
+
+    series: np.ndarray
+    cuts: np.ndarray
+    center: np.ndarray
+    quantiles: np.ndarray
+
+
+def mean_of(trials: list[Trial]) -> Trial:
+    """What some members forecast together, for the same windows."""
+    first = trials[0]
+    center = np.mean([t.center for t in trials], axis=0)
+    return first._replace(center=center, quantiles=np.mean([t.quantiles for t in trials], axis=0))
+
+
+def chosen_share(voices: Voices, trial: Trial, panel: Panel, levels: tuple[float, ...], device: torch.device) -> Voices:
+    """Give the networks their share: at each part of the horizon the one that errs least in a trial, and none where
+    the gain is within what chance would give."""
+    W, H, M = trial.center.shape
+    losses = np.zeros((len(SHARES), W, H))
+    seen_steps = np.zeros((W, H))
+    for channel in range(M):
+        contexts = contexts_of(panel, trial.series, trial.cuts, channel)
+        said = zero_shot(voices.weigher, contexts, H, levels, voices.periods, device)
+        truth = np.full((W, H), np.nan)
+        for row, (s, c) in enumerate(zip(trial.series, trial.cuts, strict=True)):
+            future = panel.series[s][c : c + H, channel]
+            truth[row, : len(future)] = future
+        seen = ~np.isnan(truth)
+        truth = np.where(seen, truth, 0)
+        unit = (said.quantiles[..., -1] - said.quantiles[..., 0]).mean(axis=1, keepdims=True)  # (W, 1)
+        unit = np.maximum(unit, 1e-9 * np.abs(said.center).mean(axis=1, keepdims=True) + 1e-300)
+        for number, share in enumerate(SHARES):
+            center = share * trial.center[..., channel] + (1 - share) * said.center
+            quantiles = share * trial.quantiles[:, :, channel] + (1 - share) * said.quantiles
+            loss = np.abs(truth - center) + _pinball(truth, quantiles, levels)
+            losses[number] += np.minimum(loss / unit, 10.0) * seen
+        seen_steps += seen
+    return replace(voices, share=_shares(losses, seen_steps, trial))
+
+
+def _shares(losses: np.ndarray, seen: np.ndarray, trial: Trial) -> np.ndarray:
+    """Share at each step (H,) by losses (shares, W, H) and how often each step was observed (W, H)."""
+    H = losses.shape[2]
+    share = np.zeros(H)
+    overlap = len(trial.series) / max(1, _independent(trial, H))
+    for part in np.array_split(np.arange(H), min(_PARTS, H)):
+        count = seen[:, part].sum(axis=1)
+        there = count > 0
+        if not there.any():
+            continue
+        each = losses[:, there][:, :, part].sum(axis=2) / count[there]  # (shares, W)
+        best = int(each.mean(axis=1).argmin())
+        gains = torch.from_numpy(each[0] - each[best])
+        if best and is_gain(gains, max(1.0, overlap), _DOUBT):
+            share[part] = SHARES[best]
+    return share
+
+
+def _independent(trial: Trial, horizon: int) -> int:
+    """Windows that share no future: the others say what their neighbours say."""
+    return sum(
+        1 + int((cuts.max() - cuts.min()) // horizon)
+        for cuts in (trial.cuts[trial.series == s] for s in np.unique(trial.series))
+    )
+
+
+def _pinball(truth: np.ndarray, quantiles: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
+    """Twice the mean pinball loss (…,) of quantiles (…, Q)."""
+    miss = truth[..., None] - quantiles
+    at = np.array(levels)
+    return 2 * np.maximum(at * miss, (at - 1) * miss).mean(axis=-1)

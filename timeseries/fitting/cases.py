@@ -1,0 +1,149 @@
+"""What the weigher reads: a series, what the experts say of its future, and how they did on its past.
+
+Everything is in units of the series: distances from the middle opinion at each step, over the geometric mean of the
+experts' one-step errors. So levels and scales change nothing.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from ..experts import NAMES, Opinions, cleaned, opinions
+from ..networks.weighing import FACTS, PLACES, Case
+
+_LEAST = 1e-3  # of the largest error: an expert that errs less is taken to err so much
+_LONGEST_TRIAL = 64  # steps at the end of a series on which the experts are tried
+_READ = 2048  # steps that experts read at most
+_CHUNK = 256  # series at a time
+
+
+class Cases:
+    """Cases of n series, as the weigher takes them, and the way back to the units of the series.
+
+    Attributes:
+        case: See ``Case``; of n series and the H steps of the horizon.
+        middle: (n, H), the middle opinion, which is 0 in the units of a case.
+        unit: (n, 1), the unit.
+    """
+
+    def __init__(self, values: np.ndarray, periods: np.ndarray, horizon: int, context: int) -> None:
+        """Hear the experts.
+
+        Args:
+            values: Series (n, T), left-padded with NaN; NaN inside is missing.
+            periods: (n, P), the main one first; 1 for none.
+            horizon: Steps to forecast, H.
+            context: Steps that the weigher reads, L.
+        """
+        observed = ~np.isnan(values)
+        values = cleaned(values[:, -_READ:], periods)
+        heard = opinions(values, periods, horizon)
+        unit = _units(values, heard)  # (n, 1)
+        self.unit, self.middle = unit, np.median(heard.point, axis=1)  # (n, H)
+        points = (heard.point - self.middle[:, None]) / unit[..., None]
+        spreads = heard.spread / unit[..., None]
+        places = (np.arange(horizon) / max(horizon - 1, 1))[None].repeat(len(values), axis=0)
+        read = at_places(horizon)
+        record = _record(values, periods, horizon, unit)
+        briefs = [np.arcsinh(points[..., read]), np.log(spreads[..., read].clip(1e-4, 1e4))]
+        briefs += [np.log((heard.error / unit).clip(_LEAST, 1 / _LEAST))[..., None], record]
+        facts = [_facts(values, observed, periods, horizon, unit, record), self._path(values, read)]
+        self.case = Case(
+            *_ends(values, observed, context, unit),
+            _tensor(np.concatenate(facts, axis=1)),
+            _tensor(np.concatenate(briefs, axis=2)),
+            _tensor(points),
+            _tensor(spreads),
+            _tensor(places),
+        )
+
+    def _path(self, values: np.ndarray, read: np.ndarray) -> np.ndarray:
+        """The middle opinion (n, PLACES), from the last value on."""
+        return np.arcsinh((self.middle[:, read] - values[:, -1:]) / self.unit)
+
+
+def at_places(horizon: int) -> np.ndarray:
+    """Steps of the horizon, 0 the first, which the weigher reads (PLACES,): of a short one some more than once."""
+    return np.linspace(0, horizon - 1, PLACES).round().astype(int)
+
+
+def in_chunks(n: int, size: int = _CHUNK) -> Iterator[slice]:
+    """Pieces of n series that fit into memory."""
+    yield from (slice(start, start + size) for start in range(0, n, size))
+
+
+def _units(values: np.ndarray, heard: Opinions) -> np.ndarray:
+    error = np.maximum(heard.error, _LEAST * heard.error.max(axis=1, keepdims=True))
+    level = np.nanmax(np.abs(values), axis=1)
+    tiny = np.where(level > 0, 1e-9 * level, 1.0)  # a constant series: all experts agree, in whatever units
+    return np.maximum(np.exp(np.log(np.maximum(error, 1e-300)).mean(axis=1)), tiny)[:, None]
+
+
+def _record(values: np.ndarray, periods: np.ndarray, horizon: int, unit: np.ndarray) -> np.ndarray:
+    """How each expert did when the last steps of the series were still to come (n, E, 3): logarithm of its mean error
+    in the first and in the second half of them, and the mean of its errors; 0 of a series too short to try."""
+    known = (~np.isnan(values)).sum(axis=1)
+    tried = np.minimum(np.minimum(known // 3, horizon), _LONGEST_TRIAL)  # (n,)
+    n, T = values.shape
+    record = np.zeros((n, len(NAMES), 3))
+    if not (longest := int(tried.max(initial=0))):
+        return record
+    at = np.arange(T) - tried[:, None]  # each series moved to the right by what is tried
+    earlier = np.where(at >= 0, np.take_along_axis(values, at.clip(0), axis=1), np.nan)
+    rows = tried > 0
+    said = opinions(earlier[rows], periods[rows], longest).point  # (m, E, longest)
+    tried = tried[rows, None]
+    steps = np.arange(longest)
+    truth = np.take_along_axis(values[rows], (T - tried + steps).clip(0, T - 1), axis=1)
+    error = (said - truth[:, None]) / unit[rows, None]
+    for part, (low, high) in enumerate(((0, 0.5), (0.5, 1.0))):
+        here = (steps >= np.floor(low * tried)) & (steps < np.maximum(np.ceil(high * tried), 1))
+        mean = (np.abs(error) * here[:, None]).sum(axis=2) / here.sum(axis=1)[:, None].clip(1)
+        record[rows, :, part] = np.log(mean.clip(_LEAST, 1 / _LEAST))
+    here = steps < tried
+    record[rows, :, 2] = np.arcsinh((error * here[:, None]).sum(axis=2) / tried)
+    return record
+
+
+def _facts(values, observed, periods, horizon, unit, record) -> np.ndarray:
+    """Length, horizon, periods and size of each series (n, FACTS)."""
+    known = (~np.isnan(values)).sum(axis=1, keepdims=True).astype(float)
+    mean, std = np.nanmean(values, axis=1, keepdims=True), np.nanstd(values, axis=1, keepdims=True)
+    first, second = periods[:, :1].astype(float), periods[:, -1:].astype(float)
+    steps = np.nanmean(np.abs(np.diff(values, axis=1)), axis=1, keepdims=True) if values.shape[1] > 1 else 0 * mean
+    steps = np.nan_to_num(steps)
+    facts = [
+        np.log(known),
+        np.full_like(known, np.log(horizon)),
+        np.log(first),
+        np.log(second),
+        np.log(horizon / first),
+        np.log(known / first),
+        known >= 2 * first,
+        known >= 2 * second,
+        (first > 1) + 0.0,
+        np.log((std / unit).clip(_LEAST, 1e6)),
+        np.log((steps / unit).clip(_LEAST, 1e6)),
+        np.arcsinh(mean / np.maximum(std, unit)),
+        np.nanmin(values, axis=1, keepdims=True) >= 0,
+        np.nanmean(values == 0, axis=1, keepdims=True),
+        np.any(record != 0, axis=(1, 2))[:, None],
+        observed.sum(axis=1, keepdims=True) / known,
+    ]
+    assert len(facts) == FACTS
+    return np.concatenate([np.asarray(f, dtype=float) for f in facts], axis=1)
+
+
+def _ends(values, observed, context: int, unit: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """The last steps of series (n, L), as distances from the last value, and where they are observed."""
+    n, T = values.shape
+    read = np.full((n, context), np.nan)
+    read[:, max(0, context - T) :] = values[:, -context:]
+    there = ~np.isnan(read)
+    there[:, max(0, context - T) :] &= observed[:, -context:]
+    return _tensor(np.nan_to_num((read - values[:, -1:]) / unit)), torch.from_numpy(there)
+
+
+def _tensor(values: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))

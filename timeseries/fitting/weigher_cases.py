@@ -1,0 +1,105 @@
+"""Synthetic cases on which a weigher is pretrained, made in numbered shards: files that anybody makes again alike."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from jumbo_backbone.files import replacing
+
+from ..experts import NAMES, find_periods
+from ..networks.weighing import Case
+from ..synthetic import draw
+from .cases import Cases, at_places
+
+SHARD = 2048  # cases in a shard
+_GROUP = 128  # of them have one frequency, length and horizon
+_LARGEST = 3e4  # that half precision holds with ease
+
+
+class Frequency(NamedTuple):
+    """Series of a frequency as people have them: main period, share of the cases, steps, and steps ahead."""
+
+    period: int
+    share: float
+    steps: tuple[int, int]
+    horizon: tuple[int, int]
+
+
+FREQUENCIES = (
+    Frequency(1, 0.25, (8, 80), (2, 12)),
+    Frequency(1, 0.12, (20, 1000), (1, 60)),
+    Frequency(4, 0.14, (8, 120), (2, 12)),
+    Frequency(12, 0.22, (10, 300), (3, 24)),
+    Frequency(24, 0.09, (60, 1000), (12, 96)),
+    Frequency(7, 0.08, (20, 800), (7, 56)),
+    Frequency(52, 0.04, (30, 400), (4, 52)),
+    Frequency(48, 0.02, (100, 1000), (24, 96)),
+    Frequency(96, 0.01, (200, 1000), (24, 192)),
+    Frequency(5, 0.03, (20, 800), (5, 60)),
+)
+_ANY_HORIZON = 0.05  # of the groups look up to 720 steps ahead
+_MISSING = 0.15  # of the series have gaps
+_UNTOLD = 0.15  # of the groups come without a frequency: their periods are found
+
+
+class Shard(NamedTuple):
+    """Cases and what came to be (B, PLACES), in their units."""
+
+    case: Case
+    target: torch.Tensor
+
+
+def shard(seed: int, number: int, context: int, size: int = SHARD) -> Shard:
+    """Make a shard: the same of the same seed and number."""
+    groups = [
+        _group(np.random.default_rng([seed, number, i]), context, min(_GROUP, size))
+        for i in range(size // min(_GROUP, size))
+    ]
+    cases, targets = zip(*groups, strict=True)
+    return Shard(Case(*(torch.cat(parts) for parts in zip(*cases, strict=True))), torch.cat(targets))
+
+
+def _group(rng: np.random.Generator, context: int, size: int) -> tuple[Case, torch.Tensor]:
+    kind = FREQUENCIES[rng.choice(len(FREQUENCIES), p=[f.share for f in FREQUENCIES])]
+    low, high = kind.steps
+    longest = int(np.exp(rng.uniform(np.log(low * 1.5), np.log(high))))
+    first, last = (1, 720) if rng.random() < _ANY_HORIZON else kind.horizon
+    horizon = int(np.exp(rng.uniform(np.log(first), np.log(last))))
+    drawn = draw(size, longest + horizon, int(rng.integers(2**31)), period=kind.period)
+    values = drawn.values[:, :longest].copy()
+    known = np.exp(rng.uniform(np.log(low), np.log(longest), size)).astype(int)
+    known[: size // 3] = longest
+    values[np.arange(longest) < longest - known[:, None]] = np.nan
+    gaps = (rng.random((size, 1)) < _MISSING) & (rng.random(values.shape) < rng.uniform(0.01, 0.3, (size, 1)))
+    gaps[:, -3:] = gaps[:, :3] = False
+    values[gaps] = np.nan
+    values[:, -1] = drawn.values[:, longest - 1]
+    periods = find_periods(values) if rng.random() < _UNTOLD else drawn.periods
+    cases = Cases(values, periods, horizon, context)
+    read = at_places(horizon)
+    truth = (drawn.values[:, longest:][:, read] - cases.middle[:, read]) / cases.unit
+    case = cases.case
+    case = case._replace(points=case.points[..., read], spreads=case.spreads[..., read], places=case.places[:, read])
+    return case, torch.from_numpy(truth.astype(np.float32))
+
+
+def write_shard(folder: Path, seed: int, number: int, context: int) -> Path:
+    """Make a shard and save it, unless it is there."""
+    path = folder / f"shard_{number:05d}.safetensors"
+    if not path.exists():
+        made = shard(seed, number, context)
+        tensors = made.case._asdict() | dict(target=made.target)
+        halves = {k: t if t.dtype == torch.bool else t.clamp(-_LARGEST, _LARGEST).half() for k, t in tensors.items()}
+        with replacing(path) as temporary:
+            save_file(halves, temporary, metadata=dict(experts=" ".join(NAMES)))
+    return path
+
+
+def read_shard(path: Path) -> Shard:
+    """A saved shard."""
+    tensors = load_file(path)
+    target = tensors.pop("target")
+    return Shard(Case(**tensors), target)

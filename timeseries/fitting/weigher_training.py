@@ -1,0 +1,241 @@
+"""Pretraining of the weigher on synthetic cases: interruptible, with the same numbers however often it is resumed.
+
+Several processes, as torchrun starts them, share each batch and the making of shards, and reach the same weights but
+for rounding.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import distributed as dist
+from torch import nn
+
+from jumbo_backbone.files import replacing
+
+from ..experts import NAMES
+from ..networks.weighing import LEVELS, Case, ExpertWeigher, Verdict
+from .training import _Average, _groups, _one_cycle
+from .weigher_cases import SHARD, Shard, read_shard, write_shard
+
+_HELD_OUT = 1_000_000  # number of the first shard that is never trained on
+_MOST = 30.0  # of the loss of a case: what nobody can foresee does not drown the rest
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is pretrained, and how.
+
+    Attributes:
+        shards, held_out: Files of 2,048 cases each, to train on and to measure on.
+        epochs: Passes over them.
+        batch_size: Cases in a step, of all processes together.
+        learning_rate, weight_decay: Of AdamW.
+        seed: Decides everything.
+        context, patch_length, blocks: See ``ExpertWeigher``.
+        encoder: Sizes, as keyword arguments of ``JumboEncoder``.
+        save_every: Steps from one saved state to the next.
+    """
+
+    shards: int = 160
+    held_out: int = 4
+    epochs: int = 6
+    batch_size: int = 256
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.05
+    seed: int = 0
+    context: int = 256
+    patch_length: int = 8
+    blocks: int = 6
+    encoder: dict[str, Any] = field(
+        default_factory=lambda: dict(embed_dim=64, depth=3, num_heads=4, jumbo_multiplier=4)
+    )
+    save_every: int = 500
+
+    def build(self) -> ExpertWeigher:
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            return ExpertWeigher(len(NAMES), self.context, self.patch_length, self.blocks, **self.encoder)
+
+    @property
+    def steps(self) -> int:
+        return self.epochs * (self.shards * SHARD // self.batch_size)
+
+    def digest(self) -> str:
+        """Tells recipes apart."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def losses_of(verdict: Verdict, case: Case, target: torch.Tensor) -> torch.Tensor:
+    """Pinball loss (B,) of the centre and all quantiles, in units of the experts' mean spread: so cases weigh alike
+    however hard they are to foresee."""
+    miss = (target - verdict.center)[..., None] - verdict.offsets  # (B, S, Q)
+    levels = miss.new_tensor(LEVELS)
+    pinball = torch.maximum(levels * miss, (levels - 1) * miss).mean(dim=(1, 2))
+    ahead = case.spreads.mean(dim=(1, 2)).clamp(min=1e-3)
+    return (pinball / ahead).clamp(max=_MOST)
+
+
+def prepare(
+    recipe: Recipe, folder: Path, say: Callable[[str], None], rank: int = 0, world: int = 1
+) -> tuple[list[Path], list[Path]]:
+    """Make the shards that are not there yet; give those to train on and those to measure on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = [*range(recipe.shards), *range(_HELD_OUT, _HELD_OUT + recipe.held_out)]
+    start, done = time.monotonic(), 0
+    for number in numbers[rank::world]:
+        fresh = not (folder / f"shard_{number:05d}.safetensors").exists()
+        write_shard(folder, recipe.seed, number, recipe.context)
+        done += fresh
+        if fresh:
+            rate = done / (time.monotonic() - start)
+            say(f"cases: shard {number}, {rate * SHARD:.0f} series a second")
+    paths = [folder / f"shard_{number:05d}.safetensors" for number in numbers]
+    return paths[: recipe.shards], paths[recipe.shards :]
+
+
+def pretrain(
+    recipe: Recipe,
+    training: list[Path],
+    held_out: list[Path],
+    state: Path,
+    device: torch.device,
+    say: Callable[[str], None],
+) -> tuple[ExpertWeigher, dict[str, float]]:
+    """Train a weigher, from where ``state`` left off.
+
+    Args:
+        recipe: What and how.
+        training, held_out: Shards.
+        state: File of the whole state, written every so many steps and read at the start if it is there.
+        device: Where to train.
+        say: Told how it goes.
+
+    Returns:
+        The weigher, with the running mean of its weights, on the CPU, and what it reached on the shards held out.
+
+    Raises:
+        ValueError: If the state is of another recipe.
+    """
+    rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    model = recipe.build().to(device)
+    optimizer = torch.optim.AdamW(_groups(model, recipe.weight_decay), lr=recipe.learning_rate, betas=(0.9, 0.98))
+    average, step = _Average(model, 0.999), 0
+    if state.exists():
+        saved = torch.load(state, map_location=device, weights_only=True)
+        if saved["recipe"] != recipe.digest():
+            raise ValueError(f"{state} was left by another recipe: remove it, or name another folder")
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        average.steps, step = saved["averaged"], saved["step"]
+        for mean, value in zip(average.mean, saved["mean"], strict=True):
+            mean.copy_(value)
+        say(f"going on from step {step} of {recipe.steps}")
+    cases = _gathered(training)
+    each = recipe.batch_size // world
+    per_epoch = recipe.shards * SHARD // recipe.batch_size
+    total, begun, first, losses = recipe.steps, time.monotonic(), step, []
+    while step < total:
+        epoch, within = divmod(step, per_epoch)
+        order = torch.randperm(len(cases.target), generator=torch.Generator().manual_seed(1000 * recipe.seed + epoch))
+        for batch in order.split(recipe.batch_size)[within:per_epoch]:
+            some = _at(cases, batch[rank * each : (rank + 1) * each], device)
+            loss = losses_of(model(some.case), some.case, some.target).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            if world > 1:
+                for p in model.parameters():
+                    dist.all_reduce(p.grad)
+                    p.grad /= world
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.learning_rate * _one_cycle(step, total, rise=0.05)
+            optimizer.step()
+            average.update()
+            losses.append(loss.detach())
+            step += 1
+            if step % recipe.save_every == 0 or step == total:
+                with average.applied():
+                    reached = measure(model, held_out, device)
+                if rank == 0:
+                    with replacing(state) as temporary:
+                        torch.save(
+                            dict(
+                                recipe=recipe.digest(),
+                                model=model.state_dict(),
+                                optimizer=optimizer.state_dict(),
+                                mean=average.mean,
+                                averaged=average.steps,
+                                step=step,
+                            ),
+                            temporary,
+                        )
+                rate = (step - first) * recipe.batch_size / (time.monotonic() - begun)
+                left = (total - step) * recipe.batch_size / rate
+                mean = float(torch.stack(losses).mean())
+                say(
+                    f"step {step}/{total} loss {mean:.4f} held out {reached['loss']:.4f} center {reached['center']:.4f} "
+                    f"(equal {reached['equal']:.4f}, best in the past {reached['past']:.4f}, best {reached['best']:.4f}) "
+                    f"80 % {reached['cover80']:.3f} 95 % {reached['cover95']:.3f}; {rate:.0f} cases/s, {left / 60:.0f} min"
+                )
+                losses = []
+    with average.applied():
+        reached = measure(model, held_out, device)
+        weights = {name: t.detach().cpu().clone() for name, t in model.state_dict().items()}
+    model.load_state_dict(weights)
+    return model.cpu().eval(), reached
+
+
+@torch.no_grad()
+def measure(model: ExpertWeigher, held_out: list[Path], device: torch.device) -> dict[str, float]:
+    """Of cases held out: mean loss; mean absolute error of the centre in units of the experts' mean spread, and beside
+    it that of the experts' mean, of the one that erred least in the past, and of the one that errs least; coverage."""
+    model.eval()
+    cases = _gathered(held_out)
+    sums: dict[str, list[torch.Tensor]] = {}
+    for rows in torch.arange(len(cases.target)).split(1024):
+        some = _at(cases, rows, device)
+        case, y = some.case, some.target
+        verdict = model(case)
+        ahead = case.spreads.mean(dim=(1, 2)).clamp(min=1e-3)
+        each = ((case.points - y[:, None]).abs().mean(dim=2) / ahead[:, None]).clamp(max=_MOST)  # (B, E)
+        past = case.briefs[..., -3:-1].sum(dim=-1).argmin(dim=1)
+        inside = (y - verdict.center)[..., None]
+        low80, high80 = (LEVELS.index(q) for q in (0.1, 0.9))
+        low95, high95 = (LEVELS.index(q) for q in (0.025, 0.975))
+        found = dict(
+            loss=losses_of(verdict, case, y),
+            center=((verdict.center - y).abs().mean(dim=1) / ahead).clamp(max=_MOST),
+            equal=((case.points.mean(dim=1) - y).abs().mean(dim=1) / ahead).clamp(max=_MOST),
+            past=each.gather(1, past[:, None])[:, 0],
+            best=each.amin(dim=1),
+            cover80=((inside >= verdict.offsets[..., low80, None]) & (inside <= verdict.offsets[..., high80, None]))
+            .float()
+            .mean(dim=(1, 2)),
+            cover95=((inside >= verdict.offsets[..., low95, None]) & (inside <= verdict.offsets[..., high95, None]))
+            .float()
+            .mean(dim=(1, 2)),
+        )
+        for name, value in found.items():
+            sums.setdefault(name, []).append(value)
+    model.train()
+    return {name: float(torch.cat(parts).mean()) for name, parts in sums.items()}
+
+
+def _gathered(paths: list[Path]) -> Shard:
+    shards = [read_shard(path) for path in paths]
+    cases, targets = zip(*shards, strict=True)
+    return Shard(Case(*(torch.cat(parts) for parts in zip(*cases, strict=True))), torch.cat(targets))
+
+
+def _at(shard: Shard, rows: torch.Tensor, device: torch.device) -> Shard:
+    def taken(t: torch.Tensor) -> torch.Tensor:
+        t = t[rows].to(device)
+        return t if t.dtype == torch.bool else t.float()
+
+    return Shard(Case(*(taken(t) for t in shard.case)), taken(shard.target))
