@@ -36,8 +36,9 @@ def run(args: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise BadInputError(f"--work-dir {folder} cannot be made: a file is in the way") from None
-    _make_with_helpers(args, recipe, folder / "cases", rank, world)
-    training, held_out = prepare(recipe, folder / "cases", tell, rank, world)
+    cases = args.cases or folder / "cases"
+    _make_with_helpers(args, recipe, cases, rank, world)
+    training, held_out = prepare(recipe, cases, tell, rank, world)
     if world > 1:
         dist.barrier()
     try:
@@ -81,6 +82,7 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
     recipe = Recipe(
         shards=args.shards,
         held_out=args.held_out,
+        shard_size=args.shard_size,
         epochs=args.epochs,
         batch_size=args.batch_size,
         learning_rate=args.learning_rate,

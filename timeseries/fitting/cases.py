@@ -111,8 +111,7 @@ def _facts(values, observed, periods, horizon, unit, record) -> np.ndarray:
     known = (~np.isnan(values)).sum(axis=1, keepdims=True).astype(float)
     mean, std = np.nanmean(values, axis=1, keepdims=True), np.nanstd(values, axis=1, keepdims=True)
     first, second = periods[:, :1].astype(float), periods[:, -1:].astype(float)
-    steps = np.nanmean(np.abs(np.diff(values, axis=1)), axis=1, keepdims=True) if values.shape[1] > 1 else 0 * mean
-    steps = np.nan_to_num(steps)
+    steps = np.nansum(np.abs(np.diff(values, axis=1)), axis=1, keepdims=True) / (known - 1).clip(min=1)
     facts = [
         np.log(known),
         np.full_like(known, np.log(horizon)),
@@ -127,7 +126,7 @@ def _facts(values, observed, periods, horizon, unit, record) -> np.ndarray:
         np.log((steps / unit).clip(_LEAST, 1e6)),
         np.arcsinh(mean / np.maximum(std, unit)),
         np.nanmin(values, axis=1, keepdims=True) >= 0,
-        np.nanmean(values == 0, axis=1, keepdims=True),
+        (values == 0).sum(axis=1, keepdims=True) / known,
         np.any(record != 0, axis=(1, 2))[:, None],
         observed.sum(axis=1, keepdims=True) / known,
     ]

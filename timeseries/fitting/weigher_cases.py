@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 from jumbo_backbone.files import replacing
 
@@ -14,7 +15,6 @@ from ..networks.weighing import Case
 from ..synthetic import draw
 from .cases import Cases, at_places
 
-SHARD = 2048  # cases in a shard
 _GROUP = 128  # of them have one frequency, length and horizon
 _LARGEST = 3e4  # that half precision holds with ease
 
@@ -33,12 +33,12 @@ FREQUENCIES = (
     Frequency(1, 0.12, (20, 1000), (1, 60)),
     Frequency(4, 0.14, (8, 120), (2, 12)),
     Frequency(12, 0.22, (10, 300), (3, 24)),
-    Frequency(24, 0.09, (60, 1000), (12, 96)),
-    Frequency(7, 0.08, (20, 800), (7, 56)),
+    Frequency(24, 0.09, (60, 800), (12, 96)),
+    Frequency(7, 0.08, (20, 500), (7, 56)),
     Frequency(52, 0.04, (30, 400), (4, 52)),
-    Frequency(48, 0.02, (100, 1000), (24, 96)),
-    Frequency(96, 0.01, (200, 1000), (24, 192)),
-    Frequency(5, 0.03, (20, 800), (5, 60)),
+    Frequency(48, 0.02, (100, 800), (24, 96)),
+    Frequency(96, 0.01, (200, 800), (24, 192)),
+    Frequency(5, 0.03, (20, 500), (5, 60)),
 )
 _ANY_HORIZON = 0.05  # of the groups look up to 720 steps ahead
 _MISSING = 0.15  # of the series have gaps
@@ -52,12 +52,10 @@ class Shard(NamedTuple):
     target: torch.Tensor
 
 
-def shard(seed: int, number: int, context: int, size: int = SHARD) -> Shard:
-    """Make a shard: the same of the same seed and number."""
-    groups = [
-        _group(np.random.default_rng([seed, number, i]), context, min(_GROUP, size))
-        for i in range(size // min(_GROUP, size))
-    ]
+def shard(seed: int, number: int, context: int, size: int) -> Shard:
+    """Make a shard of so many cases, some more if they are no whole groups: the same of the same seed and number."""
+    each = min(_GROUP, size)
+    groups = [_group(np.random.default_rng([seed, number, i]), context, each) for i in range(-(-size // each))]
     cases, targets = zip(*groups, strict=True)
     return Shard(Case(*(torch.cat(parts) for parts in zip(*cases, strict=True))), torch.cat(targets))
 
@@ -86,11 +84,11 @@ def _group(rng: np.random.Generator, context: int, size: int) -> tuple[Case, tor
     return case, torch.from_numpy(truth.astype(np.float32))
 
 
-def write_shard(folder: Path, seed: int, number: int, context: int) -> Path:
+def write_shard(folder: Path, seed: int, number: int, context: int, size: int) -> Path:
     """Make a shard and save it, unless it is there."""
-    path = folder / f"shard_{number:05d}.safetensors"
+    path = path_of_shard(folder, seed, number, context, size)
     if not path.exists():
-        made = shard(seed, number, context)
+        made = shard(seed, number, context, size)
         tensors = made.case._asdict() | dict(target=made.target)
         halves = {k: t if t.dtype == torch.bool else t.clamp(-_LARGEST, _LARGEST).half() for k, t in tensors.items()}
         with replacing(path) as temporary:
@@ -98,8 +96,24 @@ def write_shard(folder: Path, seed: int, number: int, context: int) -> Path:
     return path
 
 
+def path_of_shard(folder: Path, seed: int, number: int, context: int, size: int) -> Path:
+    """Where a shard is saved: shards of other kinds may lie beside it."""
+    return folder / f"seed{seed}_context{context}_size{size}_{number:07d}.safetensors"
+
+
 def read_shard(path: Path) -> Shard:
-    """A saved shard."""
-    tensors = load_file(path)
+    """A saved shard.
+
+    Raises:
+        ValueError: If it is damaged, or other experts spoke.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            experts = (file.metadata() or {}).get("experts", "")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged ({error}): remove it, and it is made again") from None
+    if experts != " ".join(NAMES):
+        raise ValueError(f"{path} holds what other experts said, {experts}: remove the folder, and it is made again")
     target = tensors.pop("target")
     return Shard(Case(**tensors), target)

@@ -21,7 +21,7 @@ from jumbo_backbone.files import replacing
 from ..experts import NAMES
 from ..networks.weighing import LEVELS, Case, ExpertWeigher, Verdict
 from .training import _Average, _groups, _one_cycle
-from .weigher_cases import SHARD, Shard, read_shard, write_shard
+from .weigher_cases import Shard, path_of_shard, read_shard, write_shard
 
 _HELD_OUT = 1_000_000  # number of the first shard that is never trained on
 _MOST = 30.0  # of the loss of a case: what nobody can foresee does not drown the rest
@@ -32,7 +32,8 @@ class Recipe:
     """What is pretrained, and how.
 
     Attributes:
-        shards, held_out: Files of 2,048 cases each, to train on and to measure on.
+        shards, held_out: Files of cases, to train on and to measure on.
+        shard_size: Cases in a file.
         epochs: Passes over them.
         batch_size: Cases in a step, of all processes together.
         learning_rate, weight_decay: Of AdamW.
@@ -44,6 +45,7 @@ class Recipe:
 
     shards: int = 160
     held_out: int = 4
+    shard_size: int = 2048
     epochs: int = 6
     batch_size: int = 256
     learning_rate: float = 1.5e-3
@@ -63,8 +65,12 @@ class Recipe:
             return ExpertWeigher(len(NAMES), self.context, self.patch_length, self.blocks, **self.encoder)
 
     @property
+    def steps_of_epoch(self) -> int:
+        return max(1, self.shards * self.shard_size // self.batch_size)
+
+    @property
     def steps(self) -> int:
-        return self.epochs * (self.shards * SHARD // self.batch_size)
+        return self.epochs * self.steps_of_epoch
 
     def digest(self) -> str:
         """Tells recipes apart."""
@@ -89,13 +95,14 @@ def prepare(
     numbers = [*range(recipe.shards), *range(_HELD_OUT, _HELD_OUT + recipe.held_out)]
     start, done = time.monotonic(), 0
     for number in numbers[rank::world]:
-        fresh = not (folder / f"shard_{number:05d}.safetensors").exists()
-        write_shard(folder, recipe.seed, number, recipe.context)
+        kind = (folder, recipe.seed, number, recipe.context, recipe.shard_size)
+        fresh = not path_of_shard(*kind).exists()
+        write_shard(*kind)
         done += fresh
         if fresh:
             rate = done / (time.monotonic() - start)
-            say(f"cases: shard {number}, {rate * SHARD:.0f} series a second")
-    paths = [folder / f"shard_{number:05d}.safetensors" for number in numbers]
+            say(f"cases: shard {number}, {rate * recipe.shard_size:.0f} series a second")
+    paths = [path_of_shard(folder, recipe.seed, number, recipe.context, recipe.shard_size) for number in numbers]
     return paths[: recipe.shards], paths[recipe.shards :]
 
 
@@ -138,8 +145,8 @@ def pretrain(
         say(f"going on from step {step} of {recipe.steps}")
     cases = _gathered(training)
     each = recipe.batch_size // world
-    per_epoch = recipe.shards * SHARD // recipe.batch_size
-    total, begun, first, losses = recipe.steps, time.monotonic(), step, []
+    per_epoch, total = recipe.steps_of_epoch, recipe.steps
+    begun, first, losses = time.monotonic(), step, []
     while step < total:
         epoch, within = divmod(step, per_epoch)
         order = torch.randperm(len(cases.target), generator=torch.Generator().manual_seed(1000 * recipe.seed + epoch))
@@ -178,11 +185,7 @@ def pretrain(
                 rate = (step - first) * recipe.batch_size / (time.monotonic() - begun)
                 left = (total - step) * recipe.batch_size / rate
                 mean = float(torch.stack(losses).mean())
-                say(
-                    f"step {step}/{total} loss {mean:.4f} held out {reached['loss']:.4f} center {reached['center']:.4f} "
-                    f"(equal {reached['equal']:.4f}, best in the past {reached['past']:.4f}, best {reached['best']:.4f}) "
-                    f"80 % {reached['cover80']:.3f} 95 % {reached['cover95']:.3f}; {rate:.0f} cases/s, {left / 60:.0f} min"
-                )
+                say(f"step {step} of {total}, loss {mean:.4f}; held out: {_told(reached)}; {left / 60:.0f} min left")
                 losses = []
     with average.applied():
         reached = measure(model, held_out, device)
@@ -194,7 +197,8 @@ def pretrain(
 @torch.no_grad()
 def measure(model: ExpertWeigher, held_out: list[Path], device: torch.device) -> dict[str, float]:
     """Of cases held out: mean loss; mean absolute error of the centre in units of the experts' mean spread, and beside
-    it that of the experts' mean, of the one that erred least in the past, and of the one that errs least; coverage."""
+    it that of the experts' mean, of the one that erred least in the past, and of the one that errs least; coverage of
+    intervals."""
     model.eval()
     cases = _gathered(held_out)
     sums: dict[str, list[torch.Tensor]] = {}
@@ -205,26 +209,30 @@ def measure(model: ExpertWeigher, held_out: list[Path], device: torch.device) ->
         ahead = case.spreads.mean(dim=(1, 2)).clamp(min=1e-3)
         each = ((case.points - y[:, None]).abs().mean(dim=2) / ahead[:, None]).clamp(max=_MOST)  # (B, E)
         past = case.briefs[..., -3:-1].sum(dim=-1).argmin(dim=1)
-        inside = (y - verdict.center)[..., None]
-        low80, high80 = (LEVELS.index(q) for q in (0.1, 0.9))
-        low95, high95 = (LEVELS.index(q) for q in (0.025, 0.975))
         found = dict(
             loss=losses_of(verdict, case, y),
             center=((verdict.center - y).abs().mean(dim=1) / ahead).clamp(max=_MOST),
             equal=((case.points.mean(dim=1) - y).abs().mean(dim=1) / ahead).clamp(max=_MOST),
             past=each.gather(1, past[:, None])[:, 0],
             best=each.amin(dim=1),
-            cover80=((inside >= verdict.offsets[..., low80, None]) & (inside <= verdict.offsets[..., high80, None]))
-            .float()
-            .mean(dim=(1, 2)),
-            cover95=((inside >= verdict.offsets[..., low95, None]) & (inside <= verdict.offsets[..., high95, None]))
-            .float()
-            .mean(dim=(1, 2)),
+            inside80=_inside(verdict, y, 0.1, 0.9),
+            inside95=_inside(verdict, y, 0.025, 0.975),
         )
         for name, value in found.items():
             sums.setdefault(name, []).append(value)
     model.train()
     return {name: float(torch.cat(parts).mean()) for name, parts in sums.items()}
+
+
+def _inside(verdict: Verdict, target: torch.Tensor, low: float, high: float) -> torch.Tensor:
+    """Share of the steps (B,) whose value lies between two quantiles."""
+    miss = target - verdict.center
+    low, high = (verdict.offsets[..., LEVELS.index(q)] for q in (low, high))
+    return ((miss >= low) & (miss <= high)).float().mean(dim=1)
+
+
+def _told(reached: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in reached.items())
 
 
 def _gathered(paths: list[Path]) -> Shard:

@@ -10,8 +10,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from timeseries.synthetic import arima, calendar, counts, cycles, ets, gaussian, growth, intermittent, regime
-from timeseries.synthetic import structural, volatility
+from timeseries.synthetic import (
+    arima,
+    calendar,
+    counts,
+    cycles,
+    ets,
+    gaussian,
+    growth,
+    intermittent,
+    regime,
+    structural,
+    volatility,
+)
 
 FREE, POSITIVE, COUNTS = "free", "positive", "counts"
 

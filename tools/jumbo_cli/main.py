@@ -8,7 +8,18 @@ from .command import Command, status
 from .failing import DONE, STOPPED, WRONG_INPUT, say
 
 GROUP = "jumbo.commands"
-ORDER = ("train", "test", "infer", "export", "check", "prepare", "calibrate", "attention", "benchmark", "pretrain-series")
+ORDER = (
+    "train",
+    "test",
+    "infer",
+    "export",
+    "check",
+    "prepare",
+    "calibrate",
+    "attention",
+    "benchmark",
+    "pretrain-series",
+)
 
 USAGE = """usage: jumbo COMMAND ...
        jumbo COMMAND --help
