@@ -1,0 +1,137 @@
+"""Classical forecasts in closed form, for a whole batch of series at once.
+
+Every expert is a function from a `Batch` to an `Opinion`, in the file of its idea. To add one: write it there and enter
+it at the end of `_EXPERTS`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..checks import check_count, check_finite
+from .autoregression import autoregression
+from .batch import Batch, Opinion
+from .cleaning import cleaned, filled
+from .ets import ets
+from .factorisation import factorisation
+from .holt_winters import holt_winters_additive, holt_winters_multiplicative
+from .intermittent import intermittent
+from .naive import drift, last, mean, seasonal_drift, seasonal_naive, seasonal_naive_2
+from .periods import find_periods
+from .smoothing import damped, holt, simple
+from .theta import theta
+
+__all__ = ["NAMES", "Opinions", "cleaned", "filled", "find_periods", "opinions"]
+
+_EXPERTS = (
+    last,
+    mean,
+    drift,
+    seasonal_naive,
+    seasonal_naive_2,
+    seasonal_drift,
+    simple,
+    holt,
+    damped,
+    holt_winters_additive,
+    holt_winters_multiplicative,
+    ets,
+    theta,
+    factorisation,
+    autoregression,
+    intermittent,
+)
+NAMES: tuple[str, ...] = tuple(expert.__name__ for expert in _EXPERTS)
+
+_COLUMNS = 24_000  # values of a chunk: its arrays stay in the cache
+_SERIES = (16, 160)  # of a chunk, at least and at most
+_SHORTEST = 8  # columns, so that no expert meets an empty array
+_FLOOR = (1e-6, 1e-12)  # least spread, in deviations of the series and in its largest value
+
+
+class Opinions(NamedTuple):
+    """What all experts say of n series.
+
+    Attributes:
+        point: Forecasts (n, E, H), experts as in ``NAMES``.
+        spread: Standard deviation of the errors of these forecasts by each expert's own theory, (n, E, H), above 0.
+        error: Root mean square of the errors one step ahead, (n, E), corrected for fitted parameters, above 0.
+    """
+
+    point: np.ndarray
+    spread: np.ndarray
+    error: np.ndarray
+
+
+def opinions(values: np.ndarray, periods: np.ndarray, horizon: int) -> Opinions:
+    """Ask all experts.
+
+    Args:
+        values: Series (n, T), NaN before their first value. NaN after it is a missing value, and is filled; outliers
+            stay (see `cleaned`).
+        periods: Seasonal periods (n, P), 1 for none. The first is the main one; of the others the longest counts.
+        horizon: Steps to forecast, H.
+
+    Raises:
+        TypeError: If the horizon is no integer.
+        ValueError: If shapes do not fit, a series has no value at all, or values are infinite.
+    """
+    check_count("horizon", horizon, "step")
+    values, periods = _checked(values, periods)
+    values = filled(values, periods)
+    n, horizon = len(values), int(horizon)
+    E = len(NAMES)
+    said = Opinions(np.empty((n, E, horizon)), np.empty((n, E, horizon)), np.empty((n, E)))
+    seen = ~np.isnan(values)
+    length = values.shape[1] - seen.argmax(1)
+    main = periods[:, 0]
+    longest = periods.max(1)
+    second = np.where(longest > main, longest, 1)
+    order = np.lexsort((length, second, main))
+    changes = np.flatnonzero(np.diff(main[order]) | np.diff(second[order])) + 1
+    for group in np.split(order, changes) if n else []:
+        at = 0
+        while at < len(group):
+            size = int(np.clip(_COLUMNS // length[group[at]], *_SERIES))
+            rows = group[at : at + size]
+            _ask(values[rows], length[rows], int(main[rows[0]]), int(second[rows[0]]), horizon, rows, said)
+            at += size
+    return said
+
+
+def _checked(values: np.ndarray, periods: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    values, periods = np.asarray(values, float), np.asarray(periods)
+    if values.ndim != 2:
+        raise ValueError(f"values have shape {values.shape}: give series of one length, (n, T)")
+    if periods.ndim != 2 or len(periods) != len(values) or not periods.shape[1]:
+        raise ValueError(f"periods have shape {periods.shape}: give ({len(values)}, P), 1 for none")
+    if not np.issubdtype(periods.dtype, np.integer) or (periods < 1).any():
+        raise ValueError("periods must be integers from 1 on, 1 for none")
+    check_finite(values)
+    empty = np.flatnonzero(np.isnan(values).all(1))
+    if len(empty):
+        raise ValueError(f"series {empty[0]} has no value at all: leave it out")
+    return values, periods
+
+
+def _ask(
+    values: np.ndarray, length: np.ndarray, period: int, second: int, horizon: int, rows: np.ndarray, said: Opinions
+) -> None:
+    """Write what is said of one chunk into the rows of all."""
+    T = max(length.max(), _SHORTEST)
+    values = values[:, -T:]
+    values = np.pad(values, ((0, 0), (T - values.shape[1], 0)), constant_values=np.nan)
+    seen = ~np.isnan(values)
+    values = np.where(seen, values, 0.0)
+    scale = np.abs(values).max(1)
+    scale[scale == 0] = 1.0
+    batch = Batch(values / scale[:, None], T - length, horizon, period, second)
+    centre = batch.values.sum(1) / length
+    deviation = np.sqrt((np.where(seen, batch.values - centre[:, None], 0.0) ** 2).sum(1) / length)
+    floor = _FLOOR[0] * deviation + _FLOOR[1]
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
+        for at, expert in enumerate(_EXPERTS):
+            one: Opinion = expert(batch)
+            said.point[rows, at] = one.point * scale[:, None]
+            said.spread[rows, at] = np.maximum(one.spread, floor[:, None]) * scale[:, None]
+            said.error[rows, at] = np.maximum(one.error, floor) * scale

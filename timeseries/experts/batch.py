@@ -1,0 +1,87 @@
+"""What every expert is given: series of one period, side by side, ending at the same column."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from .decomposition import Season, season_of
+
+
+class Opinion(NamedTuple):
+    """What one expert says of n series.
+
+    Attributes:
+        point: Forecasts (n, H).
+        spread: Standard deviation of the errors of these forecasts by the expert's own theory, (n, H).
+        error: Root mean square of its errors one step ahead, (n,), corrected for the parameters that it fitted.
+    """
+
+    point: np.ndarray
+    spread: np.ndarray
+    error: np.ndarray
+
+
+@dataclass
+class Batch:
+    """Series of the same periods.
+
+    Attributes:
+        values: Series (n, T), each from column ``first`` on; 0 before.
+        first: Column of the first observation, (n,).
+        horizon: Steps to forecast, H.
+        period: The main period, 1 for none.
+        second: The longer period, 1 for none.
+    """
+
+    values: np.ndarray
+    first: np.ndarray
+    horizon: int
+    period: int
+    second: int
+
+    @cached_property
+    def length(self) -> np.ndarray:
+        """Observations of each series, (n,)."""
+        return self.values.shape[1] - self.first
+
+    @cached_property
+    def seen(self) -> np.ndarray:
+        """Where there are observations, (n, T)."""
+        return np.arange(self.values.shape[1]) >= self.first[:, None]
+
+    @cached_property
+    def positive(self) -> np.ndarray:
+        """Series whose values are all above 0, (n,)."""
+        return np.where(self.seen, self.values, 1.0).min(1) > 0
+
+    @cached_property
+    def season(self) -> Season:
+        """The season where it is real: a factor if all values are positive, else a term."""
+        return season_of(self.values, self.first, self.horizon, self.period, self.second, self.positive, tested=True)
+
+    @cached_property
+    def adjusted(self) -> "Batch":
+        """The series without their season, a batch without periods."""
+        values = np.where(self.seen, self.season.adjust(self.values), 0.0)
+        return Batch(values, self.first, self.horizon, 1, 1)
+
+    def recent(self, most: int) -> "Batch":
+        """The last columns alone."""
+        cut = max(0, self.values.shape[1] - most)
+        return Batch(self.values[:, cut:], np.maximum(self.first - cut, 0), self.horizon, self.period, self.second)
+
+
+def root_mean_square(errors: np.ndarray, counted: np.ndarray, parameters: np.ndarray | int) -> np.ndarray:
+    """Root mean square of errors (n, T) where they count, each fitted parameter taken from the number of errors.
+
+    Where the parameters leave nothing, the errors say nothing either: one degree of freedom is assumed.
+    """
+    squares = (np.where(counted, errors, 0.0) ** 2).sum(1)
+    return np.sqrt(squares / np.maximum(counted.sum(1) - parameters, 1))
+
+
+def where(rows: np.ndarray, one: Opinion, other: Opinion) -> Opinion:
+    """The one's opinion of the rows (n,) that are True, the other's of the rest."""
+    return Opinion(*(np.where(rows if a.ndim == 1 else rows[:, None], a, b) for a, b in zip(one, other, strict=True)))

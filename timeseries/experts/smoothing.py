@@ -1,0 +1,197 @@
+"""Exponential smoothing of the adjusted series: simple, Holt's and damped, their rates chosen by one-step errors.
+
+Sources: Hyndman, Koehler, Ord and Snyder, "Forecasting with Exponential Smoothing", 2008, chapter 2 (the forms) and
+table 6.1 (spreads); Gardner and McKenzie, "Forecasting trends in time series", 1985 (the damped trend).
+"""
+
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from .batch import Batch, Opinion, where
+from .decomposition import Season
+from .recursion import Additive, Rates, additive
+
+MOST = 500  # observations that a recursion goes over: earlier ones weigh next to nothing
+_LEAST = 4  # observations for a slope
+_PHI = (0.8, 0.98)  # the range that the book advises, section 2.3
+_STEPS = (0.5, 0.25, 0.12)  # of the search about the best of the grid, as parts of its own steps
+_SIDE = 6.0  # logits beyond which a rate is at its bound
+
+
+class Form(NamedTuple):
+    """Which states there are. ``season`` is what the season adds to a fixed one."""
+
+    trend: bool = False
+    damped: bool = False
+    season: bool = False
+
+    @property
+    def rates(self) -> int:
+        """How many rates are free."""
+        return 1 + self.trend + self.damped + self.season
+
+    @property
+    def parameters(self) -> int:
+        """Rates and initial states, the season's left out."""
+        return self.rates + 1 + self.trend
+
+
+SIMPLE, HOLT, DAMPED = Form(), Form(trend=True), Form(trend=True, damped=True)
+_ALPHAS = (0.02, 0.06, 0.13, 0.25, 0.4, 0.6, 0.8, 0.97)
+_SLOPES, _DAMPINGS, _GAMMAS = (0.005, 0.04, 0.15, 0.5), (0.2, 0.85), (0.01, 0.1, 0.35)
+
+
+class Fit(NamedTuple):
+    """A form fitted to n series.
+
+    Attributes:
+        rates: (1, n) each.
+        states: After the last step.
+        errors: One step ahead, in units of the series, (n, T).
+        form: The form.
+    """
+
+    rates: Rates
+    states: Additive
+    errors: np.ndarray
+    form: Form
+
+
+def simple(batch: Batch) -> Opinion:
+    """A smoothed level, ETS(A,N,N), with the season put back."""
+    return _opinion(batch, SIMPLE)
+
+
+def holt(batch: Batch) -> Opinion:
+    """Level and slope, ETS(A,A,N). Simple smoothing with fewer than 4 observations."""
+    return where(batch.length >= _LEAST, _opinion(batch, HOLT), simple(batch))
+
+
+def damped(batch: Batch) -> Opinion:
+    """Level and a slope that dies out, ETS(A,Ad,N). Simple smoothing with fewer than 4 observations."""
+    return where(batch.length >= _LEAST, _opinion(batch, DAMPED), simple(batch))
+
+
+def _opinion(batch: Batch, form: Form) -> Opinion:
+    return opinion_of(fit(batch, batch.season, form), batch, batch.season)
+
+
+def fit(batch: Batch, season: Season, form: Form, m: int = 1) -> Fit:
+    """Choose rates on a grid and then about its best point, each series its own."""
+    T = batch.values.shape[1]
+    begin = max(0, T - MOST)
+    adjusted = season.adjust(batch.values)[:, begin:]
+    first = np.maximum(batch.first - begin, 0)
+    seen = batch.seen[:, begin:]
+    centre = np.take_along_axis(adjusted, first[:, None], 1)  # keeps sums of squares small beside the errors
+    y = np.ascontiguousarray(np.where(seen, adjusted - centre, 0.0).T)
+    grid = np.array(
+        list(
+            product(
+                _logit(np.array(_ALPHAS)),
+                _logit(np.array(_SLOPES)) if form.trend else (0.0,),
+                _logit(np.array(_DAMPINGS)) if form.damped else (0.0,),
+                _logit(np.array(_GAMMAS)) if form.season else (0.0,),
+            )
+        )
+    ).T[:, :, None]
+    free = np.array([True, form.trend, form.damped, form.season])
+    at = search(lambda where: additive(y, first, rates_of(where, form), form.trend, m).loss, grid, free, y.shape[1])
+    states = additive(y, first, rates_of(at, form), form.trend, m, keep=True)
+    errors = np.zeros(batch.values.shape)
+    errors[:, begin:] = states.errors[:, 0].T * season.past_factor(T)[:, begin:]
+    return Fit(rates_of(at, form), states._replace(level=states.level + centre.T, errors=None), errors, form)
+
+
+def search(loss_at, grid: np.ndarray, free: np.ndarray, n: int) -> np.ndarray:
+    """The best point for each of n series.
+
+    Args:
+        loss_at: From points (4, G, n) to losses (G, n).
+        grid: Points (4, G, 1) or (4, G, n) to begin with.
+        free: Which of the coordinates move, (4,).
+        n: Series.
+
+    Returns:
+        Points (4, 1, n).
+    """
+    points = np.broadcast_to(grid, (*grid.shape[:2], n))
+    loss = loss_at(points)
+    best = loss.argmin(0)
+    at, least = points[:, best, np.arange(n)], loss.min(0)
+    around = _around(free)
+    for step in _STEPS:
+        points = np.clip(at[:, None] + step * around[:, :, None], -_SIDE, _SIDE)
+        loss = loss_at(points)
+        best = loss.argmin(0)
+        better = loss.min(0) < least
+        at = np.where(better, points[:, best, np.arange(n)], at)
+        least = np.minimum(least, loss.min(0))
+    return at[:, None]
+
+
+def _around(free: np.ndarray) -> np.ndarray:
+    """Steps (4, G) from a point along each free coordinate and into the corners."""
+    size = np.array([1.0, 2.0, 2.0, 2.0])  # about the grid's steps, in logits
+    corners = np.array(list(product((-1, 1), repeat=int(free.sum())))) * 0.7
+    axes = np.concatenate([np.eye(int(free.sum())), -np.eye(int(free.sum()))])
+    steps = np.zeros((len(corners) + len(axes), 4))
+    steps[:, free] = np.concatenate([axes, corners])
+    return (steps * size).T
+
+
+def rates_of(points: np.ndarray, form: Form) -> Rates:
+    """Rates at points (4, G, n) of logits."""
+    share = 1 / (1 + np.exp(-points))
+    alpha = share[0]
+    return Rates(
+        alpha,
+        alpha * share[1] if form.trend else np.zeros_like(alpha),
+        _PHI[0] + (_PHI[1] - _PHI[0]) * share[2] if form.damped else np.ones_like(alpha),
+        (1 - alpha) * share[3] if form.season else np.zeros_like(alpha),
+    )
+
+
+def _logit(share: np.ndarray) -> np.ndarray:
+    return np.log(share / (1 - share))
+
+
+def opinion_of(found: Fit, batch: Batch, season: Season, extra: int = 0) -> Opinion:
+    """Forecasts of a fitted form; ``extra`` parameters beyond the form's count as fitted."""
+    H = batch.horizon
+    level, slope = found.states.level[0][:, None], found.states.slope[0][:, None]
+    point = level + slope * damping(found.rates.phi[0], H)
+    if found.states.season is not None:
+        m = len(found.states.season)
+        point = point + found.states.season[np.arange(H) % m, 0].T
+        weights = responses(found.rates, H, m)
+    else:
+        weights = responses(found.rates, H, 1)
+    squares = (found.errors**2).sum(1)
+    length = np.minimum(batch.length, MOST)
+    error = np.sqrt(squares / np.maximum(length - found.form.parameters - extra, 1))
+    return Opinion(season.restore(point), spread_of(error, weights, season, batch), error)
+
+
+def damping(phi: np.ndarray, H: int) -> np.ndarray:
+    """phi + … + phi^h for h = 1 … H, (n, H)."""
+    return np.cumsum(phi[:, None] ** np.arange(1, H + 1), 1)
+
+
+def responses(rates: Rates, H: int, m: int) -> np.ndarray:
+    """By how much an error moves the forecast j steps later, j = 1 … H, (n, H)."""
+    weights = rates.alpha[0][:, None] + rates.beta[0][:, None] * damping(rates.phi[0], H)
+    if m > 1:
+        weights = weights + rates.gamma[0][:, None] * (np.arange(1, H + 1) % m == 0)
+    return weights
+
+
+def spread_of(error: np.ndarray, weights: np.ndarray, season: Season, batch: Batch) -> np.ndarray:
+    """sigma √(1 + Σ c²), (n, H), larger where the season is."""
+    H, T = batch.horizon, batch.values.shape[1]
+    before = np.concatenate([np.zeros((len(weights), 1)), weights[:, : H - 1] ** 2], 1)
+    past = np.where(batch.seen, season.past_factor(T), 0.0)
+    usual = np.sqrt((past**2).sum(1) / batch.length)
+    return error[:, None] * np.sqrt(1 + np.cumsum(before, 1)) * season.future_factor(H) / usual[:, None]
