@@ -75,7 +75,12 @@ def damped(batch: Batch) -> Opinion:
 
 
 def _opinion(batch: Batch, form: Form) -> Opinion:
-    return opinion_of(fit(batch, batch.season, form), batch, batch.season)
+    return opinion_of(fit_adjusted(batch, form), batch, batch.season)
+
+
+def fit_adjusted(batch: Batch, form: Form) -> Fit:
+    """A form fitted to the adjusted series."""
+    return batch.once(form, lambda: fit(batch, batch.season, form))
 
 
 def fit(batch: Batch, season: Season, form: Form, m: int = 1) -> Fit:
