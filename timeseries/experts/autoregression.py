@@ -26,8 +26,7 @@ def autoregression(batch: Batch) -> Opinion:
 
     A third of the observations bounds the lags. Last value with fewer than 6 observations.
     """
-    season = batch.season
-    found = lagged(batch.recent(_MOST), season)
+    found = batch.once("autoregression", lambda: lagged(batch.recent(_MOST), batch.season))
     return where(batch.length >= _LEAST, found, last(batch))
 
 

@@ -1,12 +1,15 @@
 """What every expert is given: series of one period, side by side, ending at the same column."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from .decomposition import Season, season_of
+
+Made = TypeVar("Made")
 
 
 class Opinion(NamedTuple):
@@ -33,6 +36,7 @@ class Batch:
         horizon: Steps to forecast, H.
         period: The main period, 1 for none.
         second: The longer period, 1 for none.
+        fits: What one expert fitted and another takes up, by name.
     """
 
     values: np.ndarray
@@ -40,6 +44,7 @@ class Batch:
     horizon: int
     period: int
     second: int
+    fits: dict[object, object] = field(default_factory=dict, repr=False)
 
     @cached_property
     def length(self) -> np.ndarray:
@@ -66,6 +71,12 @@ class Batch:
         """The series without their season, a batch without periods."""
         values = np.where(self.seen, self.season.adjust(self.values), 0.0)
         return Batch(values, self.first, self.horizon, 1, 1)
+
+    def once(self, name: object, make: Callable[[], Made]) -> Made:
+        """What ``make`` gives, made the first time only."""
+        if name not in self.fits:
+            self.fits[name] = make()
+        return self.fits[name]
 
     def recent(self, most: int) -> "Batch":
         """The last columns alone."""

@@ -8,9 +8,9 @@ form alone).
 import numpy as np
 
 from .batch import Batch, Opinion
-from .decomposition import Season, season_of
+from .decomposition import season_of
 from .holt_winters import fit_additive, fit_multiplicative, has_season, multiplicative_opinion
-from .smoothing import DAMPED, HOLT, MOST, SIMPLE, fit, opinion_of
+from .smoothing import DAMPED, HOLT, MOST, SIMPLE, fit, fit_adjusted, opinion_of
 
 _LEAST = 4  # observations for a slope
 
@@ -19,24 +19,23 @@ def ets(batch: Batch) -> Opinion:
     """The mean of simple, Holt's, damped and Holt-Winters smoothing with Akaike weights."""
     m, length = batch.period, np.minimum(batch.length, MOST)
     none = np.zeros(len(batch.values), bool)
-    plain = Season(*season_of(batch.values, batch.first, batch.horizon, 1, 1, none, tested=False))
+    real = batch.season.real
+    plain = season_of(batch.values, batch.first, batch.horizon, 1, 1, none, tested=False)
     opinions, criteria = [], []
 
     def add(opinion: Opinion, squares: np.ndarray, parameters: int, rows: np.ndarray) -> None:
         opinions.append(opinion)
         criteria.append(np.where(rows, _aicc(squares, length, parameters + 1), np.inf))
 
-    seasons = [(plain, 0, ~none)]
+    for form in (SIMPLE, HOLT, DAMPED):
+        enough = length >= (_LEAST if form.trend else 1)
+        if real.any():
+            found = fit_adjusted(batch, form)
+            opinion = opinion_of(found, batch, batch.season, m - 1)
+            add(opinion, (found.errors**2).sum(1), form.parameters + m - 1, enough & real)
+        found = fit(batch, plain, form) if real.any() else fit_adjusted(batch, form)
+        add(opinion_of(found, batch, plain), (found.errors**2).sum(1), form.parameters, enough)
     whole = has_season(batch)
-    if whole.any():
-        fixed = season_of(batch.values, batch.first, batch.horizon, m, batch.second, batch.positive, tested=False)
-        seasons.append((fixed, m - 1, whole & fixed.real))
-    for season, extra, rows in seasons:
-        for form in (SIMPLE, HOLT, DAMPED):
-            found = fit(batch, season, form)
-            enough = rows & (length >= _LEAST) if form.trend else rows
-            opinion = opinion_of(found, batch, season, extra)
-            add(opinion, (found.errors**2).sum(1), form.parameters + extra, enough)
     if whole.any():
         found, season = fit_additive(batch)
         opinion = opinion_of(found, batch, season, m - 1)

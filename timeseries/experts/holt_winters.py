@@ -56,6 +56,15 @@ def has_season(batch: Batch) -> np.ndarray:
 
 def fit_additive(batch: Batch) -> tuple[Fit, Season]:
     """The additive form on what a fixed season leaves: the season's own state begins at 0."""
+    return batch.once("additive", lambda: _fit_additive(batch))
+
+
+def fit_multiplicative(batch: Batch) -> "Moving":
+    """The form with a factor; rates and initial states begin at those of the damped form on the adjusted series."""
+    return batch.once("multiplicative", lambda: _fit_multiplicative(batch))
+
+
+def _fit_additive(batch: Batch) -> tuple[Fit, Season]:
     season = season_of(
         batch.values,
         batch.first,
@@ -77,8 +86,7 @@ class Moving(NamedTuple):
     outer: Season
 
 
-def fit_multiplicative(batch: Batch) -> Moving:
-    """The form with a factor; rates and initial states begin at those of the damped form on the adjusted series."""
+def _fit_multiplicative(batch: Batch) -> Moving:
     T, m, n = batch.values.shape[1], batch.period, len(batch.values)
     begin = max(0, T - MOST)
     both = season_of(batch.values, batch.first, batch.horizon, m, batch.second, batch.positive, tested=False)

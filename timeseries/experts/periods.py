@@ -1,8 +1,7 @@
 """Seasonal periods that the data themselves show.
 
-Sources: Wang, Smith and Hyndman, "Characteristic-based clustering for time series data", 2006, section 3.1 (the period is
-a peak of the autocorrelation of the detrended series); Hyndman and Athanasopoulos, "Forecasting: Principles and
-Practice", section 4.3 (strength of a season).
+Sources: Wang, Smith and Hyndman, "Characteristic-based clustering for time series data", 2006, section 3.1 (a period is
+a peak of the autocorrelation of the detrended series). That the spectrum has lines there is our own check.
 """
 
 from collections.abc import Iterable

@@ -16,7 +16,7 @@ from .recursion import Additive, Rates, additive
 MOST = 500  # observations that a recursion goes over: earlier ones weigh next to nothing
 _LEAST = 4  # observations for a slope
 _PHI = (0.8, 0.98)  # the range that the book advises, section 2.3
-_STEPS = (0.5, 0.25, 0.12)  # of the search about the best of the grid, as parts of its own steps
+_STEPS = (0.6, 0.5, 0.3, 0.15)  # of the search about the best of the grid, as parts of its own steps
 _SIDE = 6.0  # logits beyond which a rate is at its bound
 
 
@@ -75,7 +75,12 @@ def damped(batch: Batch) -> Opinion:
 
 
 def _opinion(batch: Batch, form: Form) -> Opinion:
-    return opinion_of(fit(batch, batch.season, form), batch, batch.season)
+    return opinion_of(fit_adjusted(batch, form), batch, batch.season)
+
+
+def fit_adjusted(batch: Batch, form: Form) -> Fit:
+    """A form fitted to the adjusted series."""
+    return batch.once(form, lambda: fit(batch, batch.season, form))
 
 
 def fit(batch: Batch, season: Season, form: Form, m: int = 1) -> Fit:

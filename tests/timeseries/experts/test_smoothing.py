@@ -33,7 +33,6 @@ def test_additive_recursion(series):
     np.testing.assert_allclose(found.errors[:, 0, 0], errors, atol=1e-8)
     np.testing.assert_allclose(found.loss[0, 0], (errors**2).sum())
     np.testing.assert_allclose([found.level[0, 0], found.slope[0, 0]], [level, slope], atol=1e-8)
-    season = np.roll(season, 0)
     np.testing.assert_allclose(found.season[:, 0, 0], season, atol=1e-8)
 
 
@@ -98,11 +97,12 @@ def test_statsmodels_finds_nothing_better(series, name, trend, damped):
     smoothing = pytest.importorskip("statsmodels.tsa.holtwinters").ExponentialSmoothing
     for kind in ("walk", "trend"):
         for y in series(kind, 3, 60):
-            other = smoothing(y, trend=trend, damped_trend=damped).fit()
+            bounds = {"damping_trend": (0.8, 0.98)} if damped else None
+            other = smoothing(y, trend=trend, damped_trend=damped, bounds=bounds).fit()
             at = NAMES.index(name)
             said = opinions(y[None], np.ones((1, 1), int), 8)
             free = {"simple": 2, "holt": 4, "damped": 5}[name]
             ours = said.error[0, at] ** 2 * (60 - free)
-            assert ours < 1.02 * other.sse  # rates within ours are narrower: damping 0.8 to 0.98
+            assert ours < 1.02 * other.sse
             if ours > 0.98 * other.sse:
-                np.testing.assert_allclose(said.point[0, at], other.forecast(8), atol=0.5 * said.error[0, at] * 3)
+                np.testing.assert_allclose(said.point[0, at], other.forecast(8), atol=1.5 * said.error[0, at])
