@@ -48,10 +48,12 @@ def parameters(rng: Generator, periods: np.ndarray, steps: int) -> Calendar:
     n, (main, second) = len(periods), periods.T
     intraday = second > 1
     day = np.where(intraday, main, 1)
-    size = log_uniform(rng, 0.04, 0.8, n)
+    size = log_uniform(rng, 0.06, 0.8, n)
     year = np.where(intraday | (main == 7), _DAYS_OF_YEAR * day, np.where(main > 1, main, 10))
     season = draw_seasons(rng, main, size)
-    season = season._replace(change=season.change * np.where(intraday, 0.2, 1))
+    # some loads and temperatures repeat themselves almost to the digit
+    regular = intraday & chance(rng, 0.45, n)
+    season = season._replace(change=season.change * np.where(regular, 0.1, 1))
     rest = draw_seasons(rng, day, sometimes(rng, 0.6, size * log_uniform(rng, 0.1, 0.7, n)))
     return Calendar(
         season=season,
@@ -60,9 +62,11 @@ def parameters(rng: Generator, periods: np.ndarray, steps: int) -> Calendar:
         resting=rng.choice([1, 2, 2, 2], n),
         first_day=rng.integers(0, 7, n),
         day=day,
-        day_level=intraday * sometimes(rng, 0.8, log_uniform(rng, 0.01, 0.2, n)),
+        day_level=intraday
+        * sometimes(rng, 0.8, np.minimum(log_uniform(rng, 0.01, 0.2, n), size / 2) * np.where(regular, 0.3, 1)),
         day_memory=rng.uniform(0.3, 0.95, n),
-        driver=intraday * sometimes(rng, 0.6, log_uniform(rng, 0.01, 0.3, n)),
+        driver=intraday
+        * sometimes(rng, 0.6, np.minimum(log_uniform(rng, 0.01, 0.3, n), size) * np.where(regular, 0.5, 1)),
         slow=(main != year) * sometimes(rng, 0.7, log_uniform(rng, 0.03, 0.6, n)),
         year=year,
         phase=rng.random(n),
@@ -73,14 +77,14 @@ def parameters(rng: Generator, periods: np.ndarray, steps: int) -> Calendar:
         closed=(main == 7) & chance(rng, 0.15, n),
         trend=sometimes(rng, 0.5, rng.normal(0, 0.5, n)) / steps,
         level=sometimes(rng, 0.7, log_uniform(rng, 0.02, 0.5, n)) / np.sqrt(steps),
-        ripple=log_uniform(rng, 0.003, 0.25, n),
-        memory=sometimes(rng, 0.6, rng.uniform(0, 0.97, n)),
-        tails=draw_tails(rng, n, 0.3),
+        ripple=log_uniform(rng, 0.003, 0.25, n) * np.where(intraday, np.where(regular, 0.04, 0.6), 1),
+        memory=sometimes(rng, np.where(intraday, 0.85, 0.6), rng.uniform(0, 0.98, n)),
+        tails=draw_tails(rng, n),
     )
 
 
 def series(rng: Generator, p: Calendar, steps: int) -> np.ndarray:
-    n, time = len(p.trend), np.arange(steps)
+    time = np.arange(steps)
     day = time // p.day[:, None]
     weekday = (day + p.first_day[:, None]) % 7
     resting = (weekday >= 7 - p.resting[:, None]) * (p.day[:, None] > 1)
