@@ -32,7 +32,8 @@ class Calendar(NamedTuple):
     slow: np.ndarray  # size of the yearly wave
     year: np.ndarray
     phase: np.ndarray
-    holidays: np.ndarray  # (n, holidays) day of the year
+    holidays: np.ndarray  # (n, holidays) when in the year
+    moving: np.ndarray  # by how much of a year a holiday moves, as Easter does
     holiday: np.ndarray  # (n, holidays) size
     promotions: np.ndarray  # chance of a start in a step
     promotion: np.ndarray
@@ -54,6 +55,7 @@ def parameters(rng: Generator, periods: np.ndarray, steps: int) -> Calendar:
     # some loads and temperatures repeat themselves almost to the digit
     regular = intraday & chance(rng, 0.45, n)
     season = season._replace(change=season.change * np.where(regular, 0.1, 1))
+    wandering = intraday * np.where(regular, 0.4, 1)
     rest = draw_seasons(rng, day, sometimes(rng, 0.6, size * log_uniform(rng, 0.1, 0.7, n)))
     return Calendar(
         season=season,
@@ -62,15 +64,14 @@ def parameters(rng: Generator, periods: np.ndarray, steps: int) -> Calendar:
         resting=rng.choice([1, 2, 2, 2], n),
         first_day=rng.integers(0, 7, n),
         day=day,
-        day_level=intraday
-        * sometimes(rng, 0.8, np.minimum(log_uniform(rng, 0.01, 0.2, n), size / 2) * np.where(regular, 0.3, 1)),
+        day_level=wandering * sometimes(rng, 0.8, np.minimum(log_uniform(rng, 0.01, 0.2, n), size / 2)),
         day_memory=rng.uniform(0.3, 0.95, n),
-        driver=intraday
-        * sometimes(rng, 0.6, np.minimum(log_uniform(rng, 0.01, 0.3, n), size) * np.where(regular, 0.5, 1)),
+        driver=wandering * sometimes(rng, 0.6, np.minimum(log_uniform(rng, 0.01, 0.3, n), size)),
         slow=(main != year) * sometimes(rng, 0.7, log_uniform(rng, 0.03, 0.6, n)),
         year=year,
         phase=rng.random(n),
         holidays=rng.random((n, _HOLIDAYS)),
+        moving=sometimes(rng, 0.4, rng.uniform(0.01, 0.05, n)),
         holiday=sometimes(rng, 0.5, np.ones(n))[:, None] * rng.normal(0, 0.5, (n, _HOLIDAYS)),
         promotions=~intraday * sometimes(rng, 0.35, log_uniform(rng, 0.003, 0.06, n)),
         promotion=log_uniform(rng, 0.1, 1.2, n),
@@ -110,11 +111,12 @@ def _days(rng: Generator, p: Calendar, day: np.ndarray, steps: int) -> np.ndarra
 
 
 def _holidays(p: Calendar, year: np.ndarray) -> np.ndarray:
-    """Effects of the same days in every year, as long as a day."""
-    length = np.maximum(p.day / p.year, 1 / _DAYS_OF_YEAR)[:, None]
+    """Effects of some days of the year, in slower series of the step that they fall into."""
+    length = (p.day / p.year)[:, None]
+    moved = p.moving[:, None] * np.cos(2.3 * np.floor(year))
     total = np.zeros(year.shape)
     for k in range(p.holidays.shape[1]):
-        total += p.holiday[:, k, None] * ((year - p.holidays[:, k, None]) % 1 < length)
+        total += p.holiday[:, k, None] * ((year - p.holidays[:, k, None] - moved) % 1 < length)
     return total
 
 

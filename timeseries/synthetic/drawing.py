@@ -101,8 +101,8 @@ def _names(families: Iterable[str] | None) -> tuple[str, ...]:
     for name in names:
         if name not in FAMILIES:
             near = difflib.get_close_matches(str(name), FAMILIES, 1, 0.5)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise ValueError(f"unknown family {name!r}: {hint}There are {', '.join(FAMILIES)}")
+            hint = f"did you mean {near[0]!r}? There are" if near else "there are"
+            raise ValueError(f"unknown family {name!r}: {hint} {', '.join(FAMILIES)}")
     return tuple(name for name in FAMILIES if name in names)
 
 

@@ -34,8 +34,8 @@ class Family(NamedTuple):
         parameters: Draws n processes: (rng, periods (n, 2), steps) -> a named tuple.
         series: Draws a series of each: (rng, that tuple, steps) -> float64 (n, steps).
         values: "free": of any sign and unit, to be placed; "positive": with a level of its own; "counts": integers.
-        shares: How often it is drawn for yearly series, for quarterly ones, for others (months, weeks of a year), and for
-            days and weeks of 7, 24, 48 or 96 steps; each column sums to 1.
+        shares: How often it is drawn for yearly series, for quarterly ones, for most others (months, weeks of a year),
+            and for weeks of 7 and days of 24, 48 or 96 steps; each of the four sums to 1 over the families.
     """
 
     parameters: Callable[..., Any]
