@@ -53,13 +53,14 @@ def parameters(rng: Generator, periods: np.ndarray, steps: int) -> Calendar:
     year = np.where(intraday | (main == 7), _DAYS_OF_YEAR * day, np.where(main > 1, main, 10))
     season = draw_seasons(rng, main, size)
     # some loads and temperatures repeat themselves almost to the digit
-    regular = intraday & chance(rng, 0.45, n)
+    regular = intraday & chance(rng, 0.5, n)
     season = season._replace(change=season.change * np.where(regular, 0.1, 1))
-    wandering = intraday * np.where(regular, 0.4, 1)
-    rest = draw_seasons(rng, day, sometimes(rng, 0.6, size * log_uniform(rng, 0.1, 0.7, n)))
+    calm = np.where(regular, log_uniform(rng, 0.02, 0.5, n), 1)
+    wandering = intraday * calm
+    rest = draw_seasons(rng, day, calm * sometimes(rng, 0.6, size * log_uniform(rng, 0.1, 0.7, n)))
     return Calendar(
         season=season,
-        week=draw_week(rng, periods, sometimes(rng, 0.75, size * log_uniform(rng, 0.05, 1, n))),
+        week=draw_week(rng, periods, calm * sometimes(rng, 0.75, size * log_uniform(rng, 0.05, 1, n))),
         rest=rest,
         resting=rng.choice([1, 2, 2, 2], n),
         first_day=rng.integers(0, 7, n),
@@ -77,8 +78,8 @@ def parameters(rng: Generator, periods: np.ndarray, steps: int) -> Calendar:
         promotion=log_uniform(rng, 0.1, 1.2, n),
         closed=(main == 7) & chance(rng, 0.15, n),
         trend=sometimes(rng, 0.5, rng.normal(0, 0.5, n)) / steps,
-        level=sometimes(rng, 0.7, log_uniform(rng, 0.02, 0.5, n)) / np.sqrt(steps),
-        ripple=log_uniform(rng, 0.003, 0.25, n) * np.where(intraday, np.where(regular, 0.04, 0.6), 1),
+        level=calm * sometimes(rng, 0.7, log_uniform(rng, 0.02, 0.5, n)) / np.sqrt(steps),
+        ripple=log_uniform(rng, 0.003, 0.25, n) * np.where(intraday, 0.6 * np.where(regular, 0.1, 1) * calm, 1),
         memory=sometimes(rng, np.where(intraday, 0.85, 0.6), rng.uniform(0, 0.98, n)),
         tails=draw_tails(rng, n),
     )

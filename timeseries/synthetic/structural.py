@@ -33,7 +33,9 @@ def parameters(rng: Generator, periods: np.ndarray, steps: int) -> Structural:
     # yearly and quarterly values are sums of many: what is irregular in them is small beside what stays
     irregular = np.where(slow, log_uniform(rng, 0.03, 1.2, n), sometimes(rng, 0.88, np.ones(n), 0.05))
     level = sometimes(rng, np.where(slow, 0.9, 0.7), np.where(slow, 1, log_uniform(rng, 0.01, 3, n)))
-    drift = sometimes(rng, 0.75, rng.choice([1, 1, 1, 1, -1], n) * log_uniform(rng, 0.02, 1.5, n))
+    drift = sometimes(
+        rng, 0.75, rng.choice([1, 1, 1, 1, -1], n) * np.where(slow, 2, 1) * log_uniform(rng, 0.02, 1.5, n)
+    )
     drift *= np.hypot(level, irregular) * min(1, (40 / steps) ** 0.7)
     slope = sometimes(rng, np.where(slow, 0.6, 0.4), np.where(slow, 2, 1) * log_uniform(rng, 0.003, 0.3, n))
     persistence = 1 - log_uniform(rng, 0.005, 0.5, n)
