@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             if ax in axes[0]:
                 ax.set_title(f"{frequency}, {steps} steps", fontsize=9)
         row[0].set_ylabel(name, fontsize=9)
-    figure.savefig(args.out, dpi=62, pil_kwargs=dict(optimize=True))
+    figure.savefig(args.out, dpi=60, pil_kwargs=dict(optimize=True))
 
 
 if __name__ == "__main__":
