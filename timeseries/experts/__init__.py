@@ -132,6 +132,17 @@ def _ask(
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
         for at, expert in enumerate(_EXPERTS):
             one: Opinion = expert(batch)
+            if at and not np.isfinite(one.point).all():  # smoothing that ran away: the last value then
+                one = _instead(one, said.point[rows, 0] / scale[:, None], floor)
             said.point[rows, at] = one.point * scale[:, None]
             said.spread[rows, at] = np.maximum(one.spread, floor[:, None]) * scale[:, None]
             said.error[rows, at] = np.maximum(one.error, floor) * scale
+
+
+def _instead(one: Opinion, last: np.ndarray, floor: np.ndarray) -> Opinion:
+    """An opinion with the last value, and the spread of a walk, where it is not finite."""
+    bad = ~np.isfinite(one.point).all(axis=1)
+    walk = np.sqrt(np.arange(1, last.shape[1] + 1))
+    error = np.where(np.isfinite(one.error), one.error, floor)
+    spread = np.where(bad[:, None], error[:, None] * walk, one.spread)
+    return Opinion(np.where(bad[:, None], last, one.point), spread, error)

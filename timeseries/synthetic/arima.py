@@ -47,21 +47,27 @@ def from_partial(partial: np.ndarray) -> np.ndarray:
 def parameters(rng: Generator, periods: np.ndarray, steps: int) -> Arima:
     n, period = len(periods), periods[:, 0]
     kind = np.searchsorted(np.cumsum(_KINDS)[:-1], rng.random(n), side="right")
-    ar, ma = (from_partial(_jones(rng, n)) for _ in range(2))
+    partial = _jones(rng, n)
+    # most series remember their last value with its own sign
+    partial[:, 0] = np.where(chance(rng, 0.75, n), np.abs(partial[:, 0]), partial[:, 0])
+    ar, ma = from_partial(partial), from_partial(_jones(rng, n))
     ar, ma = ar * (kind == _ARMA)[:, None], -ma * (kind == _ARMA)[:, None]
-    ar[:, 0] = np.where(kind == _AR1, sometimes(rng, 0.85, rng.uniform(0, 0.99, n), -0.5), ar[:, 0])
+    ar[:, 0] = np.where(kind == _AR1, sometimes(rng, 0.93, rng.uniform(0, 0.99, n), -0.5), ar[:, 0])
     modulus, length = rng.uniform(0.8, 0.995, n), log_uniform(rng, 4, 40, n)
     cycle = np.stack([2 * modulus * np.cos(2 * np.pi / length), -(modulus**2)], axis=1)
     ar[:, :2] = np.where((kind == _CYCLE)[:, None], cycle, ar[:, :2])
     order = rng.random(n)
-    free = (order > 0.5) * 1 + (order > 0.94) * 1
+    slow = periods[:, 0] <= 4
+    free = (order > np.where(slow, 0.25, 0.5)) * 1 + (order > 0.94) * 1
     differences = np.select([kind == _WALK, kind == _ARMA, kind == _AR1], [1, free, 1 * (order > 0.7)], 0)
     seasonal = (kind != _WHITE) & chance(rng, 0.55, n) & (period > 1)
     unit = chance(rng, 0.5, n)
     seasonal_ar = seasonal * np.where(unit, 1, rng.beta(2, 1, n) * 0.97)
     seasonal_ma = seasonal * sometimes(rng, np.where(unit, 0.9, 0.3), -rng.beta(2, 1, n))
-    season = profiles(rng, period) * (seasonal * unit * log_uniform(rng, 0.3, 8, n))[:, None]
-    drift = (differences == 1) * sometimes(rng, 0.6, rng.choice([1, 1, 1, -1], n) * log_uniform(rng, 0.02, 1.2, n))
+    season = (
+        profiles(rng, period) * (seasonal * unit * np.where(period >= 24, 4, 1) * log_uniform(rng, 0.3, 8, n))[:, None]
+    )
+    drift = (differences == 1) * sometimes(rng, 0.75, rng.choice([1, 1, 1, -1], n) * log_uniform(rng, 0.03, 1.5, n))
     drift *= min(1, (100 / steps) ** 0.5)
     return Arima(ar, ma, seasonal_ar, seasonal_ma, period, season, differences, drift, draw_tails(rng, n, 0.2))
 

@@ -32,7 +32,8 @@ class Calendar(NamedTuple):
     slow: np.ndarray  # size of the yearly wave
     year: np.ndarray
     phase: np.ndarray
-    holidays: np.ndarray  # (n, holidays) day of the year
+    holidays: np.ndarray  # (n, holidays) when in the year
+    moving: np.ndarray  # by how much of a year a holiday moves, as Easter does
     holiday: np.ndarray  # (n, holidays) size
     promotions: np.ndarray  # chance of a start in a step
     promotion: np.ndarray
@@ -48,39 +49,44 @@ def parameters(rng: Generator, periods: np.ndarray, steps: int) -> Calendar:
     n, (main, second) = len(periods), periods.T
     intraday = second > 1
     day = np.where(intraday, main, 1)
-    size = log_uniform(rng, 0.04, 0.8, n)
+    size = log_uniform(rng, 0.06, 0.8, n)
     year = np.where(intraday | (main == 7), _DAYS_OF_YEAR * day, np.where(main > 1, main, 10))
     season = draw_seasons(rng, main, size)
-    season = season._replace(change=season.change * np.where(intraday, 0.2, 1))
-    rest = draw_seasons(rng, day, sometimes(rng, 0.6, size * log_uniform(rng, 0.1, 0.7, n)))
+    # some loads and temperatures repeat themselves almost to the digit
+    regular = intraday & chance(rng, 0.5, n)
+    season = season._replace(change=season.change * np.where(regular, 0.1, 1))
+    calm = np.where(regular, log_uniform(rng, 0.02, 0.5, n), 1)
+    wandering = intraday * calm
+    rest = draw_seasons(rng, day, calm * sometimes(rng, 0.6, size * log_uniform(rng, 0.1, 0.7, n)))
     return Calendar(
         season=season,
-        week=draw_week(rng, periods, sometimes(rng, 0.75, size * log_uniform(rng, 0.05, 1, n))),
+        week=draw_week(rng, periods, calm * sometimes(rng, 0.75, size * log_uniform(rng, 0.05, 1, n))),
         rest=rest,
         resting=rng.choice([1, 2, 2, 2], n),
         first_day=rng.integers(0, 7, n),
         day=day,
-        day_level=intraday * sometimes(rng, 0.8, log_uniform(rng, 0.01, 0.2, n)),
+        day_level=wandering * sometimes(rng, 0.8, np.minimum(log_uniform(rng, 0.01, 0.2, n), size / 2)),
         day_memory=rng.uniform(0.3, 0.95, n),
-        driver=intraday * sometimes(rng, 0.6, log_uniform(rng, 0.01, 0.3, n)),
+        driver=wandering * sometimes(rng, 0.6, np.minimum(log_uniform(rng, 0.01, 0.3, n), size)),
         slow=(main != year) * sometimes(rng, 0.7, log_uniform(rng, 0.03, 0.6, n)),
         year=year,
         phase=rng.random(n),
         holidays=rng.random((n, _HOLIDAYS)),
+        moving=sometimes(rng, 0.4, rng.uniform(0.01, 0.05, n)),
         holiday=sometimes(rng, 0.5, np.ones(n))[:, None] * rng.normal(0, 0.5, (n, _HOLIDAYS)),
         promotions=~intraday * sometimes(rng, 0.35, log_uniform(rng, 0.003, 0.06, n)),
         promotion=log_uniform(rng, 0.1, 1.2, n),
         closed=(main == 7) & chance(rng, 0.15, n),
         trend=sometimes(rng, 0.5, rng.normal(0, 0.5, n)) / steps,
-        level=sometimes(rng, 0.7, log_uniform(rng, 0.02, 0.5, n)) / np.sqrt(steps),
-        ripple=log_uniform(rng, 0.003, 0.25, n),
-        memory=sometimes(rng, 0.6, rng.uniform(0, 0.97, n)),
-        tails=draw_tails(rng, n, 0.3),
+        level=calm * sometimes(rng, 0.7, log_uniform(rng, 0.02, 0.5, n)) / np.sqrt(steps),
+        ripple=log_uniform(rng, 0.003, 0.25, n) * np.where(intraday, 0.6 * np.where(regular, 0.1, 1) * calm, 1),
+        memory=sometimes(rng, np.where(intraday, 0.85, 0.6), rng.uniform(0, 0.98, n)),
+        tails=draw_tails(rng, n),
     )
 
 
 def series(rng: Generator, p: Calendar, steps: int) -> np.ndarray:
-    n, time = len(p.trend), np.arange(steps)
+    time = np.arange(steps)
     day = time // p.day[:, None]
     weekday = (day + p.first_day[:, None]) % 7
     resting = (weekday >= 7 - p.resting[:, None]) * (p.day[:, None] > 1)
@@ -106,11 +112,12 @@ def _days(rng: Generator, p: Calendar, day: np.ndarray, steps: int) -> np.ndarra
 
 
 def _holidays(p: Calendar, year: np.ndarray) -> np.ndarray:
-    """Effects of the same days in every year, as long as a day."""
-    length = np.maximum(p.day / p.year, 1 / _DAYS_OF_YEAR)[:, None]
+    """Effects of some days of the year, in slower series of the step that they fall into."""
+    length = (p.day / p.year)[:, None]
+    moved = p.moving[:, None] * np.cos(2.3 * np.floor(year))
     total = np.zeros(year.shape)
     for k in range(p.holidays.shape[1]):
-        total += p.holiday[:, k, None] * ((year - p.holidays[:, k, None]) % 1 < length)
+        total += p.holiday[:, k, None] * ((year - p.holidays[:, k, None] - moved) % 1 < length)
     return total
 
 

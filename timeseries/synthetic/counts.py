@@ -28,9 +28,10 @@ class Counts(NamedTuple):
 
 def parameters(rng: Generator, periods: np.ndarray, steps: int) -> Counts:
     n = len(periods)
-    size = sometimes(rng, 0.75, log_uniform(rng, 0.05, 1, n))
+    fine = periods[:, 0] >= 24
+    size = sometimes(rng, np.where(fine, 0.9, 0.75), log_uniform(rng, 0.05, 1, n) * np.where(fine, 1.5, 1))
     return Counts(
-        rate=log_uniform(rng, 0.3, 3000, n),
+        rate=log_uniform(rng, 0.5, 5000, n),
         drift=sometimes(rng, 0.5, rng.normal(0, 0.8, n)) / steps,
         level=sometimes(rng, 0.7, log_uniform(rng, 0.03, 1, n)) / np.sqrt(steps),
         memory=rng.uniform(0, 0.95, n),

@@ -15,6 +15,8 @@ from timeseries.synthetic.placement import place, units
 from timeseries.synthetic.transforms import composed, transform
 
 COMPOSED = 0.08  # share of series that join two draws
+SUMMED = {1: 0.35, 4: 0.25, 12: 0.1}  # by main period, the share of series whose values are sums of _STEPS finer ones
+_STEPS = 3
 
 
 class Drawn(NamedTuple):
@@ -52,6 +54,11 @@ def draw(n: int, steps: int, seed: int, families: Iterable[str] | None = None, p
     periods = draw_periods(_stream(seed, "frequency"), n) if period is None else given_period(period, n)
     chosen = _choose(_stream(seed, "family"), periods, names)
     values = _draw_all(seed, "alone", chosen, periods, steps)
+    share = sum(value * (periods[:, 0] == main) for main, value in SUMMED.items())
+    summed = np.flatnonzero(_stream(seed, "sums").random(n) < share)
+    if len(summed):
+        finer = _draw_all(seed, "summed", chosen[summed], periods[summed] * (_STEPS, 1), steps * _STEPS)
+        values[summed] = finer.reshape(len(summed), steps, _STEPS).sum(axis=2)
     rng = _stream(seed, "after")
     real = np.array([f.values != COUNTS for f in FAMILIES.values()])[chosen]
     joined = np.flatnonzero((rng.random(n) < COMPOSED) & real)
@@ -94,8 +101,8 @@ def _names(families: Iterable[str] | None) -> tuple[str, ...]:
     for name in names:
         if name not in FAMILIES:
             near = difflib.get_close_matches(str(name), FAMILIES, 1, 0.5)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise ValueError(f"unknown family {name!r}: {hint}There are {', '.join(FAMILIES)}")
+            hint = f"did you mean {near[0]!r}? There are" if near else "there are"
+            raise ValueError(f"unknown family {name!r}: {hint} {', '.join(FAMILIES)}")
     return tuple(name for name in FAMILIES if name in names)
 
 

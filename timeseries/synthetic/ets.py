@@ -37,13 +37,14 @@ def parameters(rng: Generator, periods: np.ndarray, steps: int) -> Smoothing:
     error = log_uniform(rng, 0.003, 0.3, n)
     # the level may wander by about its own size in all, not by more
     most = 1.2 / (error * np.sqrt(steps))
-    alpha = np.minimum(sometimes(rng, 0.85, rng.beta(1, 1.5, n), 0.999), most)
-    trended = chance(rng, 0.6, n)
+    slow = periods[:, 0] <= 4
+    alpha = np.minimum(sometimes(rng, 0.85, rng.beta(np.where(slow, 2, 1), np.where(slow, 1, 1.5)), 0.999), most)
+    trended = chance(rng, np.where(slow, 0.8, 0.6), n)
     beta = np.minimum(trended * alpha * sometimes(rng, 0.6, rng.beta(1, 6, n)), 40 * most / steps)
     damping = sometimes(rng, 0.5, rng.uniform(0.8, 0.995, n), 1.0)
     gamma = sometimes(rng, 0.7, (1 - alpha) * rng.beta(1, 4, n))
-    slope = trended * rng.choice([1, 1, -0.5], n) * log_uniform(rng, 0.02, 3, n) / steps / np.where(damping < 1, 0.3, 1)
-    size = sometimes(rng, 0.7, np.minimum(error * log_uniform(rng, 0.3, 12, n), 0.45))
+    slope = trended * rng.choice([1, 1, -0.5], n) * log_uniform(rng, 0.05, 4, n) / steps / np.where(damping < 1, 0.3, 1)
+    size = sometimes(rng, 0.7, np.minimum(error * log_uniform(rng, 0.3, 12, n) * np.where(period >= 24, 3, 1), 0.45))
     season = np.maximum(profiles(rng, period) * size[:, None], -0.95)
     kinds = chance(rng, 0.6, n), chance(rng, 0.5, n)
     return Smoothing(alpha, beta, gamma, damping, slope, season, period, error, *kinds, draw_tails(rng, n, 0.15))
@@ -53,11 +54,12 @@ def series(rng: Generator, p: Smoothing, steps: int) -> np.ndarray:
     n = len(p.alpha)
     errors = np.clip(p.error[:, None] * noise(rng, p.tails, steps), -0.8, 3).T.copy()
     values, level, slope, season = np.empty((steps, n)), np.ones(n), p.slope.copy(), p.season.copy()
-    rows = np.arange(n)
+    rows, relative = np.arange(n), p.relative_error | p.relative_season
     for t in range(steps):
         slope = p.damping * slope
-        level = level + slope
-        level = np.where(p.relative_error | p.relative_season, np.maximum(level, _FLOOR), level)
+        # where things are relative, a falling level tends to zero and does not pass it
+        level = np.where(relative, np.maximum(level + np.maximum(slope, -0.1 * level), _FLOOR), level + slope)
+        slope = np.where(relative & (level < 0.3), np.maximum(slope, -0.05 * level), slope)
         position = t % p.period
         now = season[rows, position]
         centre = np.where(p.relative_season, level * (1 + now), level + now)

@@ -33,9 +33,9 @@ class Growth(NamedTuple):
 
 def parameters(rng: Generator, periods: np.ndarray, steps: int) -> Growth:
     n = len(periods)
-    shocks = sometimes(rng, 0.85, log_uniform(rng, 0.005, 0.3, n)) * min(1, (40 / steps) ** 0.5)
+    shocks = sometimes(rng, 0.85, log_uniform(rng, 0.003, 0.2, n)) * min(1, (40 / steps) ** 0.5)
     curve = rng.choice(3, n, p=(0.7, 0.15, 0.15))
-    exponential = rng.choice([1, 1, 1, 1, -0.5], n) * log_uniform(rng, 0.1, 3, n) / steps
+    exponential = rng.choice([1, 1, 1, 1, -0.5], n) * log_uniform(rng, 0.15, 4, n) / steps
     size = sometimes(rng, 0.6, log_uniform(rng, 0.02, 0.4, n))
     return Growth(
         curve=curve,
@@ -45,8 +45,8 @@ def parameters(rng: Generator, periods: np.ndarray, steps: int) -> Growth:
         wander=sometimes(rng, 0.6, log_uniform(rng, 0.1, 1.5, n)) / steps,
         persistence=1 - np.minimum(log_uniform(rng, 1, 12, n) / max(steps, 12), 0.9),
         shocks=shocks,
-        memory=sometimes(rng, 0.5, rng.uniform(-0.2, 0.6, n)),
-        ripple=sometimes(rng, 0.5, log_uniform(rng, 0.003, 0.15, n)),
+        memory=sometimes(rng, 0.6, rng.uniform(-0.1, 0.7, n)),
+        ripple=sometimes(rng, 0.5, log_uniform(rng, 0.002, 0.1, n)),
         tails=draw_tails(rng, n),
         season=draw_seasons(rng, periods[:, 0], size),
     )

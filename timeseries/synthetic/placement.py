@@ -8,7 +8,7 @@ from numpy.random import Generator
 
 from timeseries.synthetic.randomness import log_uniform, standardised
 
-_AROUND_ZERO, _ABOVE, _EXPONENTIAL = 0.2, 0.45, 0.35
+_AROUND_ZERO, _ABOVE, _EXPONENTIAL = 0.15, 0.5, 0.35
 _STEEPEST = 6.0  # of the exponential: tails of t distributions would make a series of one value
 
 
@@ -17,7 +17,7 @@ def place(rng: Generator, values: np.ndarray) -> np.ndarray:
     n = len(values)
     units = standardised(values)
     kind = rng.random(n)[:, None]
-    margin, spread = log_uniform(rng, 0.05, 30, n)[:, None], log_uniform(rng, 0.03, 1, n)[:, None]
+    margin, spread = log_uniform(rng, 0.1, 40, n)[:, None], log_uniform(rng, 0.03, 0.8, n)[:, None]
     above = units - units.min(axis=1, keepdims=True) + margin
     steep = spread * (units - units[:, :1])
     exponential = np.exp(_STEEPEST * np.tanh(steep / _STEEPEST))

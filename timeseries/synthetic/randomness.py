@@ -19,9 +19,9 @@ def sometimes(rng: Generator, share: float | np.ndarray, values: np.ndarray, oth
     return np.where(chance(rng, share, len(values)), values, otherwise)
 
 
-def draw_tails(rng: Generator, n: int, heavy: float = 0.25) -> np.ndarray:
-    """Degrees of freedom (n,) of Student's t, infinite for normal noise; a share `heavy` lies between 2.5 and 10."""
-    return sometimes(rng, heavy, log_uniform(rng, 2.5, 10, n), np.inf)
+def draw_tails(rng: Generator, n: int, heavy: float = 0.2) -> np.ndarray:
+    """Degrees of freedom (n,) of Student's t, infinite for normal noise; a share `heavy` lies between 3 and 12."""
+    return sometimes(rng, heavy, log_uniform(rng, 3, 12, n), np.inf)
 
 
 def noise(rng: Generator, tails: np.ndarray, steps: int) -> np.ndarray:

@@ -38,7 +38,7 @@ def parameters(rng: Generator, periods: np.ndarray, steps: int) -> Regimes:
     def often(share):
         return np.minimum(sometimes(rng, share, log_uniform(rng, 0.5, 6, n)) / steps, 0.1)
 
-    size = sometimes(rng, 0.6, log_uniform(rng, 0.3, 8, n))
+    size = sometimes(rng, 0.6, log_uniform(rng, 0.3, 8, n) * np.where(periods[:, 0] >= 24, 3, 1))
     return Regimes(
         shifts=often(0.6),
         shift=log_uniform(rng, 1, 15, n),

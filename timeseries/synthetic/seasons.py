@@ -13,7 +13,7 @@ from timeseries.synthetic.randomness import chance, log_uniform, sometimes, walk
 
 _HARMONICS = 6
 # how often a profile is rough, smooth, spiky, a block; below 20 positions, and from there on
-_KINDS = (np.array([0.45, 0.3, 0.15, 0.1]), np.array([0.1, 0.62, 0.1, 0.18]))
+_KINDS = (np.array([0.45, 0.3, 0.15, 0.1]), np.array([0.05, 0.75, 0.08, 0.12]))
 
 
 class Seasons(NamedTuple):
@@ -32,7 +32,7 @@ def profiles(rng: Generator, period: np.ndarray) -> np.ndarray:
     inside = position < period[:, None]
     angle = 2 * np.pi * position / period[:, None]
     rough = rng.standard_normal((n, longest))
-    decay, smooth = rng.uniform(0.3, 2.5, n), np.zeros((n, longest))
+    decay, smooth = np.where(period < 20, rng.uniform(0.3, 2.3, n), rng.uniform(0.8, 4, n)), np.zeros((n, longest))
     for k in range(1, _HARMONICS + 1):
         weight, phase = rng.standard_normal(n) * k**-decay, rng.uniform(0, 2 * np.pi, n)
         smooth += weight[:, None] * np.cos(k * angle + phase[:, None])
@@ -43,7 +43,9 @@ def profiles(rng: Generator, period: np.ndarray) -> np.ndarray:
     kinds = np.cumsum(np.where((period < 20)[:, None], *_KINDS), axis=1)
     kind = (rng.random(n)[:, None] > kinds[:, :3]).sum(axis=1)
     chosen = np.choose(kind[:, None], [rough, smooth, spiky, block])
-    chosen = (chosen + sometimes(rng, 0.6, log_uniform(rng, 0.01, 0.3, n))[:, None] * rough) * inside
+    chosen = (
+        chosen + (sometimes(rng, 0.6, log_uniform(rng, 0.01, 0.3, n)) * np.where(period < 20, 1, 0.3))[:, None] * rough
+    ) * inside
     chosen -= chosen.sum(axis=1, keepdims=True) / period[:, None]
     chosen *= inside
     deviation = np.sqrt((chosen**2).sum(axis=1, keepdims=True) / period[:, None])
@@ -54,7 +56,8 @@ def draw_seasons(rng: Generator, period: np.ndarray, size: np.ndarray) -> Season
     """Seasons of these deviations (n,); those of period 1 are 0."""
     n = len(period)
     shapes = np.stack([profiles(rng, period) for _ in range(3)], axis=1)
-    change = sometimes(rng, 0.65, log_uniform(rng, 0.01, 0.4, n))
+    # a year changes what a day does not
+    change = sometimes(rng, 0.65, log_uniform(rng, 0.01, 0.4, n)) * np.where(period < 20, 1, 0.3)
     return Seasons(shapes, period, size * (period > 1), change)
 
 

@@ -29,14 +29,18 @@ class Structural(NamedTuple):
 
 def parameters(rng: Generator, periods: np.ndarray, steps: int) -> Structural:
     n = len(periods)
-    irregular = sometimes(rng, 0.88, np.ones(n), 0.05)
-    level = sometimes(rng, 0.7, log_uniform(rng, 0.01, 3, n))
-    # how many deviations a series drifts in 60 steps: between hardly any and 30, or not at all
-    drift = sometimes(rng, 0.7, rng.choice([1, 1, 1, -1], n) * log_uniform(rng, 0.3, 30, n) / 60)
-    drift *= np.minimum(1, (60 / steps) ** 0.7)
-    slope = sometimes(rng, 0.4, log_uniform(rng, 0.003, 0.3, n))
+    slow = periods[:, 0] <= 4
+    # yearly and quarterly values are sums of many: what is irregular in them is small beside what stays
+    irregular = np.where(slow, log_uniform(rng, 0.03, 1.2, n), sometimes(rng, 0.88, np.ones(n), 0.05))
+    level = sometimes(rng, np.where(slow, 0.9, 0.7), np.where(slow, 1, log_uniform(rng, 0.01, 3, n)))
+    drift = sometimes(
+        rng, 0.75, rng.choice([1, 1, 1, 1, -1], n) * np.where(slow, 2, 1) * log_uniform(rng, 0.02, 1.5, n)
+    )
+    drift *= np.hypot(level, irregular) * min(1, (40 / steps) ** 0.7)
+    slope = sometimes(rng, np.where(slow, 0.6, 0.4), np.where(slow, 2, 1) * log_uniform(rng, 0.003, 0.3, n))
     persistence = 1 - log_uniform(rng, 0.005, 0.5, n)
-    size = sometimes(rng, 0.7, log_uniform(rng, 0.2, 12, n))
+    size = np.where(periods[:, 0] >= 24, log_uniform(rng, 0.5, 60, n), log_uniform(rng, 0.2, 10, n))
+    size = sometimes(rng, np.where(periods[:, 0] >= 24, 0.85, 0.7), size * np.where(slow, irregular * 1.5, 1))
     season = draw_seasons(rng, periods[:, 0], size)
     week = draw_week(rng, periods, sometimes(rng, 0.6, size * log_uniform(rng, 0.1, 1, n)))
     memory = sometimes(rng, 0.3, rng.uniform(-0.4, 0.9, n))

@@ -58,10 +58,10 @@ def outliers(rng: Generator, values: np.ndarray) -> np.ndarray:
 
 
 def rounded(rng: Generator, values: np.ndarray) -> np.ndarray:
-    """To a decimal place that is a hundredth to a half of the deviation or so."""
+    """To a decimal place: that of the deviation, or one to three behind it."""
     n = len(values)
     deviation = values.std(axis=1)
-    places = np.floor(np.log10(np.where(deviation > 0, deviation, 1))) - rng.choice([0, 1, 1, 2, 2], n)
+    places = np.floor(np.log10(np.where(deviation > 0, deviation, 1))) - rng.choice([0, 1, 1, 1, 2, 2, 2, 3], n)
     unit = 10.0 ** places[:, None]
     chosen = chance(rng, SHARES["rounded"], n) & (deviation > 0)
     return np.where(chosen[:, None], np.round(values / unit) * unit, values)
