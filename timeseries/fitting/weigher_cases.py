@@ -42,6 +42,7 @@ FREQUENCIES = (
 )
 _ANY_HORIZON = 0.05  # of the groups look up to 720 steps ahead
 _MISSING = 0.15  # of the series have gaps
+_BUSINESS = 0.4, ("structural", "ets", "growth")  # of the groups hold nothing else: series of firms and nations grow
 _UNTOLD = 0.15  # of the groups come without a frequency: their periods are found
 
 
@@ -66,7 +67,8 @@ def _group(rng: np.random.Generator, context: int, size: int) -> tuple[Case, tor
     longest = int(np.exp(rng.uniform(np.log(low * 1.5), np.log(high))))
     first, last = (1, 720) if rng.random() < _ANY_HORIZON else kind.horizon
     horizon = int(np.exp(rng.uniform(np.log(first), np.log(last))))
-    drawn = draw(size, longest + horizon, int(rng.integers(2**31)), period=kind.period)
+    families = _BUSINESS[1] if rng.random() < _BUSINESS[0] else None
+    drawn = draw(size, longest + horizon, int(rng.integers(2**31)), families, kind.period)
     values = drawn.values[:, :longest].copy()
     known = np.exp(rng.uniform(np.log(low), np.log(longest), size)).astype(int)
     known[: size // 3] = longest
