@@ -43,7 +43,8 @@ class ForecastCache:
             self._database = sqlite3.connect(self.path, timeout=60, isolation_level=None)
             self._database.execute("PRAGMA journal_mode=WAL")  # two runs may share it
             self._database.execute(
-                "CREATE TABLE IF NOT EXISTS forecasts (key TEXT PRIMARY KEY, shape TEXT, data BLOB, seconds REAL, why TEXT)"
+                "CREATE TABLE IF NOT EXISTS forecasts "
+                "(key TEXT PRIMARY KEY, shape TEXT, data BLOB, seconds REAL, why TEXT)"
             )
         except sqlite3.DatabaseError as error:
             raise ValueError(

@@ -7,6 +7,7 @@ package needs, so that it may be another Python that runs it.
     python peer_worker.py < request.json  # {"method", "season", "freq", "horizon", "alpha", "seed", "series"}
 """
 
+import contextlib
 import importlib.metadata
 import json
 import sys
@@ -27,10 +28,8 @@ def versions():
     """Of the packages, None where one is not installed."""
     found = dict.fromkeys(METHODS.values())
     for package in found:
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            pass
     return found
 
 

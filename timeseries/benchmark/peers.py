@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,11 @@ from ..evaluation import HeldOut
 from . import peer_worker
 from .cache import Forecast, ForecastCache
 from .peer_worker import METHODS
+
+
+class WorkerError(RuntimeError):
+    """The worker process ended before it had answered for all series."""
+
 
 _SEED = 0  # of FLAIR's samples
 _FREQ = dict(yearly="Y", quarterly="Q", monthly="M", weekly="W", daily="D", hourly="H", half_hourly="30T", minutely="T")
@@ -80,7 +85,7 @@ def peer_forecasts(
     missing = {key: values for key, values in zip(keys, held_out.past, strict=True) if key not in forecasts}
     with _answers(settings, list(missing.values()), python) as answers:
         told = tqdm(answers, desc=method, total=len(missing), leave=False, disable=None)
-        for key, forecast in zip(missing, told, strict=True):
+        for key, forecast in zip(missing, told, strict=False):  # if the worker dies it answers for fewer
             cache.put(key, forecast)
             forecasts[key] = forecast
     found = [forecasts[key] for key in keys]
@@ -105,11 +110,12 @@ def _answers(settings: dict[str, Any], series: list[np.ndarray], python: str | P
     )
     try:
         assert worker.stdin and worker.stdout
-        worker.stdin.write(request)
-        worker.stdin.close()
+        with suppress(BrokenPipeError):  # its exit code tells
+            worker.stdin.write(request)
+            worker.stdin.close()
         yield (_forecast_of(line) for line in worker.stdout)
         if worker.wait():
-            raise RuntimeError(f"the worker of {settings['method']} ended with code {worker.returncode}")
+            raise WorkerError(f"the worker of {settings['method']} ended with code {worker.returncode}")
     finally:
         worker.kill()
         worker.wait()

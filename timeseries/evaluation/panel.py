@@ -107,12 +107,15 @@ def evaluate_panel(
     Raises:
         FileNotFoundError, ValueError: See ``load_tsf`` and ``hold_out``; and for levels that are not between 0 and 1.
     """
-    alpha = probabilities(levels)
     panel = data if isinstance(data, SeriesPanel) else load_tsf(data)
-    held_out = hold_out(panel, origin, fh)
-    table = held_out.table()
+    return evaluate_held_out(forecaster, hold_out(panel, origin, fh), levels)
+
+
+def evaluate_held_out(forecaster: Any, held_out: HeldOut, levels: Sequence[float] = (0.8, 0.95)) -> PanelScores:
+    """As ``evaluate_panel``, of a panel that is cut already."""
+    alpha = probabilities(levels)
+    table, steps = held_out.table(), held_out.steps.tolist()
     forecaster = forecaster.clone()
-    steps = held_out.steps.tolist()
     begin = time.perf_counter()
     forecaster.fit(table, fh=steps)
     fitted = time.perf_counter()

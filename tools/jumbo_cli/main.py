@@ -9,6 +9,7 @@ from .failing import DONE, STOPPED, WRONG_INPUT, say
 
 GROUP = "jumbo.commands"
 ORDER = ("train", "test", "infer", "export", "check", "prepare", "calibrate", "attention", "benchmark")
+ORDER += ("benchmark-series",)
 
 USAGE = """usage: jumbo COMMAND ...
        jumbo COMMAND --help
@@ -31,7 +32,7 @@ def overview(found: dict[str, EntryPoint]) -> str:
     lines, absent = [], {}
     for name, point in found.items():
         command: Command = point.load()
-        lines.append(f"  {name:<12}{command.summary}")
+        lines.append(f"  {name:<18}{command.summary}")
         if command.missing():
             absent.setdefault(command.pip_line, []).append(name)
     for line, names in absent.items():
