@@ -47,9 +47,7 @@ class ForecastCache:
                 "(key TEXT PRIMARY KEY, shape TEXT, data BLOB, seconds REAL, why TEXT)"
             )
         except sqlite3.DatabaseError as error:
-            raise ValueError(
-                f"{self.path} cannot be used as a cache ({error}): remove it, or name another folder"
-            ) from None
+            raise ValueError(f"{self.path} is no cache ({error}): remove it, or name another folder") from None
 
     @staticmethod
     def key(settings: Mapping[str, Any], series: np.ndarray) -> str:

@@ -39,23 +39,32 @@ def without_gaps(y):
     return np.interp(np.arange(known[0], len(y)), known, y[known])
 
 
-def by_statsforecast(name, y, horizon, season, alpha):
-    """Mean (H,) and quantiles (H, A): the ends of central intervals."""
+def by_statsforecast(request):
+    """A function of a series (T,): mean (H,) and quantiles (H, A), the ends of central intervals."""
     from statsforecast import models
 
+    model = getattr(models, request["method"])(season_length=request["season"])
+    alpha, horizon = request["alpha"], request["horizon"]
     levels = {p: round(100 * abs(2 * p - 1), 6) for p in alpha if p != 0.5}
     levels = {p: int(level) if level == int(level) else level for p, level in levels.items()}  # 95, not 95.0
-    told = getattr(models, name)(season_length=season).forecast(y=y, h=horizon, level=sorted(set(levels.values())))
-    quantiles = [told["mean"] if p == 0.5 else told[f"{'lo' if p < 0.5 else 'hi'}-{levels[p]}"] for p in alpha]
-    return told["mean"], np.stack(quantiles, axis=1)
+
+    def forecast(y):
+        told = model.forecast(y=y, h=horizon, level=sorted(set(levels.values())))
+        quantiles = [told["mean"] if p == 0.5 else told[f"{'lo' if p < 0.5 else 'hi'}-{levels[p]}"] for p in alpha]
+        return told["mean"], np.stack(quantiles, axis=1)
+
+    return forecast
 
 
-def by_flair(y, horizon, freq, alpha, seed):
-    """Mean (H,) and quantiles (H, A) of its samples."""
+def by_flaircast(request):
+    """A function of a series (T,): mean (H,) and quantiles (H, A) of samples."""
     import flaircast
 
-    samples = flaircast.forecast(y, horizon, freq, seed=seed)
-    return samples.mean(axis=0), np.quantile(samples, alpha, axis=0).T
+    def forecast(y):
+        samples = flaircast.forecast(y, request["horizon"], request["freq"], seed=request["seed"])
+        return samples.mean(axis=0), np.quantile(samples, request["alpha"], axis=0).T
+
+    return forecast
 
 
 def seasonal_naive(y, horizon, season):
@@ -64,23 +73,20 @@ def seasonal_naive(y, horizon, season):
     return np.resize(last, horizon)
 
 
-def forecast(request, values):
+def forecast(method, request, values):
     """Forecasts (H, 1 + A), the mean before the quantiles, and why the seasonal naive forecast stands in for them."""
     y = without_gaps(np.array(values, dtype=np.float64))
-    horizon, season, alpha = request["horizon"], request["season"], request["alpha"]
     why = None
     try:
-        if METHODS[request["method"]] == "statsforecast":
-            center, quantiles = by_statsforecast(request["method"], y, horizon, season, alpha)
-        else:
-            center, quantiles = by_flair(y, horizon, request["freq"], alpha, request["seed"])
+        center, quantiles = method(y)
         found = np.column_stack([center, np.sort(quantiles, axis=1)]).astype(np.float64)
         if not np.isfinite(found).all():
             why = "not all forecasts are finite"
-    except Exception as error:  # whatever a method does with an odd series is told with its forecasts
+    except Exception as error:  # whatever a method makes of an odd series is told with its forecasts
         why = f"{type(error).__name__}: {error}"
     if why is not None:
-        found = np.repeat(seasonal_naive(y, horizon, season)[:, None], 1 + len(alpha), axis=1)
+        naive = seasonal_naive(y, request["horizon"], request["season"])
+        found = np.repeat(naive[:, None], 1 + len(request["alpha"]), axis=1)
     return found, why
 
 
@@ -90,11 +96,12 @@ def main():
         return
     request = json.load(sys.stdin)
     warnings.simplefilter("ignore")
+    method = {"statsforecast": by_statsforecast, "flaircast": by_flaircast}[METHODS[request["method"]]](request)
     example = 100 + np.arange(60) + np.sin(np.arange(60))
-    forecast(request, example)  # what is imported and compiled on the first call is nobody's time
+    forecast(method, request, example)  # what it compiles first is no forecast's time
     for values in request["series"]:
         begin = time.perf_counter()
-        found, why = forecast(request, values)
+        found, why = forecast(method, request, values)
         seconds = time.perf_counter() - begin
         print(json.dumps({"seconds": seconds, "forecast": found.tolist(), "why": why}), flush=True)
 

@@ -17,15 +17,14 @@ from . import peer_worker
 from .cache import Forecast, ForecastCache
 from .peer_worker import METHODS
 
-
-class WorkerError(RuntimeError):
-    """The worker process ended before it had answered for all series."""
-
-
 _SEED = 0  # of FLAIR's samples
 _FREQ = dict(yearly="Y", quarterly="Q", monthly="M", weekly="W", daily="D", hourly="H", half_hourly="30T", minutely="T")
 _FREQ |= {"10_minutes": "10T", "4_seconds": "4S"}  # as flaircast names them
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+
+
+class WorkerError(RuntimeError):
+    """The worker process ended before it had answered for all series."""
 
 
 def versions_of_peers(python: str | Path = sys.executable) -> dict[str, str]:
@@ -69,6 +68,9 @@ def peer_forecasts(
     Returns:
         Point forecasts (n, S), quantiles (n, S, A), seconds that it all took when it was made, on one thread; and the
         number of series that the method failed on, for which the seasonal naive forecast stands in.
+
+    Raises:
+        WorkerError: If the worker breaks. What it answered before is in the cache.
     """
     horizon = int(held_out.steps[-1])
     settings = dict(
@@ -76,7 +78,7 @@ def peer_forecasts(
         version=versions[METHODS[method]],
         horizon=horizon,
         season=held_out.season,
-        freq=_FREQ.get(held_out.frequency or "", "Y"),
+        freq=_FREQ.get(held_out.frequency or "", "Y"),  # which has no seasons
         alpha=list(alpha),
         seed=_SEED,
     )

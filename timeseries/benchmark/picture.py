@@ -16,7 +16,7 @@ def draw(records: Sequence[Mapping[str, Any]], title: str, path: Path) -> None:
 
     sets = list(dict.fromkeys(record["set"] for record in records))
     methods = list(dict.fromkeys(record["method"] for record in records))
-    figure, (accuracy, coverage) = plt.subplots(1, 2, figsize=(4 + 2 * len(sets), 4.2), layout="constrained")
+    figure, (accuracy, coverage) = plt.subplots(1, 2, figsize=(max(10, 4 + 2 * len(sets)), 4.2), layout="constrained")
     width = 0.8 / len(methods)
     for m, method in enumerate(methods):
         mine = [record for record in records if record["method"] == method]

@@ -106,6 +106,7 @@ def evaluate_panel(
 
     Raises:
         FileNotFoundError, ValueError: See ``load_tsf`` and ``hold_out``; and for levels that are not between 0 and 1.
+        TypeError: If it is no forecaster of sktime.
     """
     panel = data if isinstance(data, SeriesPanel) else load_tsf(data)
     return evaluate_held_out(forecaster, hold_out(panel, origin, fh), levels)
@@ -114,6 +115,8 @@ def evaluate_panel(
 def evaluate_held_out(forecaster: Any, held_out: HeldOut, levels: Sequence[float] = (0.8, 0.95)) -> PanelScores:
     """As ``evaluate_panel``, of a panel that is cut already."""
     alpha = probabilities(levels)
+    if not hasattr(forecaster, "predict_quantiles"):
+        raise TypeError(f"forecasters of sktime are evaluated, got {type(forecaster).__name__}")
     table, steps = held_out.table(), held_out.steps.tolist()
     forecaster = forecaster.clone()
     begin = time.perf_counter()
