@@ -17,7 +17,7 @@ class Forecast(NamedTuple):
 
     Attributes:
         values: (S, 1 + A), the point forecast before the quantiles.
-        seconds: That it took.
+        seconds: Of the processor, that it took.
         why: Why the seasonal naive forecast stands in for the method's own; None if it does not.
     """
 

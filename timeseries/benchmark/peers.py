@@ -20,7 +20,9 @@ from .peer_worker import METHODS
 _SEED = 0  # of FLAIR's samples
 _FREQ = dict(yearly="Y", quarterly="Q", monthly="M", weekly="W", daily="D", hourly="H", half_hourly="30T", minutely="T")
 _FREQ |= {"10_minutes": "10T", "4_seconds": "4S"}  # as flaircast names them
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+# one thread; and the files beside the worker are no modules of it
+_ENVIRONMENT = dict.fromkeys(_THREADS, "1") | {"PYTHONSAFEPATH": "1"}
 
 
 class WorkerError(RuntimeError):
@@ -35,7 +37,8 @@ def versions_of_peers(python: str | Path = sys.executable) -> dict[str, str]:
     """
     try:
         command = [str(python), peer_worker.__file__, "versions"]
-        told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        run = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | _ENVIRONMENT)
+        told = json.loads(run.stdout)
     except (OSError, subprocess.CalledProcessError, json.JSONDecodeError) as error:
         raise ValueError(f"{python} cannot run the peers: {error}") from None
     missing = [package for package, version in told.items() if version is None]
@@ -66,7 +69,7 @@ def peer_forecasts(
         python: That runs the worker.
 
     Returns:
-        Point forecasts (n, S), quantiles (n, S, A), seconds that it all took when it was made, on one thread; and the
+        Point forecasts (n, S), quantiles (n, S, A), seconds of the processor that it all took; and the
         number of series that the method failed on, for which the seasonal naive forecast stands in.
 
     Raises:
@@ -108,7 +111,7 @@ def _answers(settings: dict[str, Any], series: list[np.ndarray], python: str | P
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, **_ONE_THREAD},
+        env=os.environ | _ENVIRONMENT,
     )
     try:
         assert worker.stdin and worker.stdout

@@ -14,11 +14,13 @@ OURS = "JumboForecaster"
 
 
 def with_ranks(scores: Mapping[str, PanelScores]) -> list[dict[str, Any]]:
-    """A record for each method on one set: its figures, and its rank by MASE, mean over the series that have one."""
+    """A record for each method on one set: its figures, and its rank by MASE, mean over the series that have one (None
+    for a method alone)."""
     errors = pd.DataFrame({method: found.table["MASE"] for method, found in scores.items()}).dropna()
     ranks = errors.rank(axis=1).mean()
+    ranked = len(scores) > 1 and not errors.empty
     return [
-        {"method": method, **found.summary(), "rank": None if errors.empty else float(ranks[method])}
+        {"method": method, **found.summary(), "rank": float(ranks[method]) if ranked else None}
         for method, found in scores.items()
     ]
 

@@ -72,7 +72,7 @@ def test_ours_beside_its_peers(data, tmp_path, capsys):
 def test_ours_alone_and_peers_alone(data, tmp_path, capsys):
     assert run(data, "--sets", "b", "--series", 2, "--params", "max_epochs=0", "--out", "out") == DONE
     out = capsys.readouterr().out
-    assert "b, 2 series" in out and "SeasonalNaive" not in out
+    assert "b, 2 series" in out and "SeasonalNaive" not in out and "rank" not in out
     assert "The last horizon was evaluated 1 times" in out and not (tmp_path / "out" / "cache").exists()
     assert run(data, "--sets", "b", "--peers-only", "--out", "out", "--cache", "kept") == DONE
     out = capsys.readouterr().out

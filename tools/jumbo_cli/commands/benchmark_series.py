@@ -12,7 +12,7 @@ DESCRIPTION = """Forecast the end of every series of .tsf files, the format of t
 JumboForecaster is fitted once to all series of a file. With --peers, SeasonalNaive, DynamicOptimizedTheta and AutoETS
 (statsforecast) and FLAIR (flaircast) forecast the same series, each by itself, on one thread. Their forecasts are kept
 in a cache, by the series and all that decides them, so that a second run, or one that was interrupted, makes only what
-is missing; the seconds are those of when they were made.
+is missing; their seconds are the processor's, ours are wall-clock time.
 
 MASE and MSIS are in mean errors of the seasonal naive forecast within the series, WQL is the weighted quantile loss at
 .1 to .9, pooled over the series, and coverage the share of values within intervals of 80 % and 95 %. The rank is that
