@@ -17,7 +17,7 @@ def made():
     held_out, rng = hold_out(waves()), np.random.default_rng(1)
     alpha = probabilities((0.8, 0.95))
     center = held_out.future + rng.normal(size=held_out.future.shape)
-    spread = np.sort(rng.normal(scale=2, size=(*center.shape, len(alpha))), axis=-1)
+    spread = np.sort(rng.normal(scale=0.7, size=(*center.shape, len(alpha))), axis=-1)
     return held_out, center, center[..., None] + spread, alpha
 
 
