@@ -137,6 +137,14 @@ def test_code_of_forecasting_runs(folder, short_epochs):
     assert session["search"].best_params_["JumboForecaster__normalisation"] in ("standard", "difference")
 
 
+def test_code_of_benchmarks_runs(folder, short_epochs):
+    (block,) = blocks("docs/benchmarks.md")
+    session: dict = {}
+    exec(block, session)
+    assert session["panel"].names == ["a", "b"] and session["naive"].mase == session["naive"].naive_mase
+    assert session["ours"].mase > 0 and 0 <= session["ours"].coverage[0.8] <= 1
+
+
 def test_code_of_classification_runs(folder, short_epochs):
     session: dict = {}
     for block in blocks("docs/classification.md"):

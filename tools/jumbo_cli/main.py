@@ -19,6 +19,7 @@ ORDER = (
     "attention",
     "benchmark",
     "pretrain-series",
+    "benchmark-series",
 )
 
 USAGE = """usage: jumbo COMMAND ...
@@ -42,7 +43,7 @@ def overview(found: dict[str, EntryPoint]) -> str:
     lines, absent = [], {}
     for name, point in found.items():
         command: Command = point.load()
-        lines.append(f"  {name:<12}{command.summary}")
+        lines.append(f"  {name:<18}{command.summary}")
         if command.missing():
             absent.setdefault(command.pip_line, []).append(name)
     for line, names in absent.items():

@@ -17,6 +17,7 @@ from jumbo_cli.failing import BadInputError
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = ["train", "test", "infer", "export", "check", "prepare", "calibrate", "attention", "benchmark"]
+NAMES += ["benchmark-series"]
 
 
 def entry(command: Command, monkeypatch) -> None:
@@ -103,7 +104,7 @@ def test_a_missing_extra_is_told_with_its_pip_line(monkeypatch, capsys):
     entry(other(extra="things", needs=("ast", "no_such_module")), monkeypatch)
     assert cli.main(["--help"]) == 0
     out = capsys.readouterr().out
-    assert "  other       Does other things." in out
+    assert "  other             Does other things." in out
     assert "Not installed yet, for other: pip install 'jumbo-backbone[things]'" in out
     assert cli.main(["other", "good"]) == 2
     told = "jumbo other: error: needs no_such_module: pip install 'jumbo-backbone[things]'\n"
@@ -122,12 +123,12 @@ def test_what_a_body_returns_is_its_exit_code_only_if_it_is_one():
 @pytest.mark.parametrize("name", NAMES)
 def test_bodies_and_extras_exist(name):
     """What a subcommand names is there: its function, and its extra in setup.cfg."""
-    command: Command = import_module(f"jumbo_cli.commands.{name}").COMMAND
+    command: Command = import_module(f"jumbo_cli.commands.{name.replace('-', '_')}").COMMAND
     module, function = command.body.split(":")
     if not command.missing():
         assert callable(getattr(import_module(module), function))
     setup = (ROOT / "setup.cfg").read_text()
-    assert f"{name} = jumbo_cli.commands.{name}:COMMAND" in setup and command.name == name
+    assert f"{name} = jumbo_cli.commands.{name.replace('-', '_')}:COMMAND" in setup and command.name == name
     for extra in command.extra.split(","):
         assert f"\n{extra} =\n" in setup
 

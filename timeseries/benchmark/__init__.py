@@ -1,0 +1,1 @@
+"""`jumbo benchmark-series`: forecasters side by side on panels of series."""

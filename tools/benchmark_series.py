@@ -1,0 +1,12 @@
+#!/usr/bin/env python3
+"""Forecasters side by side on panels of series. A checkout's door to `jumbo benchmark-series`."""
+
+import sys
+
+from jumbo_cli.command import status
+from jumbo_cli.commands.benchmark_series import COMMAND
+
+main = COMMAND.door("benchmark_series.py")
+
+if __name__ == "__main__":
+    sys.exit(status(main()))
