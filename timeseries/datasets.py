@@ -6,7 +6,7 @@ channel. Splits and scaling are those of that paper and of PatchTST's.
 
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -75,7 +75,7 @@ def _split(name: str, rows: int) -> tuple[range, range, range]:
     return range(0, int(a)), range(int(a), int(b)), range(int(b), int(c))
 
 
-def evaluate_long_horizon(forecaster, path: str | Path, horizon: int, name: str | None = None) -> dict[str, float]:
+def evaluate_long_horizon(forecaster: Any, path: str | Path, horizon: int, name: str | None = None) -> dict[str, float]:
     """Fit once on training and validation range, forecast every window of the test range, and score it.
 
     Args:

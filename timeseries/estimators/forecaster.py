@@ -1,7 +1,9 @@
 """JumboForecaster: forecasting with the Jumbo encoder, as an sktime estimator."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from ..data.windows import training_cuts
 from ..fitting.design import Design
 from ..fitting.forecasting import quantile_at
 from ..fitting.training import pick_device
+from ..networks.network import ForecastNet
 from .forecaster_learning import Lesson, Material, Pretrained, design_of
 from .forecaster_parameters import ForecasterParameters
 from .forecaster_saving import restore, state_of
@@ -143,6 +146,8 @@ class JumboForecaster(ForecasterParameters):
     (3,)
     """
 
+    networks_: list[ForecastNet]
+
     # ---- fitting
 
     def _fit(self, y, X, fh):
@@ -162,7 +167,7 @@ class JumboForecaster(ForecasterParameters):
 
     _pretrain_update = _pretrain
 
-    def _learn(self, y, X, fh, task: str, epochs: int) -> None:
+    def _learn(self, y: pd.DataFrame, X: pd.DataFrame | None, fh: Any, task: str, epochs: int) -> None:
         """Read the tables, train the networks for a task, and remember the ends of the series."""
         pick_device(self.device)  # checks it
         material = self._read(y, X)
@@ -188,7 +193,7 @@ class JumboForecaster(ForecasterParameters):
         self._index_names, self._columns = list(y.index.names), y.columns
         return Material.of(instances_of(*self._rows(y, X, "fit")), y.shape[1])
 
-    def _design(self, material: Material, fh, start: Pretrained | None) -> Design:
+    def _design(self, material: Material, fh: Any, start: Pretrained | None) -> Design:
         """The design of what was pretrained, or one for these series."""
         targets = len(self._columns)
         if start is not None:
@@ -254,15 +259,15 @@ class JumboForecaster(ForecasterParameters):
         values = self._quantiles(quantiles, alpha)  # (n, steps, M, alphas)
         return self._table(fh, values.reshape(*values.shape[:2], -1), self._names_of_quantiles(alpha))
 
-    def _quantiles(self, quantiles: np.ndarray, alpha) -> np.ndarray:
+    def _quantiles(self, quantiles: np.ndarray, alpha: Sequence[float]) -> np.ndarray:
         """Of those learned (…, Q), those wanted (…, A), in the units of the data."""
         levels = np.array(self.design_.quantiles)
         return self._back(np.stack([quantile_at(quantiles, levels, a) for a in alpha], axis=-1))
 
-    def _table(self, fh, values: np.ndarray, columns) -> pd.DataFrame:
+    def _table(self, fh: Any, values: np.ndarray, columns: pd.Index) -> pd.DataFrame:
         return table_of(list(self._tails), [self._times(fh)] * len(values), values, self._index_names, columns)
 
-    def _times(self, fh) -> pd.Index:
+    def _times(self, fh: Any) -> pd.Index:
         """The times of a horizon, on the index of the series."""
         return self._timeline.times(self._end + self._timeline.steps_ahead(fh, self._end))
 

@@ -71,9 +71,7 @@ def split(around: Batch, design: Design, device: torch.device) -> tuple[Batch, B
     """Split windows (B, M+K, L+H) into what a network reads (B*M, 1+K, …) and what it forecasts (B*M, 1, H)."""
     L = design.context
 
-    def parts(t: torch.Tensor | None) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        if t is None:
-            return None, None
+    def parts(t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         t = t.to(device)
         one = t[:, : design.targets].flatten(0, 1)[:, None]  # (B*M, 1, L+H)
         if not design.covariates:
@@ -81,7 +79,8 @@ def split(around: Batch, design: Design, device: torch.device) -> tuple[Batch, B
         others = t[:, design.targets :].repeat_interleave(design.targets, dim=0)  # (B*M, K, L+H)
         return torch.cat([one, others], dim=1), one[..., L:]
 
-    (values, ahead), (observed, seen) = parts(around.values), parts(around.observed)
+    values, ahead = parts(around.values)
+    observed, seen = (None, None) if around.observed is None else parts(around.observed)
     return Batch(values, observed), Batch(ahead, seen)
 
 
@@ -178,6 +177,7 @@ def fit_network(
 
     @torch.no_grad()
     def score(model: ForecastNet) -> torch.Tensor:
+        assert held_out is not None
         losses = [losses_of(model(*context), target, design) for context, target in held_out.in_order()]
         losses = [loss.unflatten(0, (-1, design.targets)).mean(dim=1) for loss in losses]  # one a window
         return torch.cat(losses).cpu()
@@ -239,9 +239,9 @@ def forecast_from(
     H, M = design.horizon, design.targets
     cuts = panel.last_known(torch.as_tensor(series), torch.as_tensor(stands), M).numpy()  # (B, M)
     ahead = wanted[..., None] - cuts[:, None] + 1  # (B, S, M), at least 1
-    if not roll_on and (furthest := int(ahead.max())) > H:
+    if not roll_on and (last := int(ahead.max())) > H:
         raise ValueError(
-            f"step {furthest} is beyond the horizon of {H} steps trained, from the last that is known: fit with that "
+            f"step {last} is beyond the horizon of {H} steps trained, from the last that is known: fit with that "
             "fh, or use roll_on=True"
         )
     if (ahead == np.arange(1, ahead.shape[1] + 1)[:, None]).all():  # nothing is missing
@@ -261,8 +261,8 @@ def forecast_from(
         here = np.flatnonzero(blocks == some)
         place = np.full(len(blocks), -1)
         place[here] = np.arange(len(here))
-        places = (torch.as_tensor(part) for part in np.divmod(pairs[here], reach))
-        c, q = forecast(networks, design, panel, *places, int(furthest[here].max()), device)
+        which, cut = (torch.as_tensor(part) for part in np.divmod(pairs[here], reach))
+        c, q = forecast(networks, design, panel, which, cut, int(furthest[here].max()), device)
         row, channel = np.nonzero(place[number] >= 0)
         at = (place[number[row, channel], None], ahead[row, :, channel] - 1, channel[:, None])
         center[row, :, channel], quantiles[row, :, channel] = c[at], q[at]
@@ -310,7 +310,15 @@ def forecast(
     return center * scale + location, quantiles * scale[..., None] + location[..., None]
 
 
-def _forecast_some(networks, design, panel, series, cuts, steps, device) -> tuple[np.ndarray, np.ndarray]:
+def _forecast_some(
+    networks: list[ForecastNet],
+    design: Design,
+    panel: Panel,
+    series: torch.Tensor,
+    cuts: torch.Tensor,
+    steps: int,
+    device: torch.device,
+) -> tuple[np.ndarray, np.ndarray]:
     """As ``forecast``, for one pass and in the units of the panel."""
     L, H, M = design.context, design.horizon, design.targets
     blocks = math.ceil(steps / H)
