@@ -155,7 +155,7 @@ def tally(
     ignore_index: int = 255,
     *,
     valid: torch.Tensor | None = None,
-    predict: Callable[[torch.Tensor], Sequence[torch.Tensor]] | None = None,
+    predict: Callable[[torch.Tensor], torch.Tensor | Sequence[torch.Tensor]] | None = None,
 ) -> Outcomes:
     """What groups of members answered, from scores at hand.
 
