@@ -1,7 +1,6 @@
 """JumboForecaster: forecasting with the Jumbo encoder, as an sktime estimator."""
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +14,6 @@ from ..data.windows import training_cuts
 from ..fitting.design import Design
 from ..fitting.forecasting import quantile_at
 from ..fitting.training import pick_device
-from ..networks.network import ForecastNet
 from .forecaster_learning import Lesson, Material, Pretrained, design_of
 from .forecaster_parameters import ForecasterParameters
 from .forecaster_saving import restore, state_of
@@ -146,8 +144,6 @@ class JumboForecaster(ForecasterParameters):
     (3,)
     """
 
-    networks_: list[ForecastNet]
-
     # ---- fitting
 
     def _fit(self, y, X, fh):
@@ -259,7 +255,7 @@ class JumboForecaster(ForecasterParameters):
         values = self._quantiles(quantiles, alpha)  # (n, steps, M, alphas)
         return self._table(fh, values.reshape(*values.shape[:2], -1), self._names_of_quantiles(alpha))
 
-    def _quantiles(self, quantiles: np.ndarray, alpha: Sequence[float]) -> np.ndarray:
+    def _quantiles(self, quantiles: np.ndarray, alpha: Any) -> np.ndarray:
         """Of those learned (…, Q), those wanted (…, A), in the units of the data."""
         levels = np.array(self.design_.quantiles)
         return self._back(np.stack([quantile_at(quantiles, levels, a) for a in alpha], axis=-1))

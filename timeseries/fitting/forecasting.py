@@ -255,9 +255,8 @@ def forecast_from(
     blocks = -(-furthest // H)
     center = np.empty(ahead.shape)
     quantiles = np.empty((*ahead.shape, len(design.quantiles)))
-    for some in np.unique(
-        blocks
-    ):  # a series that ended long ago takes many passes: the others are not rolled on as far
+    # a series that ended long ago takes many passes: the others are not rolled on as far
+    for some in np.unique(blocks):
         here = np.flatnonzero(blocks == some)
         place = np.full(len(blocks), -1)
         place[here] = np.arange(len(here))
@@ -297,8 +296,9 @@ def forecast(
     """
     per_pass = max(1, _ITEMS // design.targets)
     networks = [network.to(device) for network in networks]
+    blocks = math.ceil(steps / design.horizon)
     parts = [
-        _forecast_some(networks, design, panel, s, c, steps, device)
+        _forecast_some(networks, design, panel.windows(s, c, design.context, blocks * design.horizon), steps, device)
         for s, c in zip(series.split(per_pass), cuts.split(per_pass), strict=True)
     ]
     for network in networks:
@@ -311,18 +311,10 @@ def forecast(
 
 
 def _forecast_some(
-    networks: list[ForecastNet],
-    design: Design,
-    panel: Panel,
-    series: torch.Tensor,
-    cuts: torch.Tensor,
-    steps: int,
-    device: torch.device,
+    networks: list[ForecastNet], design: Design, around: Batch, steps: int, device: torch.device
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As ``forecast``, for one pass and in the units of the panel."""
+    """As ``forecast``, for one pass: windows with whole horizons after the cut, in the units of the panel."""
     L, H, M = design.context, design.horizon, design.targets
-    blocks = math.ceil(steps / H)
-    around = panel.windows(series, cuts, L, blocks * H)
     values = around.values
     observed = torch.ones_like(values, dtype=torch.bool) if around.observed is None else around.observed.clone()
     observed[:, :M, L:] = False  # nothing of the targets is known ahead
@@ -332,7 +324,7 @@ def _forecast_some(
         x, seen = values.clone(), observed.clone()
         reach: torch.Tensor | float = 0.0
         centers, quantiles = [], []
-        for start in range(0, blocks * H, H):
+        for start in range(0, values.shape[2] - L, H):
             here = slice(start, start + L + H)
             context, _ = split(Batch(x[..., here], None if whole else seen[..., here]), design, device)
             center, offsets = (t.double().cpu() for t in network(*context))
