@@ -64,7 +64,7 @@ def load_long_horizon(path: str | Path, name: str | None = None) -> LongHorizon:
 def _split(name: str, rows: int) -> tuple[range, range, range]:
     if name.startswith(("ETTh", "ETTm")):
         month = 30 * _DAY[name[3]]
-        a, b, c = np.cumsum(_MONTHS) * month
+        a, b, c = (np.cumsum(_MONTHS) * month).tolist()
         if rows < c:
             raise ValueError(f"{name} needs {c} rows for 12, 4 and 4 months of 30 days, there are {rows}")
     else:
