@@ -37,12 +37,13 @@ demo: venv ## train UPerNet on rendered scenes, on CPU, and draw what it sees (5
 	@echo "Training a segmentor for some 4 minutes, with progress, then testing and drawing it."
 	$(BIN)/python tools/demo_scenes.py --out demo
 
-lint: venv ## check the style of the code
+lint: venv ## check style, imports and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports setup.cfg --no-logo
+	$(BIN)/mypy
 
-test: lint ## check the style, run the tests (6 to 9 minutes on two cores)
+test: lint ## lint, run the tests (6 to 9 minutes on two cores)
 	@echo "Running some 3,200 tests: 6 to 9 minutes on two cores."
 	$(SUITE)
 

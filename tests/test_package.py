@@ -45,6 +45,7 @@ def test_wheel_holds_the_packages_the_configs_and_no_tests(tmp_path):
     modules = {path.name for path in (ROOT / "jumbo_backbone").glob("*.py")}
     assert modules <= {name.split("/")[1] for name in names if name.startswith("jumbo_backbone/")}
     assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert {"jumbo_backbone/py.typed", "timeseries/py.typed"} <= set(names)  # annotations are for users
     metadata = zipfile.ZipFile(wheel).read(next(n for n in names if n.endswith("METADATA"))).decode()
     for extra in ("seg", "timeseries", "onnx", "pictures", "dev", "all"):
         assert f"Provides-Extra: {extra}\n" in metadata

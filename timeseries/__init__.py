@@ -4,7 +4,7 @@ The estimators are loaded when they are first asked for: sktime takes seconds to
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .estimators.classifier import JumboClassifier
@@ -15,7 +15,7 @@ _LAZY = {"JumboForecaster": ".estimators.forecaster", "JumboClassifier": ".estim
 __all__ = ["JumboClassifier", "JumboForecaster"]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(import_module(_LAZY[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -24,7 +24,7 @@ def take_turns(
     steps: list[Callable[[], Any]], calls: list[int], repeats: int, device: str, told: str
 ) -> list[list[float]]:
     """Seconds per call of each step, by rounds; in its turn a step runs as often as ``calls`` says."""
-    seconds = [[] for _ in steps]
+    seconds: list[list[float]] = [[] for _ in steps]
     for _ in tqdm(range(repeats), desc=told, leave=False, disable=None):
         for step, n, taken in zip(steps, calls, seconds, strict=True):
             taken.append(timed(step, n, device))

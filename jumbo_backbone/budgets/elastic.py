@@ -4,7 +4,7 @@ import math
 import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import torch
@@ -64,7 +64,7 @@ class ElasticBudgets:
     sum_losses: bool = False
 
     @classmethod
-    def supervit(cls, **changes) -> "ElasticBudgets":
+    def supervit(cls, **changes: Any) -> "ElasticBudgets":
         """SuperViT's own (Lin et al., "Super Vision Transformer", IJCV 2023).
 
         Of images of 224 pixels a step takes the full size and one of 128, 160 and 192, and for each of the two a keep
@@ -126,8 +126,8 @@ class ElasticBudgets:
             if self.warmup is not None:
                 reduced = KeepRateWarmup(*self.warmup).at(progress, reduced)
             weight = 1.0 if resolution is None else self.small_weight
-            reduced = reduced if reduced.keep_rate < 1 else None
-            pairs.append(BudgetPair(self.budget(1.0, resolution), reduced, weight, self.distill_share))
+            some = reduced if reduced.keep_rate < 1 else None
+            pairs.append(BudgetPair(self.budget(1.0, resolution), some, weight, self.distill_share))
         if self.sum_losses:
             return pairs
         total = sum(pair.weight * (1 + (pair.reduced is not None)) for pair in pairs)
@@ -155,7 +155,8 @@ def elastic_loss(
         pairs = elastic.draw(step, progress=step / steps)  # without progress there is no warm-up
         loss = elastic_loss(lambda b: model(images, budget=b), lambda scores: criterion(scores, labels), pairs)
     """
-    distill = distillation_loss if distill is None else distill
+    if distill is None:  # answers are then tensors
+        distill = cast("Callable[[Answer, Answer], torch.Tensor]", distillation_loss)
     losses = []
     for full, reduced, weight, share in pairs:
         answer = predict(full)

@@ -32,19 +32,21 @@ def count_flops(call: Callable[..., object], *args: Any, **kwargs: Any) -> int:
     return counter.get_total_flops()
 
 
-def _attention_flops(q: Sequence[int], k: Sequence[int], v: Sequence[int], *_, **__) -> int:
+def _attention_flops(q: Sequence[int], k: Sequence[int], v: Sequence[int], *_: Any, **__: Any) -> int:
     """Scores and their product with the values, of q (B, heads, L, d), k (B, ·, S, d) and v (B, ·, S, d')."""
     B, heads, L, d = q
     return 2 * B * heads * L * k[-2] * (d + v[-1])
 
 
-def _attention_backward_flops(_, q: Sequence[int], k: Sequence[int], v: Sequence[int], *__, **___) -> int:
+def _attention_backward_flops(
+    _: object, q: Sequence[int], k: Sequence[int], v: Sequence[int], *__: Any, **___: Any
+) -> int:
     """Fused kernels compute the scores again, then the gradients of scores, q, k (width d) and of probabilities, v."""
     B, heads, L, d = q
     return 2 * B * heads * L * k[-2] * (3 * d + 2 * v[-1])
 
 
-def _linear_flops(x: torch.Size, weight: torch.Size, *_, **__) -> int:
+def _linear_flops(x: torch.Size, weight: torch.Size, *_: Any, **__: Any) -> int:
     return 2 * x.numel() * weight[0]
 
 

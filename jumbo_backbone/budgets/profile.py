@@ -6,6 +6,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from weakref import WeakSet
 
@@ -46,11 +47,12 @@ class BudgetTable(list[BudgetProfile]):
         Raises:
             ValueError: If the table is not validated, or the drop is negative.
         """
-        self._require_metrics()
+        metrics = self._require_metrics()
         if not metric_drop >= 0:
             raise ValueError(f"metric_drop {metric_drop}: give how much may be lost, from 0")
-        least = max(row.metric for row in self) - metric_drop
-        return min((row for row in self if row.metric >= least), key=lambda row: row.latency_ms)
+        least = max(metrics) - metric_drop
+        fitting = (row for row, metric in zip(self, metrics, strict=True) if metric >= least)
+        return min(fitting, key=lambda row: row.latency_ms)
 
     def best_within(self, latency_ms: float) -> BudgetProfile:
         """The budget of the highest metric whose latency is at most this; of equal ones the fastest.
@@ -68,9 +70,11 @@ class BudgetTable(list[BudgetProfile]):
             )
         return max(fitting, key=lambda row: (row.metric, -row.latency_ms))
 
-    def _require_metrics(self) -> None:
-        if not self or any(row.metric is None for row in self):
+    def _require_metrics(self) -> list[float]:
+        metrics = [row.metric for row in self if row.metric is not None]
+        if not self or len(metrics) < len(self):
             raise ValueError("to choose takes a validated table: give profile_budgets an evaluate function")
+        return metrics
 
     def save(self, path: str | Path) -> None:
         """Write the table as JSON."""
@@ -85,8 +89,8 @@ class BudgetTable(list[BudgetProfile]):
     def __str__(self) -> str:
         lines = [f"{'keep rate':>9}  {'resolution':>10}  {'GFLOPs':>8}  {'ms':>9}  {'MiB':>7}  {'metric':>8}"]
         for row in self:
-            size = row.budget.resolution
-            size = "full" if size is None else f"{size:.3g}" if isinstance(size, float) else str(size)
+            at = row.budget.resolution
+            size = "full" if at is None else f"{at:.3g}" if isinstance(at, float) else str(at)
             metric = "-" if row.metric is None else f"{row.metric:.4g}"
             lines.append(
                 f"{row.budget.keep_rate:>9.3g}  {size:>10}  {row.flops / 1e9:>8.3g}  {row.latency_ms:>9.2f}  "
@@ -122,7 +126,7 @@ def profile_budgets(
     budgets = list(dict.fromkeys(budgets))
     if not budgets:
         raise ValueError("budgets is empty: give at least one ComputeBudget")
-    costs = measure_calls([lambda b=b: model(example, budget=b) for b in budgets], example.device, repeats, warmup)
+    costs = measure_calls([partial(model, example, budget=b) for b in budgets], example.device, repeats, warmup)
     return BudgetTable(
         BudgetProfile(budget, *cost, None if evaluate is None else float(evaluate(budget)))
         for budget, cost in zip(budgets, costs, strict=True)
@@ -141,7 +145,8 @@ def measure_calls(
     if repeats < 1:
         raise ValueError(f"repeats {repeats}: give at least 1")
     cuda = device.type == "cuda"
-    flops, seconds = [], [[] for _ in calls]
+    flops: list[int] = []
+    seconds: list[list[float]] = [[] for _ in calls]
     for call in calls:
         flops.append(count_flops(call))
         for _ in range(warmup):
@@ -180,7 +185,7 @@ class _Allocations(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.now = self.peak = 0
-        self._known = WeakSet()
+        self._known: WeakSet[torch.UntypedStorage] = WeakSet()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         for tensor in _tensors((args, kwargs)):  # was there before

@@ -1,6 +1,7 @@
 """The pictures of `jumbo attention`: numpy in, numpy out."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -51,7 +52,7 @@ def overlay(
     Returns:
         uint8 (H, W, 3).
     """
-    heat = colormaps[colormap](heat_map(attention, *image.shape[:2], percentiles))[..., :3]
+    heat = colormaps[colormap](heat_map(attention, image.shape[0], image.shape[1], percentiles))[..., :3]
     # Beneath the colours of the map the image is nearly grey: only the heat is to tell by colour.
     under = 0.25 * image + 0.75 * _luminance(image)
     return _to_uint8((1 - opacity) * under + opacity * 255 * heat)
@@ -59,7 +60,7 @@ def overlay(
 
 def spotlight(image: np.ndarray, attention: np.ndarray, percentiles: Sequence[float] = PERCENTILES) -> np.ndarray:
     """The image in full colour where it is attended to, dark and grey elsewhere; arguments as for ``overlay``."""
-    heat = heat_map(attention, *image.shape[:2], percentiles)[..., None]
+    heat = heat_map(attention, image.shape[0], image.shape[1], percentiles)[..., None]
     grey = _luminance(image)
     return _to_uint8((grey + heat * (image - grey)) * (0.25 + 0.75 * heat))
 
@@ -95,7 +96,8 @@ def draw(
     pixel of the figure, so that nothing is blurred; tiny pictures are enlarged by a whole factor. The third panel is
     the attended part, or ``kept`` (H, W, 3) in its place."""
     zoom = -(-320 // min(picture.shape[:2]))
-    picture, kept = (p if p is None else p.repeat(zoom, axis=0).repeat(zoom, axis=1) for p in (picture, kept))
+    picture = picture.repeat(zoom, axis=0).repeat(zoom, axis=1)
+    kept = kept if kept is None else kept.repeat(zoom, axis=0).repeat(zoom, axis=1)
     h, w = picture.shape[:2]
     columns, rows = (1, 3) if w > 1.7 * h else (3, 1)
     width = 2 * MARGIN + columns * w + (columns - 1) * GAP
@@ -132,8 +134,8 @@ def annotate(page: np.ndarray) -> tuple[Figure, Callable]:
     axes.set_axis_off()
     axes.imshow(page, aspect="auto", interpolation="nearest")
 
-    def write(text: str, x: float, y: float, size: float, **kwargs) -> None:
-        kwargs = dict(color="#b9b9c3", va="center", parse_math=False) | kwargs  # a file name may hold dollars
+    def write(text: str, x: float, y: float, size: float, **kwargs: Any) -> None:
+        kwargs = {"color": "#b9b9c3", "va": "center", "parse_math": False, **kwargs}  # a file name may hold dollars
         axes.text(x, y, text, fontsize=size * 0.72, **kwargs)
 
     return figure, write

@@ -54,7 +54,7 @@ def summarise(cases: list[Case], seconds: list[list[float]], counts: list[dict[s
     """One record for each case of a setting; the first case is what the others are compared to."""
     records = []
     for case, taken, counted in zip(cases, seconds, counts, strict=True):
-        derived = {
+        derived: dict[str, dict[str, Any]] = {
             "latency_s": quartiles(taken),
             "images_per_s": quartiles([case.batch_size / s for s in taken]),
             "ratio": {"to": cases[0].name, **quartiles([a / b for a, b in zip(seconds[0], taken, strict=True)])},

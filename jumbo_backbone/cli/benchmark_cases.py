@@ -60,6 +60,7 @@ def budget_suffix(budget: ComputeBudget) -> str:
 def build(case: Case) -> nn.Module:
     """The case's model in float32 on CPU, with fresh weights."""
     size, kwargs = case.img_size, case.model_kwargs
+    model: Any  # timm's own, or a Jumbo model
     if is_registers(case.model):
         dims = {k: v for k, v in PRESETS[case.model.removeprefix(REGISTERS)].items() if k != "jumbo_multiplier"}
         model = VisionTransformer(**{**dims, "img_size": size, "patch_size": 16, "reg_tokens": 16, **kwargs})

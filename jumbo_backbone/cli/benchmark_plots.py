@@ -1,6 +1,7 @@
 """The pictures of `jumbo benchmark`."""
 
 from pathlib import Path
+from typing import Any
 
 from .. import BudgetTable
 from .benchmark_table import label_of
@@ -25,7 +26,9 @@ def plot(records: list[dict], title: str, path: Path) -> None:
         q1, median, q3 = ([by_size[size][q] for size in sizes] for q in ("q1", "median", "q3"))
         colour = f"C{models.index(model) % 10}"
         label = model + f", batch {batch}" * (len(batches) > 1) + f", {dtype}" * (len(dtypes) > 1)
-        style = dict(marker="os^Dv"[batches.index(batch) % 5], linestyle=["-", "--"][dtypes.index(dtype)])
+        style: dict[str, Any] = dict(
+            marker="os^Dv"[batches.index(batch) % 5], linestyle=["-", "--"][dtypes.index(dtype)]
+        )
         axes.plot(sizes, median, color=colour, label=label, **style)
         axes.fill_between(sizes, q1, q3, color=colour, alpha=0.2, linewidth=0)
     axes.set(xlabel="image size (pixels)", ylabel="images/s", xscale="log")
@@ -57,8 +60,10 @@ def plot_budgets(table: BudgetTable, title: str, path: Path) -> None:
     for n, size in enumerate(dict.fromkeys(row.budget.resolution for row in table)):
         rows = [row for row in table if row.budget.resolution == size]
         label = "full resolution" if size is None else f"resolution {size:g}"
-        axes.plot([r.latency_ms for r in rows], [r.metric for r in rows], marker="os^Dv"[n % 5], label=label)
+        metrics: list[Any] = [r.metric for r in rows]
+        axes.plot([r.latency_ms for r in rows], metrics, marker="os^Dv"[n % 5], label=label)
         for row in rows:
+            assert row.metric is not None  # it was validated
             where = (row.latency_ms, row.metric)
             axes.annotate(f"{row.budget.keep_rate:g}", where, xytext=(4, -11), textcoords="offset points", fontsize=8)
     axes.set(xlabel="milliseconds a batch (numbers: keep rate)", ylabel="top-1 accuracy, %")

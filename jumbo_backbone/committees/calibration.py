@@ -2,10 +2,12 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from ..files import write_atomically
 from .committee import Cascade
@@ -38,7 +40,7 @@ class Calibration:
     unit: str
     thresholds: list[float]
     temperatures: list[float]
-    confidence: str
+    confidence: str | Callable[[torch.Tensor], torch.Tensor]
     ensemble: bool
     target: float
     metric: str

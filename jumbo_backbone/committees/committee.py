@@ -7,7 +7,7 @@ reads an image small and in part, and only where it is unsure in full.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -80,7 +80,7 @@ class Committee(nn.Module):
             raise ValueError(f"temperatures {values}: give numbers above 0")
         self._temperatures = values
 
-    def ask(self, number: int, *inputs) -> torch.Tensor:
+    def ask(self, number: int, *inputs: Any) -> torch.Tensor:
         """Scores (B, K, …) of one member, float32 on the device of the inputs, divided by its temperature.
 
         Inputs go to the device and the floating type of its parameters.
@@ -131,7 +131,7 @@ class Ensemble(Committee):
             raise ValueError(f"unknown average {average!r}: choose one of {', '.join(AVERAGES)}")
         self.average = average
 
-    def forward(self, *inputs) -> torch.Tensor:
+    def forward(self, *inputs: Any) -> torch.Tensor:
         """Inputs of the members to scores (B, K, …), whose softmax is the mean of the members' probabilities, or of
         which the members' logits are the mean.
 
@@ -227,11 +227,11 @@ class Cascade(Committee):
             raise ValueError(f"thresholds {values}: give numbers from 0 to 1, or math.inf to send everybody on")
         self._thresholds = values
 
-    def forward(self, *inputs, valid: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, *inputs: Any, valid: torch.Tensor | None = None) -> torch.Tensor:
         """Inputs of the members (B, …) to scores (B, K, …); see ``route``."""
         return self.route(*inputs, valid=valid).scores
 
-    def route(self, *inputs, valid: torch.Tensor | None = None) -> Routed:
+    def route(self, *inputs: Any, valid: torch.Tensor | None = None) -> Routed:
         """Inputs of the members, all tensors of them (B, …), to scores and the members that gave them.
 
         Args:
@@ -256,6 +256,7 @@ class Cascade(Committee):
             if rows is None:
                 out, stage = scores, torch.full((len(scores),), number, device=scores.device)
             else:
+                assert out is not None and stage is not None  # of the first member
                 out, stage = out.index_copy(0, rows, scores), stage.index_fill(0, rows, number)
             if number == last or self.thresholds[number] == 0:
                 break
@@ -270,6 +271,7 @@ class Cascade(Committee):
                 rows = on if rows is None else rows[on]
                 if running is not None:
                     running.keep(on)
+        assert out is not None and stage is not None  # there is a member
         return Routed(out, stage)
 
 

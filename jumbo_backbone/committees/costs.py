@@ -1,5 +1,7 @@
 """What the members of a committee cost."""
 
+from typing import Any
+
 import torch
 
 from ..budgets.profile import measure_calls
@@ -9,7 +11,7 @@ UNITS = ("FLOPs", "ms")
 
 
 @torch.no_grad()
-def member_costs(committee: Committee, *example, unit: str = "FLOPs", repeats: int = 20) -> list[float]:
+def member_costs(committee: Committee, *example: Any, unit: str = "FLOPs", repeats: int = 20) -> list[float]:
     """Cost of each member on an example: its FLOPs, or the milliseconds it takes on this machine, measured in turn.
 
     Raises:

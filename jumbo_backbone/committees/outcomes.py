@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -155,7 +155,7 @@ def tally(
     ignore_index: int = 255,
     *,
     valid: torch.Tensor | None = None,
-    predict: Callable[[torch.Tensor], Sequence[torch.Tensor]] | None = None,
+    predict: Callable[[torch.Tensor], torch.Tensor | Sequence[torch.Tensor]] | None = None,
 ) -> Outcomes:
     """What groups of members answered, from scores at hand.
 
@@ -170,6 +170,7 @@ def tally(
 
     Raises:
         ValueError: If there are no samples, or scores and labels do not fit each other.
+        TypeError: If the labels of scores (n, K) are no tensor.
     """
     first = scores[0]
     dense, classes = first.ndim > 2, first.shape[1]
@@ -189,11 +190,15 @@ def tally(
                 running.add(scores[number])
             answer = running.scores()
         confidences.append(confidence_of(answer, confidence, valid).cpu())
-        given = predict(answer) if predict else answer.argmax(dim=1)
+        given: Any = predict(answer) if predict else answer.argmax(dim=1)
         if dense:
             samples = zip(given, labels, strict=True)
             tallies.append(torch.stack([_pixels(*sample, classes, ignore_index) for sample in samples]))
         else:
+            if not isinstance(labels, torch.Tensor):
+                raise TypeError(
+                    f"labels are a {type(labels).__name__}: for scores (n, K) give a tensor of classes (n,)"
+                )
             _require_labels(labels, classes)
             tallies.append((given == labels).double()[:, None])
             losses.append(F.cross_entropy(answer.double(), labels, reduction="none").cpu())
@@ -232,7 +237,7 @@ def ask_all(
     committee: Committee,
     batches: Iterable[tuple[object, torch.Tensor]],
     groups: Sequence[Group] | None = None,
-    confidence="max_probability",
+    confidence: str | Callable[[torch.Tensor], torch.Tensor] = "max_probability",
     ignore_index: int = 255,
 ) -> Outcomes:
     """Ask every member about validation data, once.

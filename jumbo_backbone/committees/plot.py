@@ -1,17 +1,23 @@
 """The picture of a committee: what its members, their ensembles and their cascades reach, and at which cost."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from .outcomes import Group, Outcomes, stage_groups
 from .thresholds import trade_off
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 _COLOURS = {"member": "#8a93a6", "ensemble": "#0f766e", "cascade": "#c2410c"}
 
 
-def plot_committee(outcomes: Outcomes, costs: Sequence[float], names: Sequence[str], unit: str = "FLOPs", ax=None):
+def plot_committee(
+    outcomes: Outcomes, costs: Sequence[float], names: Sequence[str], unit: str = "FLOPs", ax: "Axes | None" = None
+) -> "Axes":
     """Draw metric against mean cost for every member, every ensemble, and the cascades of each rising pair and of all,
     at all targets; and the frontier, which nothing is above at a lower cost.
 
@@ -31,7 +37,7 @@ def plot_committee(outcomes: Outcomes, costs: Sequence[float], names: Sequence[s
         _, ax = plt.subplots(figsize=(7.5, 4.8), layout="constrained")
     points = []
 
-    def draw(kind: str, where: list[tuple[float, float]], **style) -> None:
+    def draw(kind: str, where: list[tuple[float, float]], **style: Any) -> None:
         points.extend(where)
         ax.plot(*zip(*((cost, 100 * value) for cost, value in where), strict=True), color=_COLOURS[kind], **style)
 
@@ -42,7 +48,9 @@ def plot_committee(outcomes: Outcomes, costs: Sequence[float], names: Sequence[s
         draw(kind, [where], marker="o" if single else "s", ls="", label=f"{kind}s" if group in ((0,), (0, 1)) else None)
         text = names[group[0]] if single else " + ".join(str(i + 1) for i in group)
         above = (0, 9) if single else (0, -15)
-        place = dict(xytext=above, textcoords="offset points", ha="center", fontsize="x-small", color=_COLOURS[kind])
+        place: dict[str, Any] = dict(
+            xytext=above, textcoords="offset points", ha="center", fontsize="x-small", color=_COLOURS[kind]
+        )
         ax.annotate(f"{group[0] + 1}: {text}" if single else text, (where[0], 100 * where[1]), **place)
     told = set()
     for members, stages in _cascades(outcomes, len(names)):
@@ -53,7 +61,7 @@ def plot_committee(outcomes: Outcomes, costs: Sequence[float], names: Sequence[s
         told.add(label)
         draw("cascade", [(r.cost, r.value) for r in found], **style)
     frontier = sorted(frontier_of(points))
-    steps = dict(color="black", lw=4, alpha=0.15, drawstyle="steps-post", zorder=0, label="frontier")
+    steps: dict[str, Any] = dict(color="black", lw=4, alpha=0.15, drawstyle="steps-post", zorder=0, label="frontier")
     ax.plot([c for c, _ in frontier], [100 * v for _, v in frontier], **steps)
     ax.set(xlabel=f"mean cost, {unit}", ylabel=f"{outcomes.metric}, %")
     ax.margins(x=0.12, y=0.12)
@@ -63,7 +71,7 @@ def plot_committee(outcomes: Outcomes, costs: Sequence[float], names: Sequence[s
     return ax
 
 
-def _cascades(outcomes: Outcomes, members: int):
+def _cascades(outcomes: Outcomes, members: int) -> Iterator[tuple[Group, list[Group]]]:
     """Members and stages of each pair and of all, answering alone and, where it was asked for, together."""
     wanted = [*itertools.combinations(range(members), 2), *([tuple(range(members))] if members > 2 else [])]
     for chosen in wanted:

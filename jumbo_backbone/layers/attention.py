@@ -63,6 +63,7 @@ class Attention(nn.Module):
         graph = tracing()
         asked = not graph and watched(self.attn_drop)
         narrow = not graph and not asked and x.is_cpu and not dropout_p and L <= SHORT
+        scores: torch.Tensor | None
         if narrow and D // self.num_heads <= NARROW and untouched(self.qkv):
             out, scores = narrow_attention(x, self.qkv, self.num_heads, key_mask, score_rows)
         else:

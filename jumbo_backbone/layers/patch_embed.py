@@ -111,5 +111,6 @@ class PatchEmbed(TimmPatchEmbed):
             )
 
 
-def _whole_patches(size: tuple[int, int], patch: tuple[int, int], pad: bool = True) -> tuple[int, int]:
-    return tuple(math.ceil(s / p) * p if pad else s for s, p in zip(size, patch, strict=True))
+def _whole_patches(size: Sequence[int], patch: Sequence[int], pad: bool = True) -> tuple[int, int]:
+    H, W = (math.ceil(s / p) * p if pad else s for s, p in zip(size, patch, strict=True))
+    return H, W

@@ -47,7 +47,7 @@ class PositionCache:
             self._entries[key] = found
         return found
 
-    def __deepcopy__(self, memo) -> "PositionCache":
+    def __deepcopy__(self, memo: object) -> "PositionCache":
         return PositionCache()  # a copied or pickled model starts with an empty cache
 
     def __reduce__(self):

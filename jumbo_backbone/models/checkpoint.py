@@ -8,9 +8,10 @@ pre-hook, so plain ``load_state_dict``, timm's ``checkpoint_path`` and mmengine'
 import logging
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from huggingface_hub import hf_hub_download
@@ -22,6 +23,9 @@ from torch import nn
 from ..files import replacing
 from ..layers.pos_embed import Grid, resample_pos_embed
 from .preset_sizes import preset_of
+
+if TYPE_CHECKING:
+    from .vit import JumboViT
 
 logger = logging.getLogger(__name__)
 
@@ -124,13 +128,23 @@ def adapt_state_dict(model: nn.Module, state_dict: dict[str, torch.Tensor], pref
         return report  # of another architecture: the loader names what is missing
     if state_dict.pop(prefix + "cls_token", None) is not None:
         report.skipped.append("cls_token (dead weight of the released files)")
-    _adapt_positions(model, state_dict, prefix, report)
-    _adapt_input_channels(model, state_dict, prefix, report)
-    _adapt_head(model, state_dict, prefix, report)
+    vit = cast("JumboViT", model)
+    _adapt_positions(vit, state_dict, prefix, report)
+    _adapt_input_channels(vit, state_dict, prefix, report)
+    _adapt_head(vit, state_dict, prefix, report)
     return report
 
 
-def adapt_on_load(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs):
+def adapt_on_load(
+    module: "JumboViT",
+    state_dict: dict[str, torch.Tensor],
+    prefix: str,
+    local_metadata: dict[str, Any],
+    strict: bool,
+    missing_keys: list[str],
+    unexpected_keys: list[str],
+    error_msgs: list[str],
+) -> None:
     """Load-state-dict pre-hook of ``JumboViT``: ``adapt_state_dict``, told to the log."""
     report = adapt_state_dict(module, state_dict, prefix)
     own, token = module.jumbo_token, state_dict.get(prefix + "jumbo_token")
@@ -148,7 +162,8 @@ def other_sizes(model: nn.Module, state_dict: Mapping[str, torch.Tensor], prefix
         return ""
     depth = len({name.removeprefix(blocks).split(".")[0] for name in state_dict if name.startswith(blocks)})
     file = (token.shape[2], token.shape[1], depth)
-    own = (model.embed_dim, model.jumbo_multiplier, len(model.blocks))
+    vit = cast("JumboViT", model)
+    own = (vit.embed_dim, vit.jumbo_multiplier, len(vit.blocks))
     if file == own:
         return ""
     told = [
@@ -207,14 +222,14 @@ def _refuse_earlier_release(state_dict: Mapping[str, torch.Tensor], prefix: str)
         )
 
 
-def _adapt_positions(model: nn.Module, state_dict: dict[str, torch.Tensor], prefix: str, report: LoadReport) -> None:
+def _adapt_positions(model: "JumboViT", state_dict: dict[str, torch.Tensor], prefix: str, report: LoadReport) -> None:
     name, grid_name = prefix + "pos_embed", prefix + "pos_embed_grid"
     stored_grid = state_dict.pop(grid_name, None)
     if name not in state_dict:
         return
     grid: Grid = model.grid_size
     table = state_dict[name]
-    old = tuple(stored_grid.tolist()) if stored_grid is not None else _square(table)
+    old: Grid = tuple(stored_grid.tolist()) if stored_grid is not None else _square(table)
     if table.shape[1] != old[0] * old[1]:
         raise ValueError(f"pos_embed has {table.shape[1]} positions, but pos_embed_grid says {old[0]}x{old[1]}")
     if old != grid:
@@ -235,7 +250,7 @@ def _square(table: torch.Tensor) -> Grid:
 
 
 def _adapt_input_channels(
-    model: nn.Module, state_dict: dict[str, torch.Tensor], prefix: str, report: LoadReport
+    model: "JumboViT", state_dict: dict[str, torch.Tensor], prefix: str, report: LoadReport
 ) -> None:
     name = prefix + "patch_embed.proj.weight"
     weight, own = state_dict.get(name), model.patch_embed.proj.weight
@@ -245,7 +260,7 @@ def _adapt_input_channels(
     report.adapted.append(f"patch_embed.proj from 3 to {own.shape[1]} input channels")
 
 
-def _adapt_head(model: nn.Module, state_dict: dict[str, torch.Tensor], prefix: str, report: LoadReport) -> None:
+def _adapt_head(model: "JumboViT", state_dict: dict[str, torch.Tensor], prefix: str, report: LoadReport) -> None:
     names = [prefix + "head.weight", prefix + "head.bias"]
     weight = state_dict.get(names[0])
     if weight is None or weight.ndim != 2:
@@ -255,11 +270,12 @@ def _adapt_head(model: nn.Module, state_dict: dict[str, torch.Tensor], prefix: s
             state_dict.pop(name, None)
         report.skipped.append(f"head of {weight.shape[0]} classes (this model has none)")
     elif weight.shape[0] != model.num_classes and weight.shape[1] == model.num_features:
+        own: Any  # of any head that has them
         for name, own in zip(names, (model.head.weight, model.head.bias), strict=True):
             state_dict[name] = own.detach().clone()
             report.fresh.append(f"{name} (the file has {weight.shape[0]} classes, the model {model.num_classes})")
 
 
-def _some(names, most: int = 6) -> str:
+def _some(names: Iterable[str], most: int = 6) -> str:
     names = sorted(map(str, names))
     return ", ".join(names[:most]) + (f", … ({len(names) - most} more)" if len(names) > most else "")

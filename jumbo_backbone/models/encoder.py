@@ -112,7 +112,7 @@ class JumboEncoder(nn.Module):
             )
             for _ in range(depth)
         )
-        self.norm = nn.LayerNorm(embed_dim)
+        self.norm: nn.Module = nn.LayerNorm(embed_dim)
         wide = jumbo_multiplier * embed_dim
         self.jumbo_mlp = JumboMlp(wide, int(wide * mlp_ratio), drop=proj_drop_rate) if jumbo_ffn == "shared" else None
         self._init_weights()
@@ -223,7 +223,7 @@ class JumboEncoder(nn.Module):
         return live, [taken[i] for i in take]
 
     def _run(
-        self, block: Block, live: LiveTokens, budget: ComputeBudget | None, on_attention: OnAttention | None
+        self, block: nn.Module, live: LiveTokens, budget: ComputeBudget | None, on_attention: OnAttention | None
     ) -> LiveTokens:
         """Run one block, which reduces the patches if it is given a budget."""
         s, key_mask, restore = live
@@ -241,6 +241,7 @@ class JumboEncoder(nn.Module):
             mask = None if key_mask is None else key_mask[:, J:]
             patches, restore, mask = reduce_tokens(s[:, J:], paid, budget.keep_rate, budget.fuse, restore, mask)
             if mask is not None:
+                assert key_mask is not None
                 key_mask = torch.cat([key_mask[:, :J], mask], dim=1)
             return torch.cat([s[:, :J], patches], dim=1)
 
@@ -262,7 +263,7 @@ class JumboEncoder(nn.Module):
             ValueError: If there is no such block.
         """
         (index,), _ = take_indices(len(self.blocks), [block])
-        seen = []
+        seen: list[torch.Tensor] = []
 
         def keep(s: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
             seen.append(scores)  # (B, J, J+N)

@@ -1,6 +1,6 @@
 """Feature maps and attention maps of a ``JumboViT``, with the arguments of timm's plain ViT."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -16,7 +16,10 @@ from .encoder import JumboEncoder
 class FeatureMaps(JumboEncoder):
     """Mixin for an encoder of images: what it makes of each patch, after any block."""
 
-    def forward_intermediates(
+    embed: Callable[[torch.Tensor, ComputeBudget | None], tuple[torch.Tensor, tuple[int, int]]]
+    reset_classifier: Callable[[int, str], None]
+
+    def forward_intermediates(  # type: ignore[override]  # of images, where the encoder's takes tokens
         self,
         x: torch.Tensor,
         indices: int | Sequence[int] | None = None,
@@ -68,9 +71,8 @@ class FeatureMaps(JumboEncoder):
             if return_prefix_tokens:
                 result["image_intermediates_prefix"] = prefix
             return result if intermediates_only else {**result, "image_features": final}
-        if return_prefix_tokens:
-            maps = list(zip(maps, prefix, strict=True))
-        return maps if intermediates_only else (final, maps)
+        asked = list(zip(maps, prefix, strict=True)) if return_prefix_tokens else maps
+        return asked if intermediates_only else (final, asked)
 
     def get_intermediate_layers(
         self,
@@ -139,6 +141,8 @@ class FeatureMaps(JumboEncoder):
 
 class BudgetFeatures(FeatureGetterNet):
     """timm's ``features_only`` model, which also takes a compute budget."""
+
+    model: FeatureMaps
 
     @property
     def default_budget(self) -> ComputeBudget:

@@ -6,7 +6,7 @@ Sizes are those of the paper (Jumbo, ICLR 2026) and of the weights the authors r
 import difflib
 import inspect
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import timm
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
@@ -27,7 +27,7 @@ def _cfg(preset: str) -> dict[str, Any]:
 default_cfgs = generate_default_cfgs({model_name(p) + (".in1k" if p in _RELEASED else ""): _cfg(p) for p in PRESETS})
 
 
-def _build(preset: str, pretrained: bool = False, **kwargs) -> JumboViT | BudgetFeatures:
+def _build(preset: str, pretrained: bool = False, **kwargs: Any) -> JumboViT | BudgetFeatures:
     name, own = model_name(preset), dict(patch_size=16, **PRESETS[preset])
     device, dtype = kwargs.pop("device", None), kwargs.pop("dtype", None)
     out_indices, feature_cls = kwargs.pop("out_indices", 3), kwargs.pop("feature_cls", "getter")
@@ -60,7 +60,7 @@ def _check_keywords(name: str, kwargs: dict[str, Any]) -> None:
 
 
 def _register(preset: str) -> None:
-    entrypoint = partial(_build, preset)
+    entrypoint: Any = partial(_build, preset)
     entrypoint.__name__ = model_name(preset)
     entrypoint.__module__ = __name__
     entrypoint.__doc__ = f"JumboViT-{preset} on 16x16 patches, 224x224 pixels."
@@ -78,7 +78,7 @@ def list_models() -> list[str]:
     return [model_name(p) for p in PRESETS]
 
 
-def create_model(name: str, **kwargs) -> JumboViT:
+def create_model(name: str, **kwargs: Any) -> JumboViT:
     """Build a preset by its short name ("small") or timm's ("jumbo_small_patch16_224").
 
     Args:
@@ -96,4 +96,4 @@ def create_model(name: str, **kwargs) -> JumboViT:
             f"unknown preset {name!r}{hint} There are: {', '.join(PRESETS)}, or in full {model_name('small')}, …"
         )
     preset, _, tag = name.partition(".")
-    return timm.create_model(known[preset] + (f".{tag}" if tag else ""), **kwargs)
+    return cast(JumboViT, timm.create_model(known[preset] + (f".{tag}" if tag else ""), **kwargs))

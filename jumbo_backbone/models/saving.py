@@ -2,14 +2,21 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from huggingface_hub import PyTorchModelHubMixin
+from huggingface_hub import ModelHubMixin, PyTorchModelHubMixin
 from timm.models import filter_pretrained_cfg
+from torch import nn
 
 from ..budgets.budget import ComputeBudget
+from ..layers.patch_embed import PatchEmbed
 from .checkpoint import load_checkpoint, save_checkpoint
 from .preset_sizes import model_name, preset_of, weights_config
+
+if TYPE_CHECKING:
+    from .vit import JumboViT
+
+_Model = TypeVar("_Model", bound=ModelHubMixin)
 
 
 class SavedAsFolder(PyTorchModelHubMixin):
@@ -18,6 +25,21 @@ class SavedAsFolder(PyTorchModelHubMixin):
     ``config.json`` holds the constructor's arguments, for ``from_pretrained``, and beside them what timm wants for
     ``timm.create_model("local-dir:FOLDER", pretrained=True)``.
     """
+
+    _hub_mixin_config: dict[str, Any]
+    blocks: nn.ModuleList
+    default_budget: ComputeBudget
+    embed_dim: int
+    global_pool: str
+    in_chans: int
+    jumbo_multiplier: int
+    num_classes: int
+    patch_embed: PatchEmbed
+
+    if TYPE_CHECKING:
+
+        @property
+        def num_features(self) -> int: ...
 
     # ---- what timm is told
 
@@ -75,30 +97,31 @@ class SavedAsFolder(PyTorchModelHubMixin):
         told = dict(architecture=architecture, num_features=self.num_features, pretrained_cfg=cfg)
         return dict(arguments, **told, model_args=arguments)
 
-    def save_pretrained(self, save_directory: str | Path, *, config: dict | None = None, **kwargs) -> str | None:
+    def save_pretrained(self, save_directory: str | Path, *, config: Any = None, **kwargs: Any) -> str | None:
         """Write ``config.json`` and ``model.safetensors`` to a folder; see ``PyTorchModelHubMixin``."""
         return super().save_pretrained(save_directory, config=config or self.get_config(), **kwargs)
 
-    def push_to_hub(self, repo_id: str, *, config: dict | None = None, **kwargs) -> str:
+    def push_to_hub(self, repo_id: str, *, config: Any = None, **kwargs: Any) -> str:
         """Upload to the Hugging Face hub; see ``PyTorchModelHubMixin``."""
         return super().push_to_hub(repo_id, config=config or self.get_config(), **kwargs)
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        save_checkpoint(self, save_directory / "model.safetensors")
+        save_checkpoint(cast("JumboViT", self), save_directory / "model.safetensors")
 
     @classmethod
-    def _from_pretrained(cls, *, config: dict[str, Any] | None = None, **kwargs) -> "SavedAsFolder":
+    def _from_pretrained(cls, *, config: dict[str, Any] | None = None, **kwargs: Any) -> "SavedAsFolder":
         model = super()._from_pretrained(**kwargs)
-        if cfg := (config or {}).get("pretrained_cfg"):
+        config = config or {}
+        if cfg := config.get("pretrained_cfg"):
             told = {key: tuple(value) if isinstance(value, list) else value for key, value in cfg.items()}
             model.pretrained_cfg = dict(model.pretrained_cfg, architecture=config["architecture"]) | told
         return model
 
     @classmethod
-    def _load_as_safetensor(
-        cls, model: "SavedAsFolder", model_file: str, map_location: str, strict: bool
-    ) -> "SavedAsFolder":
-        load_checkpoint(model, model_file)
-        return model.to(map_location).eval()
+    def _load_as_safetensor(cls, model: _Model, model_file: str, map_location: str, strict: bool) -> _Model:
+        vit = cast("JumboViT", model)
+        load_checkpoint(vit, model_file)
+        vit.to(map_location).eval()
+        return model
 
     _load_as_pickle = _load_as_safetensor

@@ -50,6 +50,8 @@ class JumboViT(
     """
 
     no_embed_class = True  # to timm's helpers: there are positions of patches alone
+    pos_embed_grid: torch.Tensor | None
+    _traits: dict[str, Any]
 
     def __init__(
         self,
@@ -207,7 +209,7 @@ class JumboViT(
         if size != tuple(x.shape[-2:]):
             x = nn.functional.interpolate(x, size, mode="bilinear", antialias=True)
         tokens = self.patch_embed(x)
-        grid = self.patch_embed.dynamic_feat_size(x.shape[-2:])
+        grid = self.patch_embed.dynamic_feat_size((x.shape[-2], x.shape[-1]))
         return self.pos_drop(tokens + self._position_cache.get(self.pos_embed, self.grid_size, grid)), grid
 
     def forward_features(self, x: torch.Tensor, budget: ComputeBudget | None = None) -> torch.Tensor:
@@ -233,7 +235,9 @@ class JumboViT(
         x = self.head_drop(self.pool(x))
         return x if pre_logits else self.head(x)
 
-    def forward(self, x: torch.Tensor, budget: ComputeBudget | None = None) -> torch.Tensor:
+    def forward(  # type: ignore[override]  # of images, where the encoder's takes tokens
+        self, x: torch.Tensor, budget: ComputeBudget | None = None
+    ) -> torch.Tensor:
         """Images (B, C, H, W) to logits (B, K), at a compute budget (None: ``default_budget``)."""
         return self.forward_head(self.forward_features(x, budget))
 

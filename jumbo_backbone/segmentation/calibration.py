@@ -86,7 +86,9 @@ def ask(cfg: Config, model: CascadeSegmentor, device: str, ensembles: bool) -> O
     for piece in pieces(cfg, model, device):
         scores = [cascade.ask(number, piece.inputs) for number in range(members)]
 
-        def predict(answer: torch.Tensor, samples: SampleList | None = piece.samples) -> Sequence[torch.Tensor]:
+        def predict(
+            answer: torch.Tensor, samples: SampleList | None = piece.samples
+        ) -> torch.Tensor | Sequence[torch.Tensor]:
             if samples is None:
                 return answer.argmax(dim=1)
             return [s.pred_sem_seg.data[0] for s in model.postprocess_result(answer, [s.clone() for s in samples])]
@@ -100,7 +102,8 @@ def ask(cfg: Config, model: CascadeSegmentor, device: str, ensembles: bool) -> O
 def temperatures(cfg: Config, model: CascadeSegmentor, device: str) -> list[float]:
     """Of each member, by some pixels of every image."""
     members, generator = len(model.cascade.members), torch.Generator().manual_seed(0)
-    found, labels = [[] for _ in range(members)], []
+    found: list[list[torch.Tensor]] = [[] for _ in range(members)]
+    labels = []
     for piece in pieces(cfg, model, device):
         scores = [model.cascade.ask(number, piece.inputs) for number in range(members)]
         for i, label in enumerate(piece.labels):
@@ -125,6 +128,7 @@ def went_on(cfg: Config, model: CascadeSegmentor, outcomes: Outcomes, device: st
         number = here.stop
         if not set(here) & set(least_sure):
             continue
+        assert piece.samples is not None  # whole images
         with torch.inference_mode():
             answer = model.cascade.ask(0, piece.inputs)
             results = model.postprocess_result(answer, [s.clone() for s in piece.samples])

@@ -80,6 +80,7 @@ class Covariates(NamedTuple):
         more = np.maximum(wanted.max() + 1 - ends, 0)  # (n,)
         if not any(self.known_ahead) or not more.any():
             return values
+        assert rows is not None  # without X, ``_ahead`` refuses columns that are known ahead
         known = np.flatnonzero(self.known_ahead)
         future = np.full((int(more.sum()), len(known)), np.nan)
         given = np.zeros(len(future), dtype=bool)
@@ -123,7 +124,15 @@ class Covariates(NamedTuple):
             )
         return rows
 
-    def _check_future(self, instances, wanted, begins, future, given, timeline) -> None:
+    def _check_future(
+        self,
+        instances: list[Instance],
+        wanted: np.ndarray,
+        begins: np.ndarray,
+        future: np.ndarray,
+        given: np.ndarray,
+        timeline: Timeline,
+    ) -> None:
         """Check that covariates known ahead are given: a row for every step wanted, and some value in every column."""
         K, known = len(self.columns), np.flatnonzero(self.known_ahead)
         for n, i in enumerate(instances):

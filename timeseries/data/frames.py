@@ -1,7 +1,7 @@
 """From sktime's tables to arrays and back: rows at the steps of a timeline, and series with NaN in their gaps."""
 
 from collections.abc import Hashable
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -223,7 +223,7 @@ def sorted_keys(keys: list[Hashable | None], what: str) -> list[Hashable | None]
     if len(keys) == 1:
         return keys
     try:
-        return sorted(keys)
+        return sorted(cast(list[Any], keys))
     except TypeError:
         kinds = sorted({type(part).__name__ for key in keys for part in (key if isinstance(key, tuple) else (key,))})
         raise TypeError(
@@ -232,7 +232,9 @@ def sorted_keys(keys: list[Hashable | None], what: str) -> list[Hashable | None]
         ) from None
 
 
-def table_of(keys: list[Hashable | None], times: list[pd.Index], values: np.ndarray, names, columns) -> pd.DataFrame:
+def table_of(
+    keys: list[Hashable | None], times: list[pd.Index], values: np.ndarray, names: list[Hashable], columns: pd.Index
+) -> pd.DataFrame:
     """Values (n, T, C) of some series as a table, whose index has these names."""
     flat = values.reshape(-1, values.shape[-1])
     if keys[0] is None:

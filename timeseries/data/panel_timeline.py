@@ -8,7 +8,7 @@ import pandas as pd
 
 from .frames import instances_of, of_series, row_in_words, rows_of, values_of
 from .frequency import Uneven
-from .timeline import Frequency, Timeline, kind_of, timeline_of
+from .timeline import EvenTimeline, Frequency, Timeline, kind_of, timeline_of
 
 
 def timeline_for(table: pd.DataFrame, freq: Frequency) -> Timeline:
@@ -82,11 +82,14 @@ def _check_one_frequency(table: pd.DataFrame, timeline: Timeline) -> None:
         coarse = _coarse(rows.series[1:][inside], apart[inside], gaps[inside], least, len(rows.keys))
         if coarse.any():
             key = rows.keys[int(coarse.argmax())]
+            freq = (
+                timeline.step if isinstance(timeline, EvenTimeline) and timeline.offset is None else timeline.frequency
+            )
             own = timeline.times(rows.steps[rows.series == int(coarse.argmax())][:3])
             raise ValueError(
                 f"the panel mixes frequencies: most of its times are {timeline.frequency}, but the series {key!r} goes "
                 f"on as {', '.join(map(str, own))}. Forecast it by itself; or, if rows are missing, say so with "
-                f"freq={timeline.step if timeline.offset is None else timeline.frequency!r}"
+                f"freq={freq!r}"
             )
 
 

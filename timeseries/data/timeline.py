@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from sktime.forecasting.base import ForecastingHorizon
 
 from .frequency import Uneven, common_step, frequency_of, uneven
 
-Frequency = str | int | pd.offsets.BaseOffset | None
+Frequency: TypeAlias = str | int | pd.offsets.BaseOffset | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,6 +204,7 @@ def timeline_of(times: pd.Index, freq: Frequency = None) -> Timeline:
             raise ValueError(f"freq {freq!r} is not that of the periods, {times.freqstr}: use y.asfreq, or no freq")
         return EvenTimeline(like, times.freq, int(times.asi8[0]), times.freq.n)
     numbers, _ = integers_of(times, getattr(like, "unit", None))
+    step: Any
     if isinstance(times, pd.TimedeltaIndex):
         step = None if freq is None else _units(pd.Timedelta(to_offset(freq)), like.unit)
     else:

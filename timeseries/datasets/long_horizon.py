@@ -6,7 +6,7 @@ channel. Splits and scaling are those of that paper and of PatchTST's.
 
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -64,7 +64,7 @@ def load_long_horizon(path: str | Path, name: str | None = None) -> LongHorizon:
 def _split(name: str, rows: int) -> tuple[range, range, range]:
     if name.startswith(("ETTh", "ETTm")):
         month = 30 * _DAY[name[3]]
-        a, b, c = np.cumsum(_MONTHS) * month
+        a, b, c = (np.cumsum(_MONTHS) * month).tolist()
         if rows < c:
             raise ValueError(f"{name} needs {c} rows for 12, 4 and 4 months of 30 days, there are {rows}")
     else:
@@ -75,7 +75,7 @@ def _split(name: str, rows: int) -> tuple[range, range, range]:
     return range(0, int(a)), range(int(a), int(b)), range(int(b), int(c))
 
 
-def evaluate_long_horizon(forecaster, path: str | Path, horizon: int, name: str | None = None) -> dict[str, float]:
+def evaluate_long_horizon(forecaster: Any, path: str | Path, horizon: int, name: str | None = None) -> dict[str, float]:
     """Fit once on training and validation range, forecast every window of the test range, and score it.
 
     Args:

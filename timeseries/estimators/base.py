@@ -12,6 +12,7 @@ from jumbo_backbone import ComputeBudget, JumboEncoder
 from ..checks import check_choice, check_count, check_share
 from ..fitting.budgets import Plan, series_budget, training_plan
 from ..fitting.training import Epoch, Schedule
+from ..networks.network import ClassifierNet, ForecastNet
 from .saving import SafeSaving
 
 _ENCODER = tuple(inspect.signature(JumboEncoder).parameters)  # what ``encoder`` may hold
@@ -49,7 +50,7 @@ class JumboEstimator(SafeSaving):
     random_state: int | np.random.RandomState | None
     verbose: int
     callbacks: Sequence[Callable[[Epoch], Any]] | None
-    networks_: list[torch.nn.Module]
+    networks_: list[ForecastNet] | list[ClassifierNet]
 
     # ---- parameters
 
@@ -161,7 +162,7 @@ class JumboEstimator(SafeSaving):
                 network.encoder.encoder.default_budget = budget
         return self
 
-    def _parts(self) -> list["JumboEstimator"]:
+    def _parts(self) -> Sequence["JumboEstimator"]:
         """The estimators that this one is made of: itself, unless it has one for each column of labels."""
         return [self]
 

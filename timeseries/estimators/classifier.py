@@ -136,6 +136,8 @@ class JumboClassifier(ClassifierParameters):
     (3,)
     """
 
+    networks_: list[ClassifierNet]
+
     # ---- fitting
 
     def _fit(self, X, y):
@@ -153,9 +155,9 @@ class JumboClassifier(ClassifierParameters):
         self.networks_, self.history_ = [m.network for m in members], [m.history for m in members]
         if self.committee is not None:
             example = Batch(torch.zeros(1, self.channels_, self.longest_), None)
-            unseen = [m.unseen for m in members]
+            left_out = [m.unseen for m in members]
             self.calibration_ = calibrated(
-                self.networks_, self.committee, unseen, labels, self.committee_target, example
+                self.networks_, self.committee, left_out, labels, self.committee_target, example
             )
         return self
 
@@ -246,7 +248,7 @@ class JumboClassifier(ClassifierParameters):
 
     # ---- predicting
 
-    def _predict_proba(self, X) -> np.ndarray:
+    def _predict_proba(self, X: np.ndarray | pd.DataFrame) -> np.ndarray:
         device = pick_device(self.device)
         arrays = self._arrays_as_fitted(X)
         data = self._tensors(arrays)

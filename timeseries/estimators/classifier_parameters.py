@@ -24,6 +24,8 @@ class ClassifierParameters(JumboEstimator, LabelClassifier):
         "property:randomness": "derandomized",
     }
 
+    pretrain_epochs: int
+
     def __init__(
         self,
         patch_length=None,

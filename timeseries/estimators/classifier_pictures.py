@@ -1,6 +1,6 @@
 """What the pictures of a classifier show: a series as its networks read it, and where its patches lie."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .classifier import JumboClassifier
 
 
-def as_read(classifier: "JumboClassifier", series) -> tuple[np.ndarray, Batch]:
+def as_read(classifier: "JumboClassifier", series: Any) -> tuple[np.ndarray, Batch]:
     """The first series (T, C) of what was given, and as the networks read it."""
     classifier.check_is_fitted()
     classifier._check_has_network()

@@ -124,7 +124,8 @@ def _scalar_apart(scalar: np.generic) -> list[Any]:
 
 def _scalar_together(parts: list[Any]) -> np.generic:
     dtype, value = np.dtype(parts[0]), parts[1]
-    return np.int64(value).view(dtype) if dtype.kind in "mM" else np.array(value, dtype=dtype)[()]
+    scalar: Any = np.int64(value).view(dtype) if dtype.kind in "mM" else np.array(value, dtype=dtype)[()]
+    return scalar
 
 
 def _random_together(state: tuple) -> np.random.RandomState:

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -173,7 +174,7 @@ class JumboForecaster(ForecasterAnswers):
 
     _pretrain_update = _pretrain
 
-    def _learn(self, y, X, fh, task: str, epochs: int) -> None:
+    def _learn(self, y: pd.DataFrame, X: pd.DataFrame | None, fh: Any, task: str, epochs: int) -> None:
         """Read the tables, train the networks for a task, and remember the ends of the series."""
         pick_device(self.device)  # checks it
         material = self._read(y, X)
@@ -221,7 +222,7 @@ class JumboForecaster(ForecasterAnswers):
         self._index_names, self._columns = list(y.index.names), y.columns
         return Material.of(instances_of(*self._rows(y, X, "fit")), y.shape[1])
 
-    def _design(self, material: Material, fh, start: Pretrained | None) -> Design:
+    def _design(self, material: Material, fh: Any, start: Pretrained | None) -> Design:
         """The design of what was pretrained, or one for these series."""
         targets = len(self._columns)
         if start is not None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from ..checks import check_choice, check_count
 from ..data.timeline import check_freq
 from ..fitting.forecasting import LOSSES
+from ..networks.network import ForecastNet
 from ..networks.patching import NORMALISATIONS
 from .base import JumboEstimator
 from .sktime_bases import TimelineForecaster
@@ -38,6 +39,8 @@ class ForecasterParameters(JumboEstimator, TimelineForecaster):
         "capability:random_state": True,
         "property:randomness": "derandomized",
     }
+
+    networks_: list[ForecastNet]
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Forecasts of a fitted forecaster, as arrays: at a horizon, and from many places of a series."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .forecaster import JumboForecaster
 
 
-def forecasts_at(forecaster: "JumboForecaster", fh, X: pd.DataFrame | None) -> tuple[np.ndarray, np.ndarray]:
+def forecasts_at(forecaster: "JumboForecaster", fh: Any, X: pd.DataFrame | None) -> tuple[np.ndarray, np.ndarray]:
     """Centres (n, S, M) and quantiles (n, S, M, Q) of all series at the steps asked for, in units of the networks.
 
     Raises:

@@ -128,6 +128,7 @@ def in_order(X: np.ndarray | pd.DataFrame, names: list[Hashable] | None) -> np.n
         raise ValueError(
             f"series of the channels {there}, fitted on {names}: give the same ones, or an array without names"
         )
+    assert isinstance(X, pd.DataFrame)  # it has names
     return X[names]
 
 

@@ -1,9 +1,13 @@
 """Pictures: a forecast with its intervals, and what the Jumbo token looked at in a series."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _HISTORY, _FORECAST, _LIVE = "#44546a", "#c2410c", "#0f766e"
 
@@ -12,9 +16,9 @@ def plot_forecast(
     history: pd.Series,
     center: pd.Series,
     intervals: Sequence[tuple[float, pd.Series, pd.Series]],
-    ax=None,
+    ax: "Axes | None" = None,
     spoken: pd.Series | None = None,
-):
+) -> "Axes":
     """Draw the end of a series, what is forecast, and how sure that is.
 
     Args:
@@ -47,7 +51,9 @@ def plot_forecast(
     return ax
 
 
-def plot_attention(values: np.ndarray, spans: Sequence[tuple[int, int]], attention: np.ndarray, ax=None):
+def plot_attention(
+    values: np.ndarray, spans: Sequence[tuple[int, int]], attention: np.ndarray, ax: "Axes | None" = None
+) -> "Axes":
     """Draw a series over the attention that the Jumbo token pays its patches.
 
     Args:
@@ -64,7 +70,9 @@ def plot_attention(values: np.ndarray, spans: Sequence[tuple[int, int]], attenti
     return _over_bands(values, steps, "YlOrRd", 1.2 * top, "what the Jumbo token looked at: darker, more", ax)
 
 
-def plot_kept(values: np.ndarray, spans: Sequence[tuple[int, int]], reached: np.ndarray, ax=None):
+def plot_kept(
+    values: np.ndarray, spans: Sequence[tuple[int, int]], reached: np.ndarray, ax: "Axes | None" = None
+) -> "Axes":
     """Draw a series over how far its patches get when some are dropped.
 
     Args:
@@ -80,7 +88,7 @@ def plot_kept(values: np.ndarray, spans: Sequence[tuple[int, int]], reached: np.
     return _over_bands(values, steps, "Greens", 1.6, "what is kept: darker, through more of the blocks", ax)
 
 
-def one_of(what: str, wanted, there: list):
+def one_of(what: str, wanted: Any, there: list[Any]) -> Any:
     """What is wanted, or the first of what there is.
 
     Raises:
@@ -103,7 +111,9 @@ def _per_step(spans: Sequence[tuple[int, int]], shares: np.ndarray, length: int)
     return total / np.maximum(count, 1)
 
 
-def _over_bands(values: np.ndarray, steps: np.ndarray, colormap: str, top: float, title: str, ax):
+def _over_bands(
+    values: np.ndarray, steps: np.ndarray, colormap: str, top: float, title: str, ax: "Axes | None"
+) -> "Axes":
     """A series (T, C) over a colour for each step, from 0 to ``top``."""
     ax = _axes(ax)
     low, high = np.nanmin(values), np.nanmax(values)
@@ -116,7 +126,7 @@ def _over_bands(values: np.ndarray, steps: np.ndarray, colormap: str, top: float
     return ax
 
 
-def _axes(ax):
+def _axes(ax: "Axes | None") -> "Axes":
     if ax is not None:
         return ax
     from matplotlib import pyplot as plt  # only who draws waits for it
@@ -124,6 +134,6 @@ def _axes(ax):
     return plt.subplots(figsize=(9, 3.6), layout="constrained")[1]
 
 
-def _positions(index: pd.Index):
+def _positions(index: pd.Index) -> pd.Index:
     """Where to draw times: matplotlib knows dates, not periods."""
     return index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index

@@ -1,7 +1,7 @@
 """Fitted estimators in one safetensors file: arrays, and beside them JSON in its header. No code runs on loading."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 
 from jumbo_backbone.files import replacing
 
+from ..fitting.training import Network
 from .encoding import pack, unpack
 from .first_layout import from_first_layout
 
@@ -25,6 +26,11 @@ class SafeSaving:
 
     Its class has ``_saved_state() -> dict`` and ``_restore_state(state)``.
     """
+
+    check_is_fitted: Callable[[], None]
+    get_params: Callable[..., dict[str, Any]]
+    _saved_state: Callable[[], dict[str, Any]]
+    _restore_state: Callable[[dict[str, Any]], None]
 
     def save(self, path=None, serialization_format="pickle"):
         """Save the fitted estimator.
@@ -43,7 +49,7 @@ class SafeSaving:
             If a parameter, or a name in the data, is an object that only code can make: of a class of one's own, say.
         """
         if path is None or Path(path).suffix != SUFFIX:
-            return super().save(path, serialization_format)
+            return super().save(path, serialization_format)  # type: ignore[misc]  # sktime's, of a class beside this one
         self.check_is_fitted()
         content, arrays = self._packed()
         with replacing(path) as temporary:
@@ -85,7 +91,8 @@ class SafeSaving:
 
     def _packed(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Header and arrays."""
-        params, arrays = {}, {}
+        params: dict[str, Any] = {}
+        arrays: dict[str, np.ndarray] = {}
         for name, value in self.get_params(deep=False).items():
             if name in _LEFT_OUT:
                 continue
@@ -125,14 +132,14 @@ def _read(path: str | Path, wanted: str) -> tuple[dict[str, Any], dict[str, np.n
         raise ValueError(f"{path} is no whole safetensors file of an estimator ({error}): save it again") from error
 
 
-def weights_of(networks: list[torch.nn.Module]) -> list[dict[str, np.ndarray]]:
+def weights_of(networks: Sequence[torch.nn.Module]) -> list[dict[str, np.ndarray]]:
     """Weights of all members, by name."""
     return [{name: t.detach().cpu().numpy() for name, t in network.state_dict().items()} for network in networks]
 
 
 def with_weights(
-    build: Callable[..., torch.nn.Module], weights: dict[str, np.ndarray], *arguments: Any, **options: Any
-) -> torch.nn.Module:
+    build: Callable[..., Network], weights: dict[str, np.ndarray], *arguments: Any, **options: Any
+) -> Network:
     """A network that is built with some arguments, its weights put back strictly, for prediction."""
     with torch.random.fork_rng():  # the weights it begins with are drawn
         network = build(*arguments, **options)

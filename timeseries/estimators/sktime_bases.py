@@ -27,6 +27,7 @@ class TimelineForecaster(BaseForecaster):
     """
 
     _timeline: Timeline
+    _fh: Any
 
     def __init__(self):
         with warnings.catch_warnings():  # about a default that is set right below
@@ -88,7 +89,7 @@ class TimelineForecaster(BaseForecaster):
         names = [table.index.get_level_values(n) for n in range(table.index.nlevels - 1)]
         return table.set_axis(pd.MultiIndex.from_arrays([*names, times], names=table.index.names) if panel else times)
 
-    def _checked_question(self, fh, X) -> tuple[ForecastingHorizon, pd.DataFrame | None]:
+    def _checked_question(self, fh: Any, X: Any) -> tuple[ForecastingHorizon, pd.DataFrame | None]:
         """Arguments of ``predict`` as its inner methods take them."""
         return self._check_fh(fh), self._check_X(X=X)
 
@@ -179,7 +180,7 @@ class LabelClassifier(BaseClassifier):
     def _check_convert_X_for_predict(self, X):
         return super()._check_convert_X_for_predict(checked_panel(X))
 
-    def _checked_question(self, X) -> np.ndarray | pd.DataFrame:
+    def _checked_question(self, X: Any) -> np.ndarray | pd.DataFrame:
         """The argument of ``predict`` as its inner methods take it."""
         return self._check_convert_X_for_predict(X)
 

@@ -125,6 +125,7 @@ def fit_network(
 
         def of(stage: Stage) -> torch.Tensor:
             if stage == KERNELS:
+                assert left_out_first is not None
                 return left_out_first[here]
             if isinstance(stage, ComputeBudget):
                 return from_tokens(network, rows, stage)
@@ -220,12 +221,12 @@ def _passes(data: Sequence[torch.Tensor], device: torch.device) -> Iterator[tupl
 
 def stratified(labels: torch.Tensor, share: float, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """Rows to train on and rows to hold out, of each class the same share, and always one of each to train on."""
-    held_out = []
+    parts = []
     for c in labels.unique():
         rows = (labels == c).nonzero()[:, 0]
         rows = rows[torch.randperm(len(rows), generator=generator)]
-        held_out.append(rows[: min(round(share * len(rows)), len(rows) - 1)])
-    held_out = torch.cat(held_out)
+        parts.append(rows[: min(round(share * len(rows)), len(rows) - 1)])
+    held_out = torch.cat(parts)
     keep = torch.ones(len(labels), dtype=torch.bool)
     keep[held_out] = False
     return keep.nonzero()[:, 0], held_out

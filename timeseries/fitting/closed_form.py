@@ -12,6 +12,9 @@ import torch
 from ..data.windows import Batch
 from ..networks.network import ForecastNet
 
+Solution = tuple[torch.Tensor, torch.Tensor]  # weights of lags and of covariates
+Equations = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
+
 
 class Ridge(NamedTuple):
     """How the linear part is fitted.
@@ -67,7 +70,7 @@ def fit_linear(
         ridge: _error(solution, *others, squared) * (1 - _DRIFT_GAIN * (not ridge.drift))
         for ridge, solution in solutions.items()
     }
-    best = min(errors, key=errors.get)
+    best = min(errors, key=lambda ridge: errors[ridge])
     lag_weights, covariate_weights = solutions[best]
     network.linear.weight.copy_(lag_weights[:-1].T)
     network.linear.bias.copy_(lag_weights[-1])
@@ -78,7 +81,7 @@ def fit_linear(
     return best
 
 
-def _equations(network: ForecastNet, batches: Iterable[tuple[Batch, Batch]]) -> tuple[torch.Tensor, ...]:
+def _equations(network: ForecastNet, batches: Iterable[tuple[Batch, Batch]]) -> Equations:
     """Lags (n, L+1) with a column of ones, covariates (n, H, K), targets (n, H) as distances from the last value, and
     weights (n, H): squares of the scale, so that errors count as they do in the loss; 0 where nothing was observed."""
     parts = []
@@ -90,11 +93,14 @@ def _equations(network: ForecastNet, batches: Iterable[tuple[Batch, Batch]]) -> 
         lags = torch.cat([lags, torch.ones_like(scale)], dim=1)
         parts.append([t.float().cpu() for t in (lags, covariates, y * seen, seen * scale.square())])
     if not parts:
-        return (torch.zeros(0),) * 4  # no windows
-    return tuple(torch.cat(p) for p in zip(*parts, strict=True))
+        return torch.zeros(0), torch.zeros(0), torch.zeros(0), torch.zeros(0)  # no windows
+    lags, covariates, y, weight = (torch.cat(p) for p in zip(*parts, strict=True))
+    return lags, covariates, y, weight
 
 
-def _ridge(lags, covariates, target, weight, ridges) -> dict[Ridge, tuple[torch.Tensor, torch.Tensor]]:
+def _ridge(
+    lags: torch.Tensor, covariates: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, ridges: Sequence[Ridge]
+) -> dict[Ridge, Solution]:
     """For each ridge, weights of the lags (L+1, H), the drift last, and of the covariates (K,), shared by all steps."""
     row = weight.mean(dim=1, keepdim=True)  # steps of a window weigh alike, so that one decomposition serves them all
     square, with_target = _product(lags, lags, row), _product(lags, target, row)
@@ -136,12 +142,19 @@ def _product(a: torch.Tensor, b: torch.Tensor, row: torch.Tensor | None = None) 
     return total
 
 
-def _apply(solution, lags, covariates) -> torch.Tensor:
+def _apply(solution: Solution, lags: torch.Tensor, covariates: torch.Tensor) -> torch.Tensor:
     on_lags, on_covariates = (part.float() for part in solution)
     return lags @ on_lags + (covariates @ on_covariates if len(on_covariates) else 0)
 
 
-def _error(solution, lags, covariates, target, weight, squared: bool) -> float:
+def _error(
+    solution: Solution,
+    lags: torch.Tensor,
+    covariates: torch.Tensor,
+    target: torch.Tensor,
+    weight: torch.Tensor,
+    squared: bool,
+) -> float:
     if not weight.numel():
         return 0.0
     error = (target - _apply(solution, lags, covariates)).abs() * weight.sqrt()
@@ -150,12 +163,12 @@ def _error(solution, lags, covariates, target, weight, squared: bool) -> float:
 
 def _quantiles(residual: torch.Tensor, seen: torch.Tensor, levels: tuple[float, ...]) -> torch.Tensor:
     """Quantiles (H, Q) of the residuals (n, H) of each step; a step with few residuals gets those of all steps."""
-    levels = torch.tensor(levels, dtype=residual.dtype)
-    everything = torch.quantile(_some(residual[seen]), levels)
-    enough = 10 / levels.min()
+    at = torch.tensor(levels, dtype=residual.dtype)
+    everything = torch.quantile(_some(residual[seen]), at)
+    enough = 10 / at.min()
     return torch.stack(
         [
-            torch.quantile(column[there], levels) if there.sum() >= enough else everything
+            torch.quantile(column[there], at) if there.sum() >= enough else everything
             for column, there in zip(residual.T, seen.T, strict=True)
         ]
     )

@@ -5,8 +5,8 @@ the core's (``Cascade``, ``calibrate``).
 """
 
 import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, cast
 
 import torch
 
@@ -63,7 +63,7 @@ def stages_of(committee: Kind) -> tuple[Stage, ...]:
             raise TypeError(
                 f"{budget!r} in the committee is no budget: give a dict such as dict(keep_rate=0.5, resolution=0.5)"
             )
-    return (*(series_budget(**budget) for budget in committee), WHOLE)
+    return (*(series_budget(**budget) for budget in cast(Sequence[dict[str, Any]], committee)), WHOLE)
 
 
 def check_committee(
@@ -110,7 +110,9 @@ def cascade_of(networks: Sequence[ClassifierNet], committee: Kind) -> Cascade:
     return Cascade(members, [math.inf] * (len(stages) - 1), names=list(map(_name, stages)))
 
 
-def _member(network: ClassifierNet, stage: Stage):
+def _member(
+    network: ClassifierNet, stage: Stage
+) -> Callable[..., torch.Tensor] | tuple[Callable[..., torch.Tensor], ComputeBudget]:
     if isinstance(stage, ComputeBudget):
         return network.from_tokens, stage
     return network.from_kernels if stage == KERNELS else network
@@ -125,7 +127,9 @@ def _inputs(cascade: Cascade, batch: Batch) -> tuple:
     tensor too, the cascade passes on the rows of the series that go on."""
     if cascade.names[0] != KERNELS:
         return tuple(batch)
-    features = cascade.members[-1].model.convolutions.features
+    convolutions = cast(ClassifierNet, cascade.members[-1].model).convolutions
+    assert convolutions is not None  # or there were no kernels
+    features = convolutions.features
     return *batch, batch.values.new_empty(len(batch.values), features.num_shares)
 
 

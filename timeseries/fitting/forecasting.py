@@ -69,9 +69,7 @@ def split(around: Batch, design: Design, device: torch.device) -> tuple[Batch, B
     """Split windows (B, M+K, L+H) into what a network reads (B*M, 1+K, …) and what it forecasts (B*M, 1, H)."""
     L = design.context
 
-    def parts(t: torch.Tensor | None) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        if t is None:
-            return None, None
+    def parts(t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         t = t.to(device)
         one = t[:, : design.targets].flatten(0, 1)[:, None]  # (B*M, 1, L+H)
         if not design.covariates:
@@ -79,7 +77,8 @@ def split(around: Batch, design: Design, device: torch.device) -> tuple[Batch, B
         others = t[:, design.targets :].repeat_interleave(design.targets, dim=0)  # (B*M, K, L+H)
         return torch.cat([one, others], dim=1), one[..., L:]
 
-    (values, ahead), (observed, seen) = parts(around.values), parts(around.observed)
+    values, ahead = parts(around.values)
+    observed, seen = (None, None) if around.observed is None else parts(around.observed)
     return Batch(values, observed), Batch(ahead, seen)
 
 
@@ -178,6 +177,7 @@ def fit_network(
 
     @torch.no_grad()
     def score(model: ForecastNet) -> torch.Tensor:
+        assert held_out is not None
         losses = [losses_of(model(*context), target, design) for context, target in held_out.in_order()]
         losses = [loss.unflatten(0, (-1, design.targets)).mean(dim=1) for loss in losses]  # one a window
         return torch.cat(losses).cpu()

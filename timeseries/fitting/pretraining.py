@@ -56,7 +56,8 @@ class Reconstruction(nn.Module):
         # a patch that is wholly masked is still attended to, one that was never observed is not
         s = self.encoder.encoder(tokens, key_mask=embed.live(observed), budget=ComputeBudget())
         with torch.no_grad():  # an affine normalisation may not learn to make the task easy
-            target, known = norm.apply(x, observed, stats)
+            target, known = norm.normalise(x, observed, stats)
+            assert known is not None  # as ``observed``
             whole = norm(x, observed)[2].scale
             weight = (masked & known) * (stats.scale / whole).square()  # (B, C, T)
         reconstructed = self.head(s[:, self.encoder.encoder.jumbo_multiplier :])
@@ -120,7 +121,7 @@ def pretrain_encoder(
         task = Reconstruction(encoder)
         return train(
             task,
-            lambda batch, step, total: task.loss(*batch[0], batch[1].to(device)),
+            lambda batch, step, total: task.loss(batch[0].values, batch[0].observed, batch[1].to(device)),
             with_masks,
             None,
             schedule,

@@ -3,14 +3,16 @@
 import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import nn
 from tqdm import tqdm
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,10 @@ class History:
 
 
 def train(
-    model: nn.Module,
+    model: Network,
     loss_of: Callable[[Any, int, int], torch.Tensor],
     batches: Callable[[torch.Generator, int], Iterable[Any]],
-    score: Callable[[nn.Module], torch.Tensor] | None,
+    score: Callable[[Network], torch.Tensor] | None,
     schedule: Schedule,
     *,
     generator: torch.Generator,
@@ -105,7 +107,8 @@ def train(
     total = schedule.epochs * schedule.steps
     parameters, step = list(model.parameters()), 0
     average = _Average(model, schedule.averaging)
-    best, history = None, History()
+    best: Any = None  # validation score, weights and scores of the best epoch
+    history = History()
     if score is not None:
         before, untrained = score(model.eval()), _copy(model)
         best = before.mean().item(), untrained, before
@@ -217,7 +220,7 @@ class _Average:
     """Running mean of a model's weights. Its decay is lower at first, so that the first weights are soon forgotten."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        self.live = [p for p in model.parameters() if p.requires_grad]
+        self.live: list[torch.Tensor] = [p for p in model.parameters() if p.requires_grad]
         self.mean = [p.detach().clone() for p in self.live] if decay else None
         self.decay, self.steps = decay, 0
 
@@ -248,7 +251,7 @@ def _copy(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: t.detach().clone() for name, t in model.state_dict().items()}
 
 
-def _autocast(device: torch.device):
+def _autocast(device: torch.device) -> AbstractContextManager[Any]:
     return torch.autocast("cuda", dtype=torch.bfloat16) if device.type == "cuda" else nullcontext()
 
 

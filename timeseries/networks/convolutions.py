@@ -35,6 +35,8 @@ class ConvolutionFeatures(nn.Module):
         num_kernels: About so many features of the first set; the second gives 1024 per dilation.
     """
 
+    shapes: torch.Tensor
+
     def __init__(self, in_channels: int, length: int, num_kernels: int) -> None:
         super().__init__()
         self.dilations = [2**i for i in range(1 + int(log2(max((length - 1) / (_STEPS - 1), 1))))]
@@ -131,7 +133,7 @@ def _competition(out: torch.Tensor, live: torch.Tensor) -> list[torch.Tensor]:
     return [won.sqrt().flatten(1), lost.sqrt().flatten(1)]
 
 
-def _true(compare, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+def _true(compare: Callable[..., torch.Tensor], a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """1 where a comparison holds: written as floats at once, which are summed twice as fast as bools."""
     return compare(a, b, out=torch.empty_like(a))
 
@@ -173,6 +175,9 @@ class LinearScores(nn.Module):
         num_features: Features F.
         num_classes: Classes K.
     """
+
+    weight: torch.Tensor
+    bias: torch.Tensor
 
     def __init__(self, num_features: int, num_classes: int) -> None:
         super().__init__()
@@ -242,6 +247,7 @@ class ConvolutionClassifier(LinearScores):
         self, batch: Batch, labels: torch.Tensor, class_weights: torch.Tensor, generator: torch.Generator
     ) -> torch.Tensor:
         """After ``fit``, fit the scores of the first set alone in the same way."""
+        assert self.first is not None  # it was asked for
         return self.first.fit_scores(self.features.shares(batch), labels, class_weights, _some(labels, generator))
 
     def forward(

@@ -1,6 +1,6 @@
 """Networks for series: the encoder of the image models on patches of a signal, and two heads."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -58,7 +58,7 @@ class SeriesEncoder(nn.Module):
         affine: bool = False,
         align: str = "start",
         keep_rate: float = 1.0,
-        **encoder,
+        **encoder: Any,
     ) -> None:
         super().__init__()
         self.norm = InstanceNorm(normalisation, affine)
@@ -152,6 +152,8 @@ class ForecastNet(nn.Module):
         embedding: Further arguments of ``SeriesEncoder``.
     """
 
+    known_ahead: torch.Tensor
+
     def __init__(
         self,
         context: int,
@@ -162,7 +164,7 @@ class ForecastNet(nn.Module):
         covariates: tuple[bool, ...] = (),
         median_is_center: bool = True,
         head_drop_rate: float = 0.0,
-        **embedding,
+        **embedding: Any,
     ) -> None:
         super().__init__()
         self.context, self.horizon, self.covariates = context, horizon, len(covariates)
@@ -204,7 +206,7 @@ class ForecastNet(nn.Module):
         pooled = torch.cat([e.jumbo, mean_of_live(e.patches, e.live)], dim=1)
         lags, base, ahead = self._linear_parts(e.normed, e.observed)
         center = base + self.linear(lags) + self.head(self.drop(pooled))  # (B, H)
-        if self.covariates:
+        if self.from_covariates is not None:
             center = center + self.from_covariates(ahead).squeeze(2)
         spread = self.spread(e.jumbo).view(-1, H, len(self.quantiles))
         scale = e.stats.scale[:, 0, 0]
@@ -275,6 +277,8 @@ class ClassifierNet(nn.Module):
         embedding: Further arguments of ``SeriesEncoder``.
     """
 
+    share: torch.Tensor
+
     def __init__(
         self,
         in_channels: int,
@@ -283,7 +287,7 @@ class ClassifierNet(nn.Module):
         num_kernels: int = 0,
         kernels_first: bool = False,
         head_drop_rate: float = 0.0,
-        **embedding,
+        **embedding: Any,
     ) -> None:
         super().__init__()
         self.encoder = SeriesEncoder(in_channels, length, **embedding)
@@ -317,6 +321,7 @@ class ClassifierNet(nn.Module):
 
     def from_kernels(self, x: torch.Tensor, observed: torch.Tensor | None, shares: torch.Tensor) -> torch.Tensor:
         """What the first set of convolutions alone says. It leaves its features in ``shares`` (B, num_shares)."""
+        assert self.convolutions is not None and self.convolutions.first is not None  # with ``kernels_first``
         shares.copy_(self.convolutions.features.shares(Batch(x, observed)))
         return self.convolutions.first.scores_of(shares)
 

@@ -58,16 +58,16 @@ class InstanceNorm(nn.Module):
             observations); and what ``restore`` needs.
         """
         stats = self._statistics(x, observed)
-        return *self.apply(x, observed, stats), stats
+        return *self.normalise(x, observed, stats), stats
 
-    def apply(
+    def normalise(
         self, x: torch.Tensor, observed: torch.Tensor | None, stats: Statistics
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Normalise series (B, C, T) by statistics that may be those of other steps: values and flags as above."""
         x, observed = self._signal(x, observed)
         if self.kind != "none":
             x = (x if self.kind == "difference" else x - stats.location) / stats.scale
-            if self.weight is not None:
+            if self.weight is not None and self.bias is not None:
                 x = x * self.weight + self.bias
         return x if observed is None else x * observed, observed
 
@@ -94,7 +94,7 @@ class InstanceNorm(nn.Module):
 
     def restore(self, y: torch.Tensor, stats: Statistics) -> torch.Tensor:
         """Undo it for the first channel: (B, …) in normalised units to the units of the series."""
-        if self.weight is not None:
+        if self.weight is not None and self.bias is not None:
             y = (y - self.bias) / self.weight
         location, scale = (s[:, 0, 0].view(-1, *[1] * (y.dim() - 1)) for s in stats)
         return y * scale + location

@@ -25,7 +25,7 @@ def leave_one_out(x: torch.Tensor, labels: torch.Tensor, K: int) -> tuple[torch.
     mean = y.mean(0)
     values, vectors = torch.linalg.eigh(x @ x.T)
     values, spun = values.clamp(min=0), vectors.T @ (y - mean)
-    best = None
+    best: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
     for penalty in x.shape[1] * torch.logspace(-5, 1, 13, dtype=torch.float64, device=x.device):
         dual = vectors @ (spun / (values + penalty)[:, None])
         # the direction of the intercept is not penalised: it takes nothing from the inverse
@@ -34,6 +34,7 @@ def leave_one_out(x: torch.Tensor, labels: torch.Tensor, K: int) -> tuple[torch.
         loss = error.square().sum()
         if best is None or loss < best[0]:
             best = loss, dual, y - error
+    assert best is not None  # there are penalties
     _, dual, left_out = best
     solution = x.T @ dual
     return solution, mean - center @ solution, left_out

@@ -2,16 +2,19 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from .arguments import resolution
 
-SEG = dict(extra="seg", needs=("mmengine", "mmcv", "mmseg", "cv2", "sklearn"))
+SEG: dict[str, Any] = dict(extra="seg", needs=("mmengine", "mmcv", "mmseg", "cv2", "sklearn"))
 
 
 class KeysAndValues(argparse.Action):
     """mmengine's KEY=VALUE options; what is none is an argument error, and not a traceback."""
 
-    def __call__(self, parser, namespace, values, option_string=None) -> None:
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: Any = None
+    ) -> None:
         for text in values or ():
             key, equals, value = text.partition("=")
             if not equals or not all(key.split(".")):

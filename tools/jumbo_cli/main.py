@@ -40,7 +40,8 @@ def overview(found: dict[str, EntryPoint]) -> str:
     """What --help prints."""
     if not found:
         return f"{USAGE}\nNo subcommand is registered: install the package again (pip install .)\n"
-    lines, absent = [], {}
+    lines: list[str] = []
+    absent: dict[str, list[str]] = {}
     for name, point in found.items():
         command: Command = point.load()
         lines.append(f"  {name:<18}{command.summary}")

@@ -1,7 +1,8 @@
 """``Block.forward`` for inference: the same sums, in place where nobody else holds the tensor, and on CPU for a few
 samples at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -14,8 +15,26 @@ from .watched import watched
 _PIECE = 5 * 2**20
 
 
+class _Block(Protocol):
+    """What ``Block`` has; this file, below it, cannot import it."""
+
+    jumbo_multiplier: int
+    hidden_dim: int
+    norm1: nn.LayerNorm
+    norm2: nn.LayerNorm
+    norm3: nn.LayerNorm
+    attn: Any
+    mlp: Any
+    drop_path: Any
+    jumbo_lora: Any
+
+    def split(self, s: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]: ...
+
+    def modules(self) -> Iterator[nn.Module]: ...
+
+
 def block_in_inference(
-    block: nn.Module,
+    block: _Block,
     s: torch.Tensor,
     jumbo_ffn: Callable[..., torch.Tensor] | None,
     key_mask: torch.Tensor | None,
@@ -31,6 +50,7 @@ def block_in_inference(
     """
     s, scores = _attend(block, s, key_mask, 0 if on_attention is None else block.jumbo_multiplier)
     if on_attention is not None:
+        assert scores is not None  # they were asked for
         s = on_attention(s, scores)
 
     # a tensor that an observer of the attention or a hook of a norm has seen is theirs
@@ -49,7 +69,7 @@ def block_in_inference(
 
 
 def _attend(
-    block: nn.Module, s: torch.Tensor, key_mask: torch.Tensor | None, score_rows: int
+    block: _Block, s: torch.Tensor, key_mask: torch.Tensor | None, score_rows: int
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """``s + attention(s)`` as a fresh tensor, and the scores asked for."""
     out, scores = torch.empty_like(s), []
@@ -61,7 +81,7 @@ def _attend(
     return out, torch.cat(scores) if score_rows else None
 
 
-def pieces(block: nn.Module, x: torch.Tensor) -> list[slice]:
+def pieces(block: _Block, x: torch.Tensor) -> list[slice]:
     """Runs of samples of x (B, N, D) whose largest activation, the FFN's hidden layer, has about ``_PIECE`` numbers.
     The whole batch at once where a part of the block is watched."""
     B, N = x.shape[:2]

@@ -21,6 +21,7 @@ class Linear(nn.Linear):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(…, in_features) to (…, out_features)."""
         if self._is_for_onednn(x):
+            assert _onednn_linear is not None
             return _onednn_linear(x, self.weight, self.bias, "none", [], "")
         return super().forward(x)
 

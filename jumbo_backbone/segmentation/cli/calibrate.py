@@ -3,6 +3,7 @@
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
@@ -39,9 +40,10 @@ def draw(outcomes: Outcomes, found: Calibration, path: Path) -> None:
     axes.plot(cost, 100 * found.value, "*", color="black", ms=12, label="chosen")
     axes.legend(frameon=False, fontsize="small", loc="lower right")
     axes.set_title(f"on {found.samples} validation samples", fontsize="medium")
+    figure: Any = axes.figure
     with replacing(path) as temporary:
-        axes.figure.savefig(temporary, format="png", dpi=150)
-    plt.close(axes.figure)
+        figure.savefig(temporary, format="png", dpi=150)
+    plt.close(figure)
 
 
 def run(args: argparse.Namespace) -> Calibration:

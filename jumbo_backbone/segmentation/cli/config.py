@@ -113,7 +113,7 @@ def _use_data_root(cfg: Config, folder: str) -> None:
             "be wrong for some: change data_root of each in the config"
         )
     for dataset in datasets:
-        dataset.data_root = folder
+        dataset["data_root"] = folder
 
 
 def _on_cpu(cfg: Config) -> None:

@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> Path:
             output_names=["logits"],
             verbose=False,
         )
+        assert program is not None  # of dynamo=True
         program.model.metadata_props.update(model.describe(reader, meta.get("dataset_meta")))
         program.save(str(temporary), external_data=False)
         temporary.replace(args.out)

@@ -2,10 +2,10 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from torch.utils.data import Dataset
 
 from ...files import write_atomically
 from ..configs.evaluators import keep_predictions
@@ -42,7 +42,7 @@ def prepare(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def require_distinct_names(dataset: Dataset) -> None:
+def require_distinct_names(dataset: Any) -> None:
     """Raise a ValueError if two images would have their labels written to one file."""
     places: dict[str, str] = {}
     for i in range(len(dataset)):

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, cast
 
 from mmengine.config import Config
 from mmengine.registry import METRICS as ENGINE_METRICS
@@ -11,10 +12,10 @@ from mmseg.registry import METRICS
 
 def evaluators_of(cfg: Config, split: str) -> list[dict]:
     """The configs of the metrics of a split ("val" or "test"), in their order."""
-    found = cfg.get(f"{split}_evaluator") or []
+    found: Any = cfg.get(f"{split}_evaluator") or []
     if isinstance(found, Mapping) and "metrics" in found:
         found = found["metrics"]
-    return [found] if isinstance(found, Mapping) else list(found)
+    return [cast(dict, found)] if isinstance(found, Mapping) else list(found)
 
 
 def keep_predictions(cfg: Config, folder: Path) -> None:

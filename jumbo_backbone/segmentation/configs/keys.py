@@ -131,6 +131,7 @@ def _arguments_of_type(kind: Any) -> tuple[set[str], bool]:
 @cache
 def _arguments_of_class(cls: type) -> tuple[set[str], bool]:
     arguments: set[str] = set()
+    base: Any
     for base in cls.__mro__:
         if "__init__" not in vars(base):
             continue
@@ -145,7 +146,7 @@ def _arguments_of_class(cls: type) -> tuple[set[str], bool]:
     return arguments, True
 
 
-def _what_becomes_of(rest: str, cls: type) -> str:
+def _what_becomes_of(rest: str, cls: Any) -> str:
     """What a constructor does with its other keywords: "passed on" to its bases, "something" else, or "nothing"."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(cls.__init__)))

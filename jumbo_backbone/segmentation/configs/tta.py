@@ -50,7 +50,7 @@ def _require_image_of_test(test: Sequence[dict], tta: Sequence[dict]) -> None:
 def _sizes(steps: Sequence[dict]) -> list[tuple | float]:
     """What each resize of a pipeline makes of images: sides, or a factor."""
     resizes = [step for step in steps if step["type"] == "Resize"]
-    found = [step.get("scale") or step.get("scale_factor") for step in resizes]
+    found: list[Any] = [step.get("scale") or step.get("scale_factor") for step in resizes]
     return [tuple(size) if isinstance(size, (list, tuple)) else size for size in found]
 
 

@@ -25,6 +25,7 @@ class ConfigFile:
         tree = ast.parse(path.read_text())
         self.assigned: set[str] = set()
         self.bases: list[Path] = []
+        statement: Any
         for statement in tree.body:
             targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
             names = {node.id for target in targets if target for node in ast.walk(target) if isinstance(node, ast.Name)}
@@ -104,7 +105,9 @@ def places_of(name: str, cfg: Config, known: Iterable[str], most: int = 4) -> li
     tree, keys = cfg.to_dict(), set(known)
     value = tree.get(name)
     telling = isinstance(value, (list, tuple, dict, str)) or (isinstance(value, (int, float)) and abs(value) > 1)
-    both, equal, alike = [], [], []
+    both: list[str] = []
+    equal: list[str] = []
+    alike: list[str] = []
     for place, other in _walk({key: child for key, child in tree.items() if key in keys}):
         named = place.rpartition(".")[2] == name
         if telling and type(other) is type(value) and other == value:

@@ -253,17 +253,17 @@ def require_as_trained(
     trained = settings_of(meta.get("cfg"))
     model = cfg.model.get("module", cfg.model)  # of augmentation at test time
     if model.get("data_preprocessor") and isinstance(trained.get("model"), Mapping):
-        then, now = preprocessing_of(trained), preprocessing_of(dict(model=model))
-        for key, value in then.items():
-            if value != now[key]:
+        before, here = preprocessing_of(trained), preprocessing_of(dict(model=model))
+        for key, value in before.items():
+            if value != here[key]:
                 raise ValueError(
                     f"data_preprocessor: the checkpoint was trained with {key} {value}, the config at hand has "
-                    f"{now[key]}. {WAY_BACK}"
+                    f"{here[key]}. {WAY_BACK}"
                 )
     if dataset and isinstance(trained.get("train_dataloader"), Mapping):
-        (before, *_) = datasets_of(Config(dict(train_dataloader=trained["train_dataloader"])))
-        if (then := _images(before)) and (now := _images(dataset)):
-            then.require_same(now, "the training of the checkpoint and the test", WAY_BACK)
+        (first, *_) = datasets_of(Config(dict(train_dataloader=trained["train_dataloader"])))
+        if (theirs := _images(first)) and (ours := _images(dataset)):
+            theirs.require_same(ours, "the training of the checkpoint and the test", WAY_BACK)
 
 
 def settings_of(text: str | None) -> dict[str, Any]:
@@ -287,7 +287,8 @@ def _value(node: ast.expr) -> Any:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict" and not node.args:
         return {keyword.arg: _value(keyword.value) for keyword in node.keywords}
     if isinstance(node, ast.Dict):
-        return {ast.literal_eval(key): _value(value) for key, value in zip(node.keys, node.values, strict=True)}
+        keys: list[Any] = node.keys  # None before a dict that is unpacked: no value
+        return {ast.literal_eval(key): _value(value) for key, value in zip(keys, node.values, strict=True)}
     if isinstance(node, ast.List | ast.Tuple):
         items = [_value(item) for item in node.elts]
         return items if isinstance(node, ast.List) else tuple(items)  # transforms tell them apart

@@ -1,7 +1,7 @@
 """Checks how images are read, through the loader that training reads with."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -15,7 +15,7 @@ from .problems import DARK, LOST, NOT_FINITE, OTHER_BANDS, PLANES, TURNED, Probl
 
 HARDLY = 16  # of 256 values an image of 8 bits spans at least, if its file of 16 bits spans more
 
-_TURNS = {  # what makes an image upright, by EXIF's orientation
+_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # what makes an image upright, by EXIF's orientation
     2: np.fliplr,
     3: lambda x: np.rot90(x, 2),
     4: np.flipud,
@@ -62,7 +62,7 @@ class ImageCheck:
         """Whether an image, as large as its mask, was turned in a way that sizes do not tell."""
         header = read_header(path)
         turn = _TURNS.get(header.orientation) if header else None
-        if turn is None or (header.orientation > 4 and image.shape[0] != image.shape[1]):
+        if turn is None or header is None or (header.orientation > 4 and image.shape[0] != image.shape[1]):
             return []
         with Image.open(path) as opened:
             opened.load()

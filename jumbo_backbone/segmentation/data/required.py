@@ -6,6 +6,7 @@ would read. Without this, a missing folder or mask shows as an error of a loadin
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
@@ -58,7 +59,7 @@ def require_datasets(cfg: Config, splits: Sequence[str] = ("train", "val")) -> N
     require_one_meaning(cfg)
 
 
-def datasets_by_split(cfg: Config, splits: Sequence[str] = SPLITS) -> list[tuple[str, Mapping]]:
+def datasets_by_split(cfg: Config, splits: Sequence[str] = SPLITS) -> list[tuple[str, dict]]:
     """Split and config of each data set of a config, without the wrappers."""
     unknown = set(splits) - set(SPLITS)
     if unknown:
@@ -77,7 +78,7 @@ def require_classes(dataset: Mapping, model: Mapping) -> None:
     Raises:
         ValueError: If not, naming both numbers.
     """
-    kind = _type_of(dataset)
+    kind: Any = _type_of(dataset)
     if not issubclass(kind, BaseDataset):
         return
     listed = (dataset.get("metainfo") or {}).get("classes")

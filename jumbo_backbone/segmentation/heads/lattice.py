@@ -8,6 +8,7 @@ to those pixels alone: the same full-resolution loss on a regular sample of pixe
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -23,8 +24,13 @@ from ..changed import changed
 from ..models.one_channel import one_channel_losses
 from .resizing import conv_of_resized, resize_to_lattice
 
+if TYPE_CHECKING:
+    from mmseg.models.decode_heads.decode_head import BaseDecodeHead as _Head
+else:
+    _Head = object  # a mixin
 
-class LatticeLoss:
+
+class LatticeLoss(_Head):
     """Mixin for a ``BaseDecodeHead``: the loss on a lattice of pixels instead of all of them.
 
     A sampler or loss that keeps at least ``min_kept`` hard pixels (OHEM) is to keep the lattice's share of so many.
@@ -33,7 +39,7 @@ class LatticeLoss:
         loss_stride: Distance of the lattice's pixels; 1 is mmsegmentation's own loss on every pixel.
     """
 
-    def __init__(self, *args, loss_stride: int = 4, **kwargs) -> None:
+    def __init__(self, *args: Any, loss_stride: int = 4, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if loss_stride < 1:
             raise ValueError(f"loss_stride must be at least 1 (every pixel), got {loss_stride}")
@@ -81,7 +87,7 @@ class LatticeUPerHead(LatticeLoss, UPerHead):
         ValueError: For a ``conv_cfg``: other convolutions do not commute with a resize.
     """
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.conv_cfg is not None:
             raise ValueError(

@@ -162,7 +162,8 @@ class JumboViTBackbone(BaseModule):
         budget (None: ``default_budget``) with another resolution, maps of that one."""
         embed = self.vit.patch_embed
         budget = budget_of_call(self, budget)
-        h, w = embed.dynamic_feat_size(budget.input_size(tuple(x.shape[-2:]), embed.patch_size))
+        H, W = budget.input_size(tuple(x.shape[-2:]), embed.patch_size)
+        h, w = embed.dynamic_feat_size((H, W))
         pairs = self.vit.forward_intermediates(
             x,
             self.out_indices,
@@ -198,7 +199,7 @@ _JUMBO_FFN_PARTS = ("norm3", "jumbo_mlp", "jumbo_lora")
 
 
 def _sizes(arch: str | dict[str, Any]) -> dict[str, Any]:
-    sizes = dict(preset=arch) if isinstance(arch, str) else dict(arch)
+    sizes: dict[str, Any] = dict(preset=arch) if isinstance(arch, str) else dict(arch)
     preset = sizes.pop("preset", None)
     if preset is not None and preset not in PRESETS:
         raise ValueError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}, or give a dict of sizes")

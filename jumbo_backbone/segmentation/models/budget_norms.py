@@ -7,6 +7,7 @@ mIoU on CamVid. Switchable batch norm (Slimmable Neural Networks, ICLR 2019, sec
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -27,6 +28,9 @@ class BudgetNorms(nn.Module):
             is one, else of the nearest scale; among these of the nearest keep rate. So it is with the keep rates of a
             warm-up too; what they leave is forgotten after it.
     """
+
+    statistics: torch.Tensor
+    known: torch.Tensor
 
     def __init__(self, model: nn.Module, budgets: Sequence[ComputeBudget]) -> None:
         super().__init__()
@@ -70,8 +74,10 @@ class BudgetNorms(nn.Module):
         number = self.use(model, budget)
         yield
         if norms := _norms(model):
-            self.statistics[number, 0] = torch.cat([norm.running_mean for norm in norms])
-            self.statistics[number, 1] = torch.cat([norm.running_var for norm in norms])
+            means: list[Any] = [norm.running_mean for norm in norms]
+            variances: list[Any] = [norm.running_var for norm in norms]
+            self.statistics[number, 0] = torch.cat(means)
+            self.statistics[number, 1] = torch.cat(variances)
             self.known[number] = True
 
     def _nearest(self, budget: ComputeBudget) -> int:

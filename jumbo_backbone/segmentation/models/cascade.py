@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from logging import WARNING
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, cast
 
 import torch
 from mmengine.config import Config, ConfigDict
@@ -84,7 +84,7 @@ class CascadeSegmentor(BaseSegmentor):
         super().__init__(data_preprocessor or last.preprocessor, init_cfg)
         for other in trained:
             require_alike(other, last)
-        asked = []
+        asked: list[Trained | tuple[Trained, ComputeBudget]] = []
         for member, model in zip(members, trained, strict=True):
             if member.get("budget") is not None or member.get("test_cfg"):
                 model.require_told("a budget or a test_cfg")
@@ -116,7 +116,7 @@ class CascadeSegmentor(BaseSegmentor):
         Raises:
             FileNotFoundError, ValueError: If there is no such file, or it was not made with these very members.
         """
-        calibration = Calibration.load(path)
+        calibration = Calibration.load(Path(path))
         if not calibration.members:
             print_log(f"{path} is of an earlier version and tells its members by name alone", "current", WARNING)
         calibration.apply(self.cascade, self.contents())
@@ -124,10 +124,11 @@ class CascadeSegmentor(BaseSegmentor):
 
     def contents(self) -> list[str]:
         """What each member is: its weights, config, budget and windows, and whether it decides about images."""
-        weights = {id(model.segmentor): of_weights(model.segmentor) for model, _ in self.cascade.members}
+        members = [(cast(Trained, model), budget) for model, budget in self.cascade.members]
+        weights = {id(model.segmentor): of_weights(model.segmentor) for model, _ in members}
         return [
             of_values(weights[id(model.segmentor)], model.structure, str(model.test_cfg), repr(budget), self.decide)
-            for model, budget in self.cascade.members
+            for model, budget in members
         ]
 
     def init_weights(self) -> None:
@@ -156,14 +157,14 @@ class CascadeSegmentor(BaseSegmentor):
         """Images (B, C, H, W) to samples with ``pred_sem_seg`` and ``seg_logits``."""
         return EncoderDecoder.predict(self, inputs, data_samples)
 
-    def _forward(self, inputs: torch.Tensor, data_samples=None) -> torch.Tensor:
+    def _forward(self, inputs: torch.Tensor, data_samples: SampleList | None = None) -> torch.Tensor:
         return self.encode_decode(inputs, [])
 
-    def extract_feat(self, inputs: torch.Tensor):
+    def extract_feat(self, inputs: torch.Tensor) -> NoReturn:
         """There are no features of a cascade."""
         raise TypeError("a cascade has no feature maps of its own: ask its members for theirs")
 
-    def loss(self, inputs: torch.Tensor, data_samples):
+    def loss(self, inputs: torch.Tensor, data_samples: SampleList) -> NoReturn:
         """A cascade is not trained."""
         raise TypeError("a cascade cannot be trained: train its members, then calibrate it with `jumbo calibrate`")
 
@@ -230,7 +231,7 @@ def require_alike(one: Trained, other: Trained) -> None:
             f"{one.config} gives {counts[0]} maps of scores, {other.config} {counts[1]}: members of a cascade have the "
             "same classes, at least 2"
         )
-    classes = [(t.meta.get("dataset_meta") or {}).get("classes") for t in (one, other)]
+    classes: list[Any] = [(t.meta.get("dataset_meta") or {}).get("classes") for t in (one, other)]
     if all(classes) and list(classes[0]) != list(classes[1]):
         raise ValueError(f"{one.config} and {other.config} name other classes: train the members on the same ones")
     for key in ("mean", "std", "bgr_to_rgb", "rgb_to_bgr"):

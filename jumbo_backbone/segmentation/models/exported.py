@@ -72,7 +72,8 @@ class ExportedSegmentor(nn.Module):
         )
         if self.segmentor.out_channels == 1:
             told["threshold"] = str(head.threshold)
+        dataset_meta = dataset_meta or {}
         for key in ("classes", "reduce_zero_label"):
-            if key in (dataset_meta or {}):
+            if key in dataset_meta:
                 told[key] = json.dumps(dataset_meta[key])
         return told

@@ -1,6 +1,7 @@
 """Two classes in one output channel: foreground where its sigmoid is above the head's threshold."""
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from mmseg.models.utils import resize
@@ -8,9 +9,12 @@ from mmseg.registry import MODELS
 from mmseg.utils import SampleList
 from torch import nn
 
+if TYPE_CHECKING:
+    from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+
 
 def one_channel_losses(
-    head: nn.Module,
+    head: "BaseDecodeHead",
     losses_of: Callable[[torch.Tensor, SampleList], dict[str, torch.Tensor]],
     logits: torch.Tensor,
     samples: SampleList,
@@ -23,7 +27,7 @@ def one_channel_losses(
         losses = losses_of(logits, samples)
     else:
         decoders = head.loss_decode if isinstance(head.loss_decode, nn.ModuleList) else [head.loss_decode]
-        losses = {loss.loss_name: 0 * logits.sum() for loss in decoders}
+        losses = {cast(Any, loss).loss_name: 0 * logits.sum() for loss in decoders}
     enlarged = resize(logits.detach(), labels.shape[2:], mode="bilinear", align_corners=head.align_corners)
     right = ((enlarged.sigmoid() > head.threshold) == (labels == 1)) & known
     losses["acc_seg"] = 100 * right.sum().reshape(1) / known.sum().clamp(min=1)
@@ -34,7 +38,7 @@ def require_learnable(segmentor: nn.Module) -> None:
     """Raise a ValueError if a head of a segmentor has one channel and a loss that does not learn from it."""
     for name in ("decode_head", "auxiliary_head"):
         head = getattr(segmentor, name, None)
-        heads = list(head) if isinstance(head, nn.ModuleList) else [head]
+        heads: list[Any] = list(head) if isinstance(head, nn.ModuleList) else [head]
         for i, one in enumerate(heads):
             if getattr(one, "out_channels", None) == 1:
                 place = f"{name}[{i}]" if isinstance(head, nn.ModuleList) else name

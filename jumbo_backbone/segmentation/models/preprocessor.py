@@ -34,7 +34,7 @@ class BandsPreProcessor(SegDataPreProcessor):
             raise ValueError(f"data_preprocessor has std={list(std)}: deviations have to be above 0")
         super().__init__(None, None, *args, **kwargs)
         self._warned = False
-        if mean is not None:
+        if mean is not None and std is not None:
             self._enable_normalize = True
             for name, numbers in (("mean", mean), ("std", std)):
                 self.register_buffer(name, torch.tensor(list(numbers)).view(-1, 1, 1), False)

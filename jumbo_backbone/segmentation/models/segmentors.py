@@ -33,7 +33,7 @@ class JumboSegmentor(EncoderDecoder):
         ValueError: If a head has one channel and a loss that learns nothing from it, such as a softmax's.
     """
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         require_learnable(self)
 
@@ -123,7 +123,7 @@ class ElasticSegmentor(JumboSegmentor):
         TypeError: If the backbone has no compute budget.
     """
 
-    def __init__(self, *args, elastic: dict[str, Any] | None = None, **kwargs) -> None:
+    def __init__(self, *args: Any, elastic: dict[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.elastic = _elastic(**elastic or {})
         require_dial(self.backbone, type(self).__name__)
@@ -180,7 +180,7 @@ def named(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _elastic(preset: str | None = None, **arguments) -> ElasticBudgets:
+def _elastic(preset: str | None = None, **arguments: Any) -> ElasticBudgets:
     if preset not in (None, "supervit"):
         raise ValueError(f"unknown preset {preset!r} of elastic: 'supervit' is the only one; leave it out for ours")
     return (ElasticBudgets.supervit if preset else ElasticBudgets)(**arguments)

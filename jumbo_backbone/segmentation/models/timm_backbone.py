@@ -1,7 +1,7 @@
 """Any plain vision transformer of timm as an mmsegmentation backbone, for baselines."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import timm
 import torch
@@ -54,7 +54,7 @@ class TimmViTBackbone(BaseModule):
         super().__init__(init_cfg)
         if not timm.is_model(model_name):
             raise ValueError(f"timm has no model {model_name!r}: timm.list_models('vit_*') lists plain ViTs")
-        self.vit = timm.create_model(
+        self.vit: Any = timm.create_model(
             model_name,
             pretrained=pretrained,
             checkpoint_path=checkpoint_path,
@@ -69,8 +69,9 @@ class TimmViTBackbone(BaseModule):
         self.out_indices = out_indices
         self.final_norm = final_norm
         # timm's own pruning leaves nothing that the maps do not depend on
-        take = self.vit.prune_intermediate_layers(out_indices, prune_norm=not final_norm)
-        self.vit.set_grad_checkpointing(with_cp)
+        vit = cast(Any, self.vit)
+        take = vit.prune_intermediate_layers(out_indices, prune_norm=not final_norm)
+        vit.set_grad_checkpointing(with_cp)
         print_log(f"{model_name}: maps of blocks {take}", logger="current")
 
     @property

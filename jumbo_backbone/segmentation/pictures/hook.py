@@ -55,6 +55,7 @@ class PictureHook(Hook):
         meta = runner.test_dataloader.dataset.metainfo
         self._reader = self._reader or ImageReader.of(runner.cfg)
         bands = runner.cfg.get("picture_bands") if self.bands is None else self.bands
+        assert data_batch is not None and outputs is not None  # mmengine gives both
         for tensor, sample in zip(_images(data_batch), outputs, strict=True):
             prediction = _labels(sample.pred_sem_seg.data)
             height, width = prediction.shape

@@ -187,7 +187,7 @@ def _text(title: str, lines: Sequence[str], width: int, size: int) -> list[Image
 
 
 @lru_cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
@@ -306,7 +306,7 @@ def contact_sheet(
     draw = ImageDraw.Draw(grid)
     headings = ("image", "prediction") if truths is None else ("image", "truth", "prediction")
 
-    found = np.zeros(len(classes) + 1, dtype=np.int64)
+    counted = np.zeros(len(classes) + 1, dtype=np.int64)
     for i, image in enumerate(images):
         left, top = i % per_row * (scene_width + apart), line + i // per_row * (tall + line)
         large = _enlarged(image, zoom)
@@ -318,9 +318,9 @@ def contact_sheet(
                 draw.text((x, line // 2), heading, FAINT, _font(size), anchor="lm")
         if truths is not None and (told := _right(truths[i], predictions[i])):
             draw.text((x, top + len(large) + line // 2), told, FAINT, _font(size), anchor="lm")
-        found += sum(counts(labels[i], len(classes)) for labels in maps)
+        counted += sum(counts(labels[i], len(classes)) for labels in maps)
 
-    names = _swatches(_entries(_largest_first(found), classes, palette), width, size)
+    names = _swatches(_entries(_largest_first(counted), classes, palette), width, size)
     return page([*_text(title, lines, width, size), grid, names], size)
 
 

@@ -1,10 +1,13 @@
 """Compute budgets that change while a segmentor is trained."""
 
+from typing import Any
+
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
+from ...budgets.budget import ComputeBudget
 from ...budgets.schedule import KeepRateWarmup, TokenDropping
 from ..models.backbone import JumboViTBackbone, require_dial
 
@@ -19,19 +22,20 @@ class BudgetHook(Hook):
 
     def __init__(self, schedule: KeepRateWarmup | TokenDropping) -> None:
         self.schedule = schedule
-        self._own = None
+        self._own: ComputeBudget | None = None
 
     def before_train(self, runner: Runner) -> None:
         require_dial(_backbone(runner), type(self).__name__)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         backbone = _backbone(runner)
-        self._own = backbone.default_budget
-        backbone.default_budget = self.schedule.at(runner.iter / runner.max_iters, self._own)
+        self._own = own = backbone.default_budget
+        backbone.default_budget = self.schedule.at(runner.iter / runner.max_iters, own)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
+        assert self._own is not None  # since ``before_train_iter``
         _backbone(runner).default_budget = self._own
 
 
@@ -40,7 +44,7 @@ class KeepRateWarmupHook(BudgetHook):
     """EViT's warm-up to the keep rate of ``backbone.budget``; arguments of ``KeepRateWarmup``, such as
     ``dict(type="KeepRateWarmupHook", start=0.05, end=0.4)`` in a config's ``custom_hooks``."""
 
-    def __init__(self, **kwargs) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(KeepRateWarmup(**kwargs))
 
 
@@ -49,7 +53,7 @@ class TokenDroppingHook(BudgetHook):
     """Random token dropping; arguments of ``TokenDropping``, such as ``dict(type="TokenDroppingHook", first=0.9,
     last=0.1)``."""
 
-    def __init__(self, **kwargs) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(TokenDropping(**kwargs))
 
 

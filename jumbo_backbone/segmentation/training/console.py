@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from mmengine.hooks import LoggerHook
 from mmengine.logging import MMLogger
@@ -23,7 +24,7 @@ class QuietRunner(Runner):
     The work dir holds all of it: the config as a file, the rest in the log.
     """
 
-    def build_logger(self, *args, **kwargs) -> MMLogger:
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:
             if not isinstance(handler, logging.FileHandler):
@@ -49,7 +50,7 @@ class PromptLoggerHook(LoggerHook):
         **kwargs: Of ``LoggerHook``.
     """
 
-    def __init__(self, seconds: float = 30.0, **kwargs) -> None:
+    def __init__(self, seconds: float = 30.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.seconds = seconds
         self._last = time.monotonic()

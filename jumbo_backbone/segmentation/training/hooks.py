@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import mmengine
 import mmseg
@@ -54,7 +55,8 @@ class AtomicBackend(LocalBackend):
         if self._waiting is not None:
             yield
             return
-        self._waiting = old = []
+        old: list[tuple[Path, int]] = []
+        self._waiting = old
         try:
             yield
         finally:
@@ -75,7 +77,10 @@ class AtomicCheckpointHook(CheckpointHook):
     and a copied folder is its own: the best checkpoint is looked for beside the others, not where it once was.
     """
 
-    def __init__(self, *args, **kwargs) -> None:
+    best_ckpt_path: str | None
+    best_ckpt_path_dict: dict[str, str | None]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, backend_args=dict(backend="atomic"), **kwargs)
 
     def before_train(self, runner: Runner) -> None:

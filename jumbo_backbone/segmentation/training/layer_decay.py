@@ -5,6 +5,7 @@ rate. Here a backbone publishes ``get_layer_depth(name)`` and ``no_weight_decay(
 """
 
 from collections import Counter
+from typing import Any
 
 from mmengine.logging import print_log
 from mmengine.optim import DefaultOptimWrapperConstructor
@@ -43,9 +44,9 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
                 "most 1 (1: one rate for all layers)"
             )
 
-    def add_params(self, params: list[dict], module: nn.Module, **kwargs) -> None:
+    def add_params(self, params: list[dict], module: nn.Module, **kwargs: Any) -> None:
         """Append one group for each pair of learning rate and weight decay; every parameter is in exactly one."""
-        backbone = getattr(module, "backbone", None)
+        backbone: Any = getattr(module, "backbone", None)
         if not (hasattr(backbone, "get_layer_depth") and hasattr(backbone, "no_weight_decay")):
             raise ValueError(
                 f"layer decay asks the backbone for get_layer_depth(name) and no_weight_decay(), which "
@@ -81,7 +82,7 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
 
 def _told(groups: dict[tuple[float, float], dict]) -> str:
-    count = Counter()
+    count: Counter[float] = Counter()
     for (lr_mult, _), group in groups.items():
         count[lr_mult] += len(group["params"])
     return ", ".join(f"{n} parameters at {lr_mult:.3g} of lr" for lr_mult, n in sorted(count.items()))

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmengine.model import is_model_wrapper
@@ -31,7 +31,7 @@ def load_strictly(model: nn.Module, path: str | os.PathLike) -> dict:
         ValueError: If it cannot be read or does not fit the model; the message says what differs.
     """
     if hasattr(model, "load_calibration"):  # a cascade: its members have loaded theirs
-        return model.load_calibration(path)
+        return cast(Any, model).load_calibration(path)
     file = read_checkpoint(path)
     start_predicting(model, file)
     model.load_state_dict(file.weights, strict=True)
@@ -208,6 +208,8 @@ _ALIKE = frozenset({"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "exp_inf", "momen
 def _optimizer_differs(optimizer: torch.optim.Optimizer, saved: Any) -> str:
     """What makes a saved state unfit for an optimiser, or nothing."""
     now = optimizer.state_dict()["param_groups"]
+    groups: Any
+    state: Any
     groups, state = (saved.get(key) if isinstance(saved, Mapping) else None for key in ("param_groups", "state"))
     whole = isinstance(state, Mapping) and all(isinstance(entry, Mapping) for entry in state.values())
     if not whole or not isinstance(groups, list) or not all(isinstance(g, Mapping) and "params" in g for g in groups):
@@ -238,4 +240,4 @@ def _count(schedulers: Any) -> int | None:
 
 def unwrapped(model: nn.Module) -> nn.Module:
     """The model itself, without a wrapper for several processes."""
-    return model.module if is_model_wrapper(model) else model
+    return cast(nn.Module, model.module) if is_model_wrapper(model) else model

@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -37,7 +37,8 @@ class Draw(int):
         draw.seed, draw.place = seed, place
         return draw
 
-    def __getnewargs__(self) -> tuple[int, int, int]:  # samplers and data-loading workers are different processes
+    # samplers and data-loading workers are different processes
+    def __getnewargs__(self) -> tuple[int, int, int]:  # type: ignore[override]  # typeshed knows int's one argument
         return int(self), self.seed, self.place
 
     def seed_generators(self) -> None:
@@ -54,7 +55,7 @@ def seed_by_draw(dataset: Dataset) -> None:
     Here, and not in a pipeline: a data set that repeats, joins or mixes others asks those for plain indices.
     """
     if hasattr(dataset, "__dict__"):
-        dataset.__getitems__ = partial(_fetch, dataset)  # what torch's loaders call, where there is one
+        cast(Any, dataset).__getitems__ = partial(_fetch, dataset)  # what torch's loaders call, where there is one
 
 
 def _fetch(dataset: Dataset, indices: Sequence[int]) -> list:
@@ -71,7 +72,7 @@ class NumberedInfiniteSampler(InfiniteSampler):
     """mmengine's ``InfiniteSampler`` for loops over iterations, whose indices are ``Draw``s: random augmentations are a
     function of the seed and of the place in the stream of samples, through any wrappers of the data set."""
 
-    def __init__(self, dataset: Dataset, *args, **kwargs) -> None:
+    def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
         super().__init__(dataset, *args, **kwargs)
         seed_by_draw(dataset)
 
@@ -84,7 +85,7 @@ class NumberedInfiniteSampler(InfiniteSampler):
 class NumberedSampler(DefaultSampler):
     """mmengine's ``DefaultSampler`` for loops over epochs, whose indices are ``Draw``s likewise."""
 
-    def __init__(self, dataset: Dataset, *args, **kwargs) -> None:
+    def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
         super().__init__(dataset, *args, **kwargs)
         seed_by_draw(dataset)
         self._begin = 0
@@ -201,12 +202,12 @@ class ResumeHook(Hook):
         torch.manual_seed(np.random.SeedSequence((runner.seed, runner.iter, get_rank())).generate_state(1)[0].item())
 
 
-def _sampler_of(runner: Runner) -> Sampler:
+def _sampler_of(runner: Runner) -> Sampler | None:
     loader = runner.train_dataloader
     return loader.sampler if loader.batch_size is not None else getattr(loader.batch_sampler, "sampler", None)
 
 
-def _enter_epoch(runner: Runner, sampler: Sampler) -> None:
+def _enter_epoch(runner: Runner, sampler: Sampler | None) -> None:
     """Have a loop over epochs go on where its iteration says, which may be within one."""
     loop = runner.train_loop
     loader = loop.dataloader
@@ -228,6 +229,7 @@ def _enter_epoch(runner: Runner, sampler: Sampler) -> None:
             "train_dataloader.sampler=dict(type='NumberedSampler', shuffle=True), or save by epoch"
         )
     if done:
+        assert isinstance(sampler, NumberedSampler)
         sampler.begin_at(done * (loader.batch_size or loader.batch_sampler.batch_size))
 
 

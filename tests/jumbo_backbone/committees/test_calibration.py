@@ -250,6 +250,11 @@ def test_bad_input(do, told):
         do(cascade, outcomes)
 
 
+def test_labels_in_a_list_are_refused():
+    with pytest.raises(TypeError, match=r"labels are a list: .* give a tensor of classes \(n,\)"):
+        tally([torch.zeros(2, 3)], [0, 1], [(0,)])
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"thresholds": [0.5]}'])
 def test_a_file_of_something_else_is_told_so(tmp_path, content):
     path = tmp_path / "calibration.json"

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import distributed as dist
 
-from timeseries.fitting.weigher_cases import path_of_shard, read_shard, shard
+from timeseries.fitting.weigher_cases import read_shard, shard
 from timeseries.fitting.weigher_training import Recipe, losses_of, measure, prepare, pretrain
 from timeseries.networks.weighing import LEVELS, Verdict
 
@@ -145,8 +145,21 @@ def test_two_processes_reach_the_weights_of_one(shards, tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9")
 def test_a_killed_command_goes_on(tmp_path):
     command = [sys.executable, str(ROOT / "tools/pretrain_series.py"), "forecast", "--work-dir", str(tmp_path)]
-    command += "--shards 1 --held-out 1 --shard-size 64 --batch-size 16 --epochs 60 --save-every 10".split()
-    command += "--embed-dim 8 --depth 1 --num-heads 2 --jumbo-multiplier 2 --device cpu".split()
+    command += [
+        "--shards",
+        "1",
+        "--held-out",
+        "1",
+        "--shard-size",
+        "64",
+        "--batch-size",
+        "16",
+        "--epochs",
+        "60",
+        "--save-every",
+        "10",
+    ]
+    command += ["--embed-dim", "8", "--depth", "1", "--num-heads", "2", "--jumbo-multiplier", "2", "--device", "cpu"]
     env = os.environ | dict(OMP_NUM_THREADS="1")
     job = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     until = time.monotonic() + 240

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from timeseries.networks.patching import InstanceNorm, SeriesEmbed, num_patches, sincos_positions
 
@@ -11,6 +12,12 @@ def series(*shape, seed=0, missing=0.0):
     x = 3 + 2 * torch.randn(*shape, generator=generator)
     observed = torch.rand(*shape, generator=generator) >= missing
     return (x, observed) if missing else x
+
+
+def test_apply_of_a_module_goes_through_it():
+    seen = []
+    nn.Sequential(InstanceNorm()).apply(lambda module: seen.append(type(module)))
+    assert InstanceNorm in seen
 
 
 KINDS = [(kind, affine) for kind in ("standard", "last", "difference") for affine in (False, True)]

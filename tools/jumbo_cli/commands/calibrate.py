@@ -1,6 +1,7 @@
 """`jumbo calibrate`."""
 
 import argparse
+from typing import Any
 
 from ..command import Command
 from ..config_arguments import SEG, add_config_arguments
@@ -28,7 +29,7 @@ Exit code: 0 calibrated, 1 the run broke (full disk, killed process), 2 wrong in
 class Parser(argparse.ArgumentParser):
     """Knows which arguments go together."""
 
-    def parse_args(self, args=None, namespace=None) -> argparse.Namespace:
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         found = super().parse_args(args, namespace)
         if found.tolerance and found.target != "last":
             self.error(f"--tolerance {found.tolerance} is of --target last: lower --target {found.target} itself")

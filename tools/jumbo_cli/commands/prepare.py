@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from ..command import Command
 from ..config_arguments import SEG
@@ -32,7 +33,7 @@ Ctrl-C.
 class Parser(argparse.ArgumentParser):
     """Knows which arguments go together."""
 
-    def parse_args(self, args=None, namespace=None) -> argparse.Namespace:
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         found = super().parse_args(args, namespace)
         if (found.source is None) == (found.check is None):
             self.error("give a zip or folder of ADE20K, or --check CONFIG")

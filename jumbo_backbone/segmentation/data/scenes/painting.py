@@ -12,7 +12,8 @@ Colour = np.ndarray  # float32 (3, 1, 1), RGB in 0 … 1; it fits images in plan
 
 def pick(rng: np.random.Generator, options: Sequence[Any]) -> Any:
     """One of them; ``rng.choice`` takes ten times as long."""
-    return options[rng.integers(len(options))]
+    place: Any = rng.integers(len(options))
+    return options[place]
 
 
 def shade(colour: Colour, amount: Any) -> Colour:
@@ -83,7 +84,7 @@ class Brush:
     """Draws one thing on ``canvas`` uint8 (H, W, 4): its colours, and how much of a pixel it covers."""
 
     BITS = 4  # of a pixel's fraction
-    EXACT = dict(lineType=cv2.LINE_AA, shift=BITS)
+    EXACT: dict[str, Any] = dict(lineType=cv2.LINE_AA, shift=BITS)
 
     def __init__(self, shape: tuple[int, int], foot: np.ndarray, axes: np.ndarray, colour: Colour) -> None:
         self.foot, self.axes = foot * 2**self.BITS, axes * 2**self.BITS  # as OpenCV counts
@@ -109,8 +110,8 @@ class Brush:
     def discs(self, centres: Any, radius: float, colours: Colour) -> None:
         """Discs around points (n, 2), of one colour or of n."""
         size = round(radius * self.scale * 2**self.BITS)
-        colours = (np.broadcast_to(colours, (len(centres), 3, 1, 1)).reshape(-1, 3) * 255).tolist()
-        for centre, colour in zip(self._pixels(centres).tolist(), colours, strict=True):
+        paints = (np.broadcast_to(colours, (len(centres), 3, 1, 1)).reshape(-1, 3) * 255).tolist()
+        for centre, colour in zip(self._pixels(centres).tolist(), paints, strict=True):
             cv2.circle(self.canvas, centre, size, (*colour, 255), -1, **self.EXACT)
 
     def lines(self, lines: Any, colour: Colour) -> None:

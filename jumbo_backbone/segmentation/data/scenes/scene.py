@@ -279,7 +279,8 @@ class _Scene:
         for brush in brushes:
             foot = brush.foot / 2**brush.BITS
             matrix = np.column_stack([lay, foot - lay @ foot])
-            shadow |= cv2.warpAffine(brush.alpha(), matrix, self.shape[::-1])
+            laid: Any = cv2.warpAffine(brush.alpha(), matrix, self.shape[::-1])
+            shadow |= laid
         self.image *= 1 - shadow * (self.labels >= GROUND) * np.float32(0.4 / 255)
 
     def _stand(self, below: float, label: int, brush: Brush) -> None:

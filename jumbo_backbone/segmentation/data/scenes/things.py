@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from .painting import Brush, Colour, Colours, contrast, pick, shade
 
 
 def _tree(brush: Brush, rng: np.random.Generator, colours: Colours, leaf: Colour, light: int) -> None:
+    reach: Any
+    y: Any
     bark = colours.against(leaf)
     kind = rng.integers(4)
     trunk = rng.uniform(0.15, 0.3) if kind != 2 else 0.06
