@@ -13,7 +13,7 @@ REGISTERS = dict(jumbo_ffn="patch", jumbo_multiplier=5)
 
 
 def forecaster(**arguments):
-    return JumboForecaster(**{**SIZES, **dict(max_epochs=1), **arguments})
+    return JumboForecaster(**{**SIZES, **dict(max_epochs=1, pretrained=None), **arguments})
 
 
 def classifier(**arguments):

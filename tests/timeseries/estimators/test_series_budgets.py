@@ -34,7 +34,9 @@ def classifier(**changes):
 
 
 def forecaster(**changes):
-    return JumboForecaster(**{**SMALL, **dict(context_length=32, patch_length=4, max_epochs=2, patience=9), **changes})
+    return JumboForecaster(
+        **{**SMALL, **dict(context_length=32, patch_length=4, max_epochs=2, patience=9, pretrained=None), **changes}
+    )
 
 
 def series(T=200):
