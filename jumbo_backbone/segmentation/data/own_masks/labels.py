@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -38,18 +39,24 @@ class Meaning:
         values = mask.values
         if mask.coloured and not self.coloured:
             values = values & 0xFF  # shades of grey that stand for numbers
-        used, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-        strange = [value for value in used.tolist() if value not in self.labels]
-        nearest = self._nearest(strange) if strange else {}
-        labels = np.array([self.labels.get(v, nearest.get(v)) for v in used.tolist()], dtype=np.uint8)
-        changed = int(counts[np.isin(used, strange)].sum())
-        return labels[place].reshape(values.shape), changed
+        labels = self._table[values]
+        strange = labels < 0
+        if strange.any():
+            used, place = np.unique(values[strange], return_inverse=True)
+            labels[strange] = self._nearest(used)[place]
+        return labels.astype(np.uint8), int(strange.sum())
 
-    def _nearest(self, strange: list[int]) -> dict[int, int]:
-        known = list(self.labels)
+    @cached_property
+    def _table(self) -> np.ndarray:
+        """Labels by value, -1 for values that have none."""
+        table = np.full(1 << (24 if self.coloured else 16), -1, dtype=np.int16)
+        table[list(self.labels)] = list(self.labels.values())
+        return table
+
+    def _nearest(self, strange: np.ndarray) -> np.ndarray:
+        known = np.array(list(self.labels))
         distance = _bands(strange)[:, None] - _bands(known)[None]  # (strange, known, 3)
-        chosen = np.square(distance).sum(axis=2).argmin(axis=1)
-        return {value: self.labels[known[number]] for value, number in zip(strange, chosen.tolist(), strict=True)}
+        return self._table[known[np.square(distance).sum(axis=2).argmin(axis=1)]]
 
 
 def choose(
@@ -58,9 +65,9 @@ def choose(
     """Decide what the values of masks mean.
 
     Numbers: 0 and 255 alone are background and foreground; else 255 is ignored, unless ``ignore`` or ``classes`` say
-    otherwise, and numbers are classes. Without names they are class_N. Those of a palette keep their index as label;
-    others are numbered without gaps. Colours: each is a class, in the order of their values, unless ``classes`` say
-    which.
+    otherwise, and numbers are classes: those of a palette keep their index as label, others are numbered without gaps;
+    names without values are those of 0, 1, …, without what is ignored. Colours: each is a class, in the order of their
+    values, unless ``classes`` say which.
 
     Args:
         survey: Of the masks, read as colours if the classes have colours.
@@ -79,9 +86,9 @@ def choose(
         ignore = set() if survey.coloured or binary else {255} - named
     used = sorted(set(survey.pixels) - set(ignore))
     if classes is not None:
-        names, values, sentences = classes.names, _named_values(survey, classes, used, binary), []
+        names, values, sentences = classes.names, _named_values(survey, classes, set(ignore), binary), []
     else:
-        names, values, sentences = _inferred(survey, used, binary)
+        names, values, sentences = _inferred(survey, used, set(ignore), binary)
     _require_possible(survey, names, values, set(ignore), nearest)
     if survey.coloured:
         palette = [rgb(value) for value in values]
@@ -101,18 +108,22 @@ def _require_exact(survey: Survey, classes: NamedClasses | None, nearest: bool) 
     if survey.lossy and not nearest:
         raise ValueError(
             f"{len(survey.lossy):,} masks are JPEG ({some(survey.lossy, 3)}), which alters values at edges: save masks "
-            "as PNG from the program that drew them; or name the colours of the classes (--classes NAME=#rrggbb …), and "
-            "take the nearest one for each pixel (--nearest); black is #000000"
+            "as PNG from the program that drew them; or name the colours of the classes (--classes NAME=#rrggbb …), "
+            "and take the nearest one for each pixel (--nearest); black is #000000"
         )
 
 
-def _inferred(survey: Survey, used: list[int], binary: bool) -> tuple[tuple[str, ...], list[int], list[str]]:
+def _inferred(
+    survey: Survey, used: list[int], ignore: set[int], binary: bool
+) -> tuple[tuple[str, ...], list[int], list[str]]:
     """Names and values of the classes that masks hold, and how they were found."""
     if binary:
         return ("background", "foreground"), [0, 255], ["masks hold 0 and 255 alone: background and foreground"]
     if not survey.coloured:
-        values = list(range(max(used, default=-1) + 1)) if survey.palette else used
-        how = "palette indices are the labels" if survey.palette else f"the numbers {some(used)} become labels from 0"
+        values = [v for v in range(max(used, default=-1) + 1) if v not in ignore] if survey.palette else used
+        how = f"the numbers {some(used)} become labels from 0"
+        if values == list(range(len(values))):
+            how = "palette indices are the labels" if survey.palette else "numbers are the labels"
         return tuple(f"class_{value}" for value in values), values, [f"no classes were named: {how}"]
     if len(used) > MOST_COLOURS:
         raise ValueError(
@@ -139,7 +150,7 @@ def _require_possible(
         )
     if (strange := used - set(values)) and not nearest:
         raise ValueError(
-            f"masks have {len(strange):,} values that are neither a class's nor ignored: {survey.some(strange)}. "
+            f"masks have values that are neither a class's nor ignored: {survey.some(strange)}. "
             "Give them to --classes or --ignore"
             + (", or take the nearest colour (--nearest)" if survey.coloured else "")
         )
@@ -152,8 +163,9 @@ def _require_possible(
         )
 
 
-def _named_values(survey: Survey, classes: NamedClasses, used: Sequence[int], binary: bool) -> Sequence[int]:
+def _named_values(survey: Survey, classes: NamedClasses, ignore: set[int], binary: bool) -> Sequence[int]:
     """The value that shows each of the named classes."""
+    used = set(survey.pixels) - ignore
     if classes.values is not None:
         if survey.coloured and not classes.coloured:
             raise ValueError(
@@ -165,8 +177,12 @@ def _named_values(survey: Survey, classes: NamedClasses, used: Sequence[int], bi
             f"masks have {len(used):,} colours, and names alone do not say which is whose: give --classes "
             f"NAME=#rrggbb … for {survey.some(used)}"
         )
-    return (0, 255) if binary else range(len(classes.names))
+    return (
+        (0, 255)
+        if binary
+        else [v for v in range(len(classes.names) + len(ignore)) if v not in ignore][: len(classes.names)]
+    )
 
 
-def _bands(values: Sequence[int]) -> np.ndarray:
-    return np.array([rgb(value) for value in values], dtype=np.int64).reshape(-1, 3)
+def _bands(values: np.ndarray) -> np.ndarray:
+    return np.stack([values >> 16, values >> 8 & 0xFF, values & 0xFF], axis=-1).astype(np.int64)

@@ -132,8 +132,9 @@ def survey(masks: Sequence[Path], as_colours: bool, many: bool, workers: int, pr
         if len(seen.pixels) > TOO_MANY and not many:
             raise ValueError(
                 f"{path} has {len(seen.pixels):,} different values, more than a map of classes: is it a photo, or were "
-                "its colours mixed at edges (anti-aliasing, JPEG, smooth resizing)? Save masks as PNG without smoothing, or "
-                "name the colours of the classes (NAME=#rrggbb), and take the nearest one for each pixel (--nearest)"
+                "its colours mixed at edges (anti-aliasing, JPEG, smooth resizing)? Save masks as PNG without "
+                "smoothing, or name the colours of the classes (NAME=#rrggbb), and take the nearest one for each pixel "
+                "(--nearest)"
             )
         counted.append((path, seen))
         found.sizes[path] = seen.size
