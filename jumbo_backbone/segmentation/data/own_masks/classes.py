@@ -57,8 +57,8 @@ def read_classes(entries: Sequence[str]) -> NamedClasses:
     return NamedClasses(_all_different("names", [name for name, _, _ in split]), tuple(values), kinds.pop())
 
 
-def read_value(text: str, where: str = "") -> int:
-    """A number up to 65535, or a colour #rrggbb as 0xRRGGBB.
+def read_value(text: str, where: str) -> int:
+    """A number up to 65535, or a colour #rrggbb as 0xRRGGBB; ``where`` is how a message names its place.
 
     Raises:
         ValueError: If it is neither.
@@ -67,7 +67,7 @@ def read_value(text: str, where: str = "") -> int:
         return int(text[1:], 16)
     if text.isdecimal() and int(text) <= 0xFFFF:
         return int(text)
-    raise ValueError(f"{where or text!r}: {text!r} is neither a colour #rrggbb nor a number from 0 to 65535")
+    raise ValueError(f"{where}: {text!r} is neither a colour #rrggbb nor a number from 0 to 65535")
 
 
 def read_ignored(words: Sequence[str] | None) -> tuple[set[int] | None, bool]:

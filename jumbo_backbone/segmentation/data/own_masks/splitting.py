@@ -73,7 +73,7 @@ def split(scenes: Sequence[str], val: float = 0.2, seed: int = 0) -> list[bool]:
     if len(sizes) < 2:
         raise ValueError(
             f"all {len(scenes)} pictures are of one scene ({next(iter(sizes), '')!r}), so none is left for validation: "
-            "tell scenes apart in another way (scenes='none' takes each picture for one)"
+            "tell scenes apart in another way (--scenes none takes each picture for one)"
         )
     order = sorted(sizes)
     random.Random(seed).shuffle(order)
