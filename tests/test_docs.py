@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import json
 import re
 import shlex
 from pathlib import Path
@@ -21,7 +22,8 @@ from jumbo_backbone.segmentation.configs.tta import use_tta
 from jumbo_backbone.segmentation.data.required import datasets_by_split
 from jumbo_cli.command import status
 
-PAGE = (Path(__file__).resolve().parents[1] / "docs" / "your_own_masks.md").read_text()
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "docs" / "your_own_masks.md").read_text()
 IN_PYTHON, IN_ONNX, OWN_CONFIG = re.findall(r"```python\n(.*?)```", PAGE, flags=re.S)
 COMMANDS = [
     shlex.split(line) for block in re.findall(r"```bash\n(.*?)```", PAGE, flags=re.S) for line in block.splitlines()
@@ -96,6 +98,14 @@ def test_the_page(folder, capfd):
     assert session["labels"].shape == (48, 64) and tuple(session["classes"]) == ("ground", "box", "disc")
     exec(IN_ONNX, session)
     assert session["logits"].shape == (1, 3, 128, 128) and session["takes"]["channel_order"] == "RGB"
+
+
+def test_measured_figures_are_those_of_the_raw_file():
+    raw = json.loads((ROOT / "docs" / "benchmarks" / "cpu_masks_small.json").read_text())
+    found = [f"{validation['mIoU']:.1f}" for validation in raw["validations"]]
+    assert f"{', '.join(found[:-1])} and {found[-1]} after 200, 400, 600 and 800 iterations" in " ".join(PAGE.split())
+    assert f"took {raw['processor_seconds'] / 60:.1f} minutes of processor time" in " ".join(PAGE.split())
+    assert raw["iterations"] == Config.fromfile(ROOT / "seg_configs" / "masks_small.py").train_cfg.max_iters == 800
 
 
 @pytest.fixture()
