@@ -47,7 +47,7 @@ class Parser(argparse.ArgumentParser):
     def parse_args(self, args=None, namespace=None) -> argparse.Namespace:
         found = super().parse_args(args, namespace)
         if (found.source is None) == (found.check is None):
-            self.error("give photos and masks, or a zip or folder of ADE20K, or --check CONFIG")
+            self.error("give PHOTOS MASKS, or give a zip or folder of ADE20K, or --check CONFIG")
         foreign = OF_ADE20K if found.masks else OF_MASKS
         given = [f"--{name.replace('_', '-')}" for name in foreign if getattr(found, name) != self.get_default(name)]
         if given and found.masks:
