@@ -91,7 +91,7 @@ class JumboViTBackbone(BaseModule):
             pos_drop_rate=drop_rate,
             proj_drop_rate=drop_rate,
             attn_drop_rate=attn_drop_rate,
-            **_sizes(arch),
+            **sizes_of(arch),
         )
         depth = len(self.vit.blocks)
         self.out_indices, _ = take_indices(depth, out_indices)
@@ -198,7 +198,7 @@ def require_dial(backbone: nn.Module, what: str) -> None:
 _JUMBO_FFN_PARTS = ("norm3", "jumbo_mlp", "jumbo_lora")
 
 
-def _sizes(arch: str | dict[str, Any]) -> dict[str, Any]:
+def sizes_of(arch: str | dict[str, Any]) -> dict[str, Any]:
     sizes: dict[str, Any] = dict(preset=arch) if isinstance(arch, str) else dict(arch)
     preset = sizes.pop("preset", None)
     if preset is not None and preset not in PRESETS:

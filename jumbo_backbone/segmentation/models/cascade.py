@@ -20,6 +20,7 @@ from ...budgets.budget import ComputeBudget
 from ...committees.calibration import Calibration
 from ...committees.committee import Cascade
 from ..configs.shipped import find_config
+from ..configs.widths import follow_backbone
 from ..contents import of_values, of_weights
 from ..data.consistency import require_same_images
 from ..training.loading import load_strictly
@@ -185,6 +186,7 @@ class Trained(nn.Module):
             raise FileNotFoundError(f"{error}; paths of members start where you are") from None
         self.config, self.whole = config, whole
         self.cfg = Config.fromfile(path)
+        follow_backbone(self.cfg, path)
         self.preprocessor = self.cfg.model.data_preprocessor
         self.structure = self.cfg.model.to_dict()  # with what its base configs say
         self.structure["backbone"].pop("init_cfg", None)  # what it began with

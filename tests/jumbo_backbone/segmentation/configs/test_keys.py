@@ -122,7 +122,6 @@ READ = {
     "of the base": "train_cfg = dict(max_iters=_base_.max_iters)",
     "of the base, in mmengine's way": "train_cfg = dict(max_iters={{_base_.max_iters}})",
     "of the base, within a text": "work_dir = 'runs/{{_base_.max_iters}}'",
-    "a base that is computed": "_base_ = ['tiny' + '.py']\nhelper = 3",
     "a note": "_note = 3",
     "a key that mmengine reads": "find_unused_parameters = True",
 }
@@ -154,6 +153,16 @@ def test_files_whose_variables_are_read(base, what):
     child = base.with_name("child.py")
     child.write_text(f"_base_ = 'tiny.py'\n{READ[what]}\n")
     read(child)
+
+
+def test_a_base_that_is_computed_is_followed(base):
+    """The config that `jumbo prepare` writes finds its base by a call."""
+    child = base.with_name("child.py")
+    child.write_text("_base_ = ['tiny' + '.py']\ntrain_cfg = dict(max_iters=_base_.max_iters)\n")
+    assert read(child).train_cfg.max_iters == 41
+    child.write_text("_base_ = ['tiny' + '.py']\nmax_iters = 100\n")
+    with pytest.raises(ValueError, match="Set train_cfg.max_iters"):
+        read(child)
 
 
 def test_a_slip_in_a_file_of_literals_is_a_slip(tmp_path):
