@@ -42,8 +42,6 @@ class JumboViTBackbone(BaseModule):
         attn_drop_rate: Dropout on attention probabilities.
         frozen_stages: -1 trains everything, 0 freezes the stem (patches, positions, Jumbo token), k also the first k
             blocks. The FFN that all blocks share is frozen with the first block: frozen blocks would change with it.
-        norm_eval: Keep normalisation layers in evaluation mode, as mmsegmentation's backbones do. Layer norms have no
-            statistics; this matters where another norm has been put in.
         with_cp: Recompute each block in the backward pass instead of storing its activations.
         budget: Arguments of ``ComputeBudget``, such as ``dict(keep_rate=0.7)``, for training and inference alike; None
             for the full one. At run time ``backbone.default_budget`` changes it. Maps are complete whatever it is.
@@ -73,7 +71,6 @@ class JumboViTBackbone(BaseModule):
         drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
         frozen_stages: int = -1,
-        norm_eval: bool = False,
         with_cp: bool = False,
         budget: dict[str, Any] | None = None,
         init_cfg: dict | list[dict] | None = None,
@@ -104,7 +101,6 @@ class JumboViTBackbone(BaseModule):
                 f"frozen_stages={frozen_stages}: give -1 (none), 0 (the stem) or up to {depth} (all blocks)"
             )
         self.frozen_stages = frozen_stages
-        self.norm_eval = norm_eval
         self.vit.set_grad_checkpointing(with_cp)
         self.vit.default_budget = ComputeBudget(**budget or {})
         self.vit.default_budget.reducing_blocks(depth)  # raises if there are no such blocks
@@ -148,14 +144,6 @@ class JumboViTBackbone(BaseModule):
         if self.checkpoint is not None:
             report = load_checkpoint(self.vit, self.checkpoint)
             print_log(f"backbone from {self.checkpoint}: {report}", logger="current")
-
-    def train(self, mode: bool = True) -> "JumboViTBackbone":
-        super().train(mode)
-        if mode and self.norm_eval:
-            for module in self.modules():
-                if isinstance(module, (nn.LayerNorm, nn.modules.batchnorm._BatchNorm)):
-                    module.eval()
-        return self
 
     def forward(self, x: torch.Tensor, budget: ComputeBudget | None = None) -> tuple[torch.Tensor, ...]:
         """Images (B, C, H, W), sides multiples of the patch, to one map (B, D, H/patch, W/patch) per out index; of a
