@@ -24,7 +24,6 @@ class Schedule:
             and Topin, 2019).
         weight_decay: Of matrices (AdamW); vectors, tokens and positions have none.
         patience: Epochs without a better validation score after which to stop.
-        averaging: Decay of the running mean of the weights, which is what is validated and kept; 0 keeps the last ones.
         max_norm: Of the gradient; a larger one is scaled down.
         overlap: How many neighbouring validation samples share their data, as overlapping windows do.
         doubt: How many standard errors of the validation scores a gain has to exceed.
@@ -36,7 +35,6 @@ class Schedule:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
     patience: int = 5
-    averaging: float = 0.99
     max_norm: float = 1.0
     overlap: int = 1
     doubt: float = 1.0
@@ -104,7 +102,7 @@ def train(
     optimizer = torch.optim.AdamW(_groups(model, schedule.weight_decay), lr=schedule.learning_rate)
     total = schedule.epochs * schedule.steps
     parameters, step = list(model.parameters()), 0
-    average = _Average(model, schedule.averaging)
+    average = _Average(model)
     best, history = None, History()
     if score is not None:
         before, untrained = score(model.eval()), _copy(model)
@@ -214,17 +212,16 @@ def _one_cycle(step: int, total: int, rise: float = 0.2) -> float:
 
 
 class _Average:
-    """Running mean of a model's weights. Its decay is lower at first, so that the first weights are soon forgotten."""
+    """Running mean of a model's weights, which is what is validated and kept. Its decay is lower at first, so that the
+    first weights are soon forgotten."""
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, model: nn.Module, decay: float = 0.99) -> None:
         self.live = [p for p in model.parameters() if p.requires_grad]
-        self.mean = [p.detach().clone() for p in self.live] if decay else None
+        self.mean = [p.detach().clone() for p in self.live]
         self.decay, self.steps = decay, 0
 
     @torch.no_grad()
     def update(self) -> None:
-        if self.mean is None:
-            return
         self.steps += 1
         torch._foreach_lerp_(self.mean, self.live, 1 - min(self.decay, self.steps / (self.steps + 9)))
 
@@ -239,9 +236,8 @@ class _Average:
 
     @torch.no_grad()
     def _swap(self) -> None:
-        if self.mean is not None:
-            for p, mean in zip(self.live, self.mean, strict=True):
-                p.data, mean.data = mean.data, p.data
+        for p, mean in zip(self.live, self.mean, strict=True):
+            p.data, mean.data = mean.data, p.data
 
 
 def _copy(model: nn.Module) -> dict[str, torch.Tensor]:
