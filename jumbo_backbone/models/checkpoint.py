@@ -148,7 +148,7 @@ def other_sizes(model: nn.Module, state_dict: Mapping[str, torch.Tensor], prefix
         return ""
     depth = len({name.removeprefix(blocks).split(".")[0] for name in state_dict if name.startswith(blocks)})
     file = (token.shape[2], token.shape[1], depth)
-    own = (model.embed_dim, model.jumbo_multiplier, len(model.blocks))
+    own = (model.embed_dim, model.jumbo_multiplier, model.depth)
     if file == own:
         return ""
     told = [

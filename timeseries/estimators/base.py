@@ -158,7 +158,7 @@ class JumboEstimator(SafeSaving):
         budget = series_budget(keep_rate=keep_rate, resolution=resolution)
         for part in parts:
             for network in getattr(part, "networks_", ()):  # a classifier of one class has none
-                network.encoder.encoder.default_budget = budget
+                network.encoder.default_budget = budget
         return self
 
     def _parts(self) -> list["JumboEstimator"]:
@@ -166,5 +166,5 @@ class JumboEstimator(SafeSaving):
         return [self]
 
     def _budget_as_json(self) -> dict[str, Any]:
-        budget = self.networks_[0].encoder.encoder.default_budget
+        budget = self.networks_[0].encoder.default_budget
         return dict(keep_rate=budget.keep_rate, resolution=budget.resolution)

@@ -334,7 +334,7 @@ class JumboClassifier(ClassifierParameters):
             If the series has other channels than those fitted, or the rate is out of range.
         """
         array, x = as_read(self, series)
-        budget, blocks = ComputeBudget(keep_rate), len(self.networks_[0].encoder.encoder.blocks)
+        budget, blocks = ComputeBudget(keep_rate), self.networks_[0].encoder.depth
         depths = torch.stack([n.encoder.patch_depths(*x, budget)[0] for n in self.networks_]).float().mean(dim=0)
         return plot_kept(array, patch_spans(self, len(array), len(depths)), (depths / blocks).numpy(), ax)
 

@@ -171,7 +171,7 @@ def fit_network(
         def criterion(forecast: Forecast) -> torch.Tensor:
             return losses_of(forecast, target, design).mean()
 
-        own = model.encoder.encoder.default_budget
+        own = model.encoder.default_budget
         return training_loss(predict, criterion, plan, own, step, total, distance)
 
     @torch.no_grad()

@@ -90,20 +90,19 @@ class JumboViTBackbone(BaseModule):
             attn_drop_rate=attn_drop_rate,
             **_sizes(arch),
         )
-        depth = len(self.vit.blocks)
-        self.out_indices, _ = take_indices(depth, out_indices)
+        self.out_indices, _ = take_indices(self.depth, out_indices)
         self.final_norm = final_norm
         self.readouts = nn.ModuleList(
             JumboReadout(jumbo_readout, self.vit.embed_dim, self.vit.jumbo_multiplier) for _ in self.out_indices
         )
-        if not -1 <= frozen_stages <= depth:
+        if not -1 <= frozen_stages <= self.depth:
             raise ValueError(
-                f"frozen_stages={frozen_stages}: give -1 (none), 0 (the stem) or up to {depth} (all blocks)"
+                f"frozen_stages={frozen_stages}: give -1 (none), 0 (the stem) or up to {self.depth} (all blocks)"
             )
         self.frozen_stages = frozen_stages
         self.vit.set_grad_checkpointing(with_cp)
         self.vit.default_budget = ComputeBudget(**budget or {})
-        self.vit.default_budget.reducing_blocks(depth)  # raises if there are no such blocks
+        self.vit.default_budget.reducing_blocks(self.depth)  # raises if there are no such blocks
         for name, parameter in self.vit.named_parameters():
             parameter.requires_grad_(not (self._frozen(name) or self._unused(name, jumbo_readout)))
 
@@ -111,6 +110,11 @@ class JumboViTBackbone(BaseModule):
     def embed_dims(self) -> int:
         """Channels D of every map."""
         return self.vit.embed_dim
+
+    @property
+    def depth(self) -> int:
+        """Number of the encoder's blocks."""
+        return self.vit.depth
 
     @property
     def default_budget(self) -> ComputeBudget:

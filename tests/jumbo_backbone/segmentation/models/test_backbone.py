@@ -239,3 +239,8 @@ def test_bad_input(arguments, error, message):
 def test_a_missing_checkpoint_says_where_it_looked():
     with pytest.raises(FileNotFoundError, match="no checkpoint at /.*nowhere.pth"):
         build(init_cfg=dict(type="Pretrained", checkpoint="nowhere.pth")).init_weights()
+
+
+def test_it_publishes_its_depth():
+    backbone = build()
+    assert backbone.depth == backbone.vit.depth == len(backbone.vit.blocks) == 3
