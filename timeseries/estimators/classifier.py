@@ -8,11 +8,11 @@ import torch
 from sktime.datatypes import convert_to
 
 from jumbo_backbone import Cascade, ComputeBudget
+from jumbo_backbone.device import pick_device
 
 from ..data.windows import Batch, mean_and_spread
 from ..fitting.classification import probabilities, routed
 from ..fitting.committee import calibrated, cascade_of
-from ..fitting.training import pick_device
 from ..networks.network import ClassifierNet
 from .classifier_learning import (
     Members,

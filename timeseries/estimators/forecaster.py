@@ -6,13 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from jumbo_backbone.device import pick_device
+
 from ..data.covariates import Covariates
 from ..data.frames import Instance, Rows, instances_of, merged, rows_of, table_of
 from ..data.panel_timeline import timeline_for
 from ..data.windows import training_cuts
 from ..fitting.design import Design
 from ..fitting.forecasting import quantile_at
-from ..fitting.training import pick_device
 from .forecaster_learning import Lesson, Material, Pretrained, design_of
 from .forecaster_parameters import ForecasterParameters
 from .forecaster_saving import restore, state_of

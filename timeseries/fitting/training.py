@@ -248,7 +248,7 @@ def _autocast(device: torch.device):
     return torch.autocast("cuda", dtype=torch.bfloat16) if device.type == "cuda" else nullcontext()
 
 
-# ---- random numbers and devices
+# ---- random numbers
 
 
 @contextmanager
@@ -272,22 +272,3 @@ def draw_seeds(random_state: int | np.random.RandomState | None, count: int) -> 
     ):
         raise TypeError(f"random_state must be an integer, a numpy RandomState or None, got {random_state!r}")
     return [int(s) for s in np.random.SeedSequence(random_state).generate_state(count)]
-
-
-def pick_device(device: str | torch.device) -> torch.device:
-    """ "auto" is the first GPU there is, else the CPU.
-
-    Raises:
-        ValueError: If it is unknown, or is not there.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        picked = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"unknown device {device!r}: give 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'") from error
-    there = dict(cpu=True, cuda=torch.cuda.is_available(), mps=torch.backends.mps.is_available()).get(picked.type, True)
-    count = torch.cuda.device_count() if picked.type == "cuda" else 1
-    if not there or (picked.index or 0) >= count:
-        raise ValueError(f"device {device!r} was asked for and is not there: give device='auto' or 'cpu'")
-    return picked
