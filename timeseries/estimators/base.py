@@ -11,6 +11,7 @@ from jumbo_backbone import ComputeBudget, JumboEncoder
 
 from ..checks import check_choice, check_count, check_share
 from ..fitting.budgets import Plan, series_budget, training_plan
+from ..fitting.notice import Notice
 from ..fitting.training import Epoch, Schedule
 from .saving import SafeSaving
 
@@ -118,7 +119,10 @@ class JumboEstimator(SafeSaving):
     def _reports(self, number: int, doing: str = "training") -> dict[str, Any]:
         """How the training of a member tells what it does: further arguments of ``train``."""
         title = doing if self.n_members == 1 else f"member {number + 1} of {self.n_members}"
-        return dict(verbose=self.verbose, callbacks=self.callbacks or (), title=title)
+        # one for all members; a progress bar says more
+        first = number == 0 and not self.verbose
+        notice = Notice(type(self).__name__, doing, self.n_members) if first else None
+        return dict(verbose=self.verbose, callbacks=self.callbacks or (), title=title, notice=notice)
 
     # ---- compute budgets
 

@@ -104,7 +104,7 @@ class JumboForecaster(ForecasterParameters):
     random_state : int, RandomState or None
         Decides everything that is random here. Global generators are left as they are.
     verbose : int
-        1 shows a progress bar.
+        1 shows a progress bar. At 0 a fit of over ten seconds says first how long it may take (logger "timeseries").
     callbacks : list of callable, optional
         Each is called after every epoch with an ``Epoch``; training ends if one returns True.
     freq : str, pd.DateOffset or int, optional

@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from .notice import Notice
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -74,6 +76,7 @@ def train(
     callbacks: Sequence[Callable[[Epoch], Any]] = (),
     title: str = "training",
     frozen: Sequence[nn.Parameter] = (),
+    notice: Notice | None = None,
 ) -> History:
     """Train a model in place; it ends with its best weights, in evaluation mode, on the CPU.
 
@@ -89,6 +92,7 @@ def train(
         callbacks: Called with an ``Epoch`` after each; one that returns True ends training.
         title: Before the progress bar.
         frozen: Parameters that do not change in the first epochs of the schedule.
+        notice: Says how long it takes, once that is known; None says nothing.
 
     What training gains on the validation samples has to be more than its own standard error, or the model stays as it
     was (the one-standard-error rule: Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3).
@@ -108,6 +112,7 @@ def train(
         before, untrained = score(model.eval()), _copy(model)
         best = before.mean().item(), untrained, before
         model.train()
+    after_step = None if notice is None else notice.watch(schedule.epochs, schedule.steps, device)
     bar = tqdm(total=total, desc=title, unit="step", disable=not verbose, leave=verbose > 1, dynamic_ncols=True)
     with bar:
         try:
@@ -130,6 +135,8 @@ def train(
                     step += 1
                     average.update()
                     bar.update()
+                    if after_step is not None:
+                        after_step()
                 with average.applied():
                     scores = None if score is None else score(model.eval())
                     value = None if scores is None else scores.mean().item()
