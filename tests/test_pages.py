@@ -120,7 +120,7 @@ def test_code_of_committees_runs(folder, short_epochs):
 
 def test_code_of_forecasting_runs(folder, short_epochs):
     """From a made-up table to a saved model, then a single series with sktime's tools."""
-    *table, single = blocks("docs/forecasting.md")
+    *table, single, parts = blocks("docs/forecasting.md")
     session: dict = {}
     for block in table:
         exec(block, session)
@@ -135,6 +135,9 @@ def test_code_of_forecasting_runs(folder, short_epochs):
     exec(single, session)
     assert {p.name for p in folder.iterdir()} >= {"north.png", "forecast.png", "forecaster.safetensors"}
     assert session["search"].best_params_["JumboForecaster__normalisation"] in ("standard", "difference")
+    exec(parts, session)
+    assert not session["closed_form"].history_[0].epochs and len(session["closed_form"].predict()) == 12
+    assert session["registers"].networks_[0].encoder.encoder.jumbo_multiplier == 5
 
 
 def test_code_of_classification_runs(folder, short_epochs):
@@ -143,6 +146,8 @@ def test_code_of_classification_runs(folder, short_epochs):
         exec(block, session)
     assert 0 <= session["share"] <= 1 and 0 <= session["accuracy"] <= 1
     assert session["encoder_alone"].networks_[0].share == 1
+    assert session["convolutions_alone"].networks_[0].share == 0
+    assert session["registers"].networks_[0].encoder.encoder.jumbo_multiplier == 5
     assert {p.name for p in folder.iterdir()} == {"attention.png", "kept.png", "classifier.safetensors"}
 
 

@@ -22,6 +22,7 @@ from torch import nn
 
 from ..files import replacing
 from ..layers.pos_embed import Grid, resample_pos_embed
+from ..words import some
 from .preset_sizes import preset_of
 
 if TYPE_CHECKING:
@@ -78,27 +79,31 @@ def load_checkpoint(model: nn.Module, path: str | os.PathLike) -> LoadReport:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
-    own = model.state_dict()
-    missing = [name for name in own if name not in state_dict]
-    unexpected = [name for name in state_dict if name not in own]
-    other_shape = [
-        f"{name} {tuple(state_dict[name].shape)} instead of {tuple(own[name].shape)}"
-        for name in own
-        if name in state_dict and state_dict[name].shape != own[name].shape
-    ]
-    problems = {"missing": missing, "unexpected": unexpected, "of another shape": other_shape}
-    if any(problems.values()):
-        told = "; ".join(f"{len(names)} {what}: {_some(names)}" for what, names in problems.items() if names)
+    if told := differences(model, state_dict):
         way_out = "Build the model with the file's own sizes."
         if looks := other_sizes(model, state_dict):
             way_out = f"{looks} {way_out}"
-        if "jumbo_token" in missing:
+        if "jumbo_token" not in state_dict:
             way_out = "It has no jumbo_token, so it is of another architecture."
-        raise ValueError(f"{path} does not fit this model: {told}. {way_out}")
+        raise ValueError(f"{path} does not fit this model: {'; '.join(told)}. {way_out}")
     model.load_state_dict(state_dict)
     report.loaded = len(state_dict) - len(report.fresh)
     logger.info("%s: %s", path, report)
     return report
+
+
+def differences(model: nn.Module, state_dict: Mapping[str, torch.Tensor]) -> list[str]:
+    """How a file's tensors differ from a model's in names, shapes and kinds of numbers, in words; none if they fit."""
+    own = model.state_dict()
+    missing = [name for name in own if name not in state_dict]
+    unexpected = [name for name in state_dict if name not in own]
+    other = [
+        f"{name} {_form(state_dict[name])} instead of {_form(own[name])}"
+        for name in own
+        if name in state_dict and _form(state_dict[name]) != _form(own[name])
+    ]
+    lists = {"missing": missing, "unexpected": unexpected, "of another shape": other}
+    return [f"{len(names)} {what}: {some(sorted(names))}" for what, names in lists.items() if names]
 
 
 def save_checkpoint(model: nn.Module, path: str | os.PathLike) -> None:
@@ -162,8 +167,7 @@ def other_sizes(model: nn.Module, state_dict: Mapping[str, torch.Tensor], prefix
         return ""
     depth = len({name.removeprefix(blocks).split(".")[0] for name in state_dict if name.startswith(blocks)})
     file = (token.shape[2], token.shape[1], depth)
-    vit = cast("JumboViT", model)
-    own = (vit.embed_dim, vit.jumbo_multiplier, len(vit.blocks))
+    own = (model.embed_dim, model.jumbo_multiplier, model.depth)
     if file == own:
         return ""
     told = [
@@ -205,9 +209,9 @@ def _read(path: str | os.PathLike) -> dict[str, torch.Tensor]:
         ) from error
     tensors = {name: value for name, value in state_dict.items() if isinstance(value, torch.Tensor)}
     if not tensors:
-        raise ValueError(f"{path} holds no tensors by name (found {_some(state_dict)}): expected a state_dict")
+        raise ValueError(f"{path} holds no tensors by name (found {some(state_dict)}): expected a state_dict")
     if len(tensors) < len(state_dict):
-        raise ValueError(f"{path} holds more than tensors: {_some(set(state_dict) - set(tensors))}")
+        raise ValueError(f"{path} holds more than tensors: {some(name for name in state_dict if name not in tensors)}")
     return tensors
 
 
@@ -276,6 +280,7 @@ def _adapt_head(model: "JumboViT", state_dict: dict[str, torch.Tensor], prefix: 
             report.fresh.append(f"{name} (the file has {weight.shape[0]} classes, the model {model.num_classes})")
 
 
-def _some(names: Iterable[str], most: int = 6) -> str:
-    names = sorted(map(str, names))
-    return ", ".join(names[:most]) + (f", … ({len(names) - most} more)" if len(names) > most else "")
+def _form(tensor: torch.Tensor) -> str:
+    """Shape, and the kind of numbers where these are not the usual."""
+    kind = "" if tensor.is_floating_point() else f" {tensor.dtype}".replace("torch.", "")
+    return f"{tuple(tensor.shape)}{kind}"

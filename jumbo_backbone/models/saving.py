@@ -66,7 +66,7 @@ class SavedAsFolder(PyTorchModelHubMixin):
 
     def _describe_to_timm(self) -> None:
         """For models that timm's factory does not build."""
-        preset = preset_of(self.embed_dim, self.jumbo_multiplier, len(self.blocks))
+        preset = preset_of(self.embed_dim, self.jumbo_multiplier, self.depth)
         # of other sizes than a preset's any will do: the arguments hold every size
         self._pretrained_cfg = dict(weights_config(), architecture=model_name(preset or "small"))
 
@@ -81,7 +81,7 @@ class SavedAsFolder(PyTorchModelHubMixin):
             told,
             img_size=list(self.patch_embed.img_size),
             patch_size=list(self.patch_embed.patch_size),
-            depth=len(self.blocks),
+            depth=self.depth,
             num_classes=self.num_classes,
             global_pool=self.global_pool,
         )

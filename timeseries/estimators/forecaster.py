@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from jumbo_backbone.device import pick_device
+
 from ..data.covariates import Covariates
 from ..data.frames import Instance, Rows, instances_of, merged, rows_of, table_of
 from ..data.panel_timeline import timeline_for
 from ..data.windows import training_cuts
 from ..fitting.design import Design
 from ..fitting.forecasting import quantile_at
-from ..fitting.training import pick_device
 from .forecaster_learning import Lesson, Material, Pretrained, design_of
 from .forecaster_parameters import ForecasterParameters
 from .forecaster_saving import restore, state_of
@@ -104,7 +105,7 @@ class JumboForecaster(ForecasterParameters):
     random_state : int, RandomState or None
         Decides everything that is random here. Global generators are left as they are.
     verbose : int
-        1 shows a progress bar.
+        1 shows a progress bar. At 0 a fit of over ten seconds says first how long it may take (logger "timeseries").
     callbacks : list of callable, optional
         Each is called after every epoch with an ``Epoch``; training ends if one returns True.
     freq : str, pd.DateOffset or int, optional

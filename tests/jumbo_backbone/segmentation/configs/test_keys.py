@@ -57,6 +57,7 @@ OPTIONS = {
     "model.decode_head.loss_decode.clas_weight=3": "did you mean model.decode_head.loss_decode.class_weight",
     "model.bckbone.with_cp=True": "did you mean model.backbone",
     "model.backbone.arch.embed_dims=3": "did you mean model.backbone.arch.embed_dim",
+    "model.backbone.norm_eval=True": "model.backbone.norm_eval has no effect, as nothing reads it",
     "model.backbone.budget.keep=0.5": "did you mean model.backbone.budget.keep_rate",
     "model.test_cfg.strid=3": "did you mean model.test_cfg.stride",
     "model.data_preprocessor.test_cfg.size_divisr=32": "did you mean model.data_preprocessor.test_cfg.size_divisor",
@@ -79,6 +80,15 @@ OPTIONS = {
 def test_options_without_an_effect_are_refused(option):
     with pytest.raises(ValueError, match=OPTIONS[option]):
         read(CONFIGS[0].parent / ADE, option)
+
+
+@pytest.mark.parametrize("gone", ["decide='window'", "test_cfg=dict(mode='slide')"])
+def test_what_cascades_no_longer_take_is_refused(tmp_path, gone):
+    path = tmp_path / "cascade.py"
+    path.write_text(f"model = dict(type='CascadeSegmentor', members=[], {gone})\n")
+    told = f"model.{gone.partition('=')[0]} has no effect, as nothing reads it"
+    with pytest.raises(ValueError, match=told):
+        read(path)
 
 
 EFFECTS = [

@@ -125,15 +125,6 @@ def test_frozen_stages(frozen_stages):
     assert not frozen & {"norm.weight", "norm.bias"}
 
 
-def test_train_returns_the_module_and_keeps_norms_in_evaluation_mode():
-    backbone = build(norm_eval=True)
-    assert backbone.train() is backbone and backbone.eval() is backbone
-    backbone.train()
-    norms = [m for m in backbone.modules() if isinstance(m, torch.nn.LayerNorm)]
-    assert norms and not any(m.training for m in norms)
-    assert backbone.vit.blocks[0].mlp.training
-
-
 @pytest.mark.parametrize("preset", PRESETS)
 def test_presets_and_their_registers(preset):
     with torch.device("meta"):
@@ -248,3 +239,8 @@ def test_bad_input(arguments, error, message):
 def test_a_missing_checkpoint_says_where_it_looked():
     with pytest.raises(FileNotFoundError, match="no checkpoint at /.*nowhere.pth"):
         build(init_cfg=dict(type="Pretrained", checkpoint="nowhere.pth")).init_weights()
+
+
+def test_it_publishes_its_depth():
+    backbone = build()
+    assert backbone.depth == backbone.vit.depth == len(backbone.vit.blocks) == 3
