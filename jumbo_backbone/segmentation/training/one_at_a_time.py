@@ -4,7 +4,7 @@ import errno
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 try:
@@ -43,4 +43,10 @@ def alone_in(work_dir: str | os.PathLike) -> Iterator[None]:
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
             file.flush()
-        yield
+        try:
+            yield
+        finally:
+            with suppress(FileNotFoundError):  # somebody has removed it
+                if os.listdir(work_dir) == [LOCK]:  # refused before it began: no folder is left of it
+                    Path(work_dir, LOCK).unlink()
+                    Path(work_dir).rmdir()

@@ -67,8 +67,12 @@ def test_a_killed_one_keeps_nobody_out(held):
     process.wait()
     with alone_in(folder):
         assert (folder / LOCK).read_text().startswith(f"process {os.getpid()} on ")
+    assert not folder.exists()  # nothing but the lock was in it
+    folder.mkdir()
+    (folder / "iter_1.pth").touch()
     with alone_in(folder):
         pass
+    assert (folder / "iter_1.pth").exists()
 
 
 def test_without_locks_training_goes_on(tmp_path, monkeypatch):
@@ -76,6 +80,7 @@ def test_without_locks_training_goes_on(tmp_path, monkeypatch):
         raise OSError(errno.ENOLCK, "no locks available")
 
     monkeypatch.setattr(one_at_a_time.fcntl, "lockf", no_locks)
+    (tmp_path / "iter_1.pth").touch()
     with alone_in(tmp_path):
         pass
     monkeypatch.setattr(one_at_a_time, "fcntl", None)
