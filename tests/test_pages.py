@@ -102,11 +102,16 @@ def test_the_backbone_in_a_config_of_ones_own():
 
 
 def test_code_of_budgets_runs():
-    (block,) = blocks("docs/budgets.md")
+    block, several_tables = blocks("docs/budgets.md")
     session: dict = {}
     exec(block, session)
     assert session["loss"].requires_grad and len(session["table"]) == 6
     assert session["model"].default_budget == session["table"].fastest_within(metric_drop=0.005).budget
+    exec(several_tables, session)
+    sizes = {budget.input_size((224, 224), (16, 16)) for budget in session["elastic"].grid()}
+    assert sizes == {(224, 224), *session["model"].pos_embed_sizes}  # each has positions of its own
+    of_a_crop = [budget.input_size((512, 512), (16, 16))[0] for budget in session["elastic"].grid()]
+    assert f"pos_embed_sizes={sorted(set(of_a_crop) - {512})}" in (ROOT / "docs/budgets.md").read_text()
 
 
 def test_code_of_committees_runs(folder, short_epochs):

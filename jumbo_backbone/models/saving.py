@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _Model = TypeVar("_Model", bound=ModelHubMixin)
 
+# arguments of later versions, told where they say something: earlier versions read the folders of all other models
+_LATER = {"default_budget", "pos_embed_sizes"}
+
 
 class SavedAsFolder(PyTorchModelHubMixin):
     """Mixin for ``JumboViT``: ``save_pretrained``, ``from_pretrained`` and ``push_to_hub``, by huggingface_hub.
@@ -74,9 +77,11 @@ class SavedAsFolder(PyTorchModelHubMixin):
 
     def constructor_arguments(self) -> dict[str, Any]:
         """The arguments that rebuild this model as it is now, ready for JSON."""
-        told = {key: value for key, value in self._hub_mixin_config.items() if key != "default_budget"}
-        if self.default_budget != ComputeBudget():  # earlier versions read the folders of all other models
+        told = {key: value for key, value in self._hub_mixin_config.items() if key not in _LATER}
+        if self.default_budget != ComputeBudget():
             told["default_budget"] = asdict(self.default_budget)
+        if self.pos_embed_sizes:
+            told["pos_embed_sizes"] = [list(size) for size in self.pos_embed_sizes]
         return dict(
             told,
             img_size=list(self.patch_embed.img_size),

@@ -152,9 +152,13 @@ def test_amp_seed_and_data_root(run, data, tmp_path):
 
 
 def test_two_processes(data, tmp_path):
-    """torchrun on CPU, with gloo: the gradient is that of the whole batch, so both hold the same weights."""
+    """torchrun on CPU, with gloo: the gradient is that of the whole batch, so both hold the same weights.
+
+    Every parameter has a gradient in every step, the positions of sizes that do not occur among them.
+    """
     launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29517"]
     options = ["--launcher", "pytorch", "--work-dir", "w", "--cfg-options", "train_cfg.max_iters=4"]
+    options.append("model.backbone.pos_embed_sizes=[16,24]")
     output = finish(start("train.py", data[1], *options, cwd=tmp_path, launch=launch))
     assert (tmp_path / "w" / "iter_4.pth").is_file(), output
     assert json.loads((tmp_path / "w" / "run.json").read_text())["processes"] == 2

@@ -32,6 +32,7 @@ class JumboViTBackbone(BaseModule):
             that preset: ``dict(preset="small", jumbo_multiplier=17, jumbo_ffn="patch")`` is a ViT with class token
             and 16 registers.
         img_size: Size in pixels, int or (H, W), whose patch grid the learned positions have.
+        pos_embed_sizes: Further sizes in pixels that have learned positions of their own, as in ``JumboViT``.
         patch_size: In pixels, int or (H, W).
         in_channels: Channels C of the image.
         out_indices: Blocks whose output is returned, in this order; negative from the end.
@@ -62,6 +63,7 @@ class JumboViTBackbone(BaseModule):
         arch: str | dict[str, Any] = "small",
         *,
         img_size: SizeLike = 512,
+        pos_embed_sizes: Sequence[SizeLike] = (),
         patch_size: SizeLike = 16,
         in_channels: int = 3,
         out_indices: int | Sequence[int] = (2, 5, 8, 11),
@@ -80,6 +82,7 @@ class JumboViTBackbone(BaseModule):
         super().__init__([cfg for cfg in init_cfgs if cfg["type"] != "Pretrained"] or None)
         self.vit = JumboViT(
             img_size=img_size,
+            pos_embed_sizes=pos_embed_sizes,
             patch_size=patch_size,
             in_chans=in_channels,
             num_classes=0,

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from logging import WARNING
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 import torch
 from mmengine.config import Config, ConfigDict

@@ -151,12 +151,14 @@ def test_timm_baseline():
 
 
 def test_from_scratch():
-    backbone = build(init_cfg=dict(type="FromScratch"), img_size=(48, 80))
+    backbone = build(init_cfg=dict(type="FromScratch"), img_size=(48, 80), pos_embed_sizes=(32,))
     backbone.init_weights()
     table = backbone.vit.pos_embed.detach()[0].view(3, 5, 48)
     # half of the channels tell the row alone, the others the column alone
     rows, columns = (table == table[:, :1]).all(dim=(0, 1)), (table == table[:1]).all(dim=(0, 1))
     assert rows.sum() == columns.sum() == 24 and not (rows & columns).any()
+    small = backbone.vit.pos_embed_tables["2x2"].detach()[0].view(2, 2, 48)
+    torch.testing.assert_close(small, table[:2, :2])
     wide = backbone.vit.jumbo_mlp.fc1.weight
     bound = (6 / sum(wide.shape)) ** 0.5
     assert 0.9 * bound < wide.abs().max() <= bound
@@ -194,6 +196,18 @@ def test_pretrained_files_are_loaded_and_told(pretrained, caplog):
         torch.testing.assert_close(backbone.vit.jumbo_mlp.fc1.weight, model.jumbo_mlp.fc1.weight)
         assert "resampled: pos_embed from a grid of 2x2 to 4x4" in caplog.text
         assert "head of 7 classes" in caplog.text
+
+
+def test_positions_of_several_sizes_are_loaded_and_told(pretrained, caplog):
+    model, folder = pretrained
+    files_of(model, folder)
+    init_cfg = dict(type="Pretrained", checkpoint=str(folder / "released.pth"))
+    backbone = build(init_cfg=init_cfg, img_size=64, pos_embed_sizes=[32, (48, 64)], frozen_stages=0)
+    with caplog.at_level(logging.INFO):
+        backbone.init_weights()
+    assert "resampled: pos_embed_tables.3x4 from a grid of 2x2 to 3x4" in caplog.text
+    assert torch.equal(backbone.vit.pos_embed_tables["2x2"], model.pos_embed)
+    assert not any(table.requires_grad for table in backbone.vit.position_tables().values())
 
 
 def test_other_initialisers_come_first(pretrained):
