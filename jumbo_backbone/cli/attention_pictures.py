@@ -1,6 +1,7 @@
 """The pictures of `jumbo attention`: numpy in, numpy out."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps

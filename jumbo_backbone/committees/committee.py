@@ -116,7 +116,7 @@ class Ensemble(Committee):
         members, temperatures, names: See ``Committee``.
     """
 
-    def forward(self, *inputs) -> torch.Tensor:
+    def forward(self, *inputs: Any) -> torch.Tensor:
         """Inputs of the members to scores (B, K, …), whose softmax is the mean of the members' probabilities.
 
         Raises:

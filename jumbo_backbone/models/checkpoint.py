@@ -174,7 +174,8 @@ def other_sizes(model: nn.Module, state_dict: Mapping[str, torch.Tensor], prefix
         return ""
     depth = len({name.removeprefix(blocks).split(".")[0] for name in state_dict if name.startswith(blocks)})
     file = (token.shape[2], token.shape[1], depth)
-    own = (model.embed_dim, model.jumbo_multiplier, model.depth)
+    vit = cast("JumboViT", model)
+    own = (vit.embed_dim, vit.jumbo_multiplier, vit.depth)
     if file == own:
         return ""
     told = [
@@ -242,8 +243,11 @@ def _adapt_positions(model: "JumboViT", state_dict: dict[str, torch.Tensor], pre
     table = state_dict.pop(name)
     native = tuple(stored_grid.tolist()) if stored_grid is not None else _square(table)
     tables = {native: _of_grid(table, native, "pos_embed", "pos_embed_grid")}
-    for name in [name for name in state_dict if _TABLE.fullmatch(name.removeprefix(prefix))]:
-        grid: Grid = tuple(map(int, _TABLE.fullmatch(name.removeprefix(prefix)).groups()))
+    for name in list(state_dict):
+        found = _TABLE.fullmatch(name.removeprefix(prefix))
+        if found is None:
+            continue
+        grid: Grid = (int(found[1]), int(found[2]))
         tables[grid] = _of_grid(state_dict.pop(name), grid, name.removeprefix(prefix), "its name")
 
     used = set()

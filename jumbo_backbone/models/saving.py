@@ -42,7 +42,11 @@ class SavedAsFolder(PyTorchModelHubMixin):
     if TYPE_CHECKING:
 
         @property
+        def depth(self) -> int: ...
+        @property
         def num_features(self) -> int: ...
+        @property
+        def pos_embed_sizes(self) -> tuple[tuple[int, int], ...]: ...
 
     # ---- what timm is told
 

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +13,8 @@ from torch import nn
 from tqdm import tqdm
 
 from .notice import Notice
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ def train(
     total = schedule.epochs * schedule.steps
     parameters, step = list(model.parameters()), 0
     average = _Average(model)
-    best, history = None, History()
+    best: Any = None  # validation score, weights and scores of the best epoch
+    history = History()
     if score is not None:
         before, untrained = score(model.eval()), _copy(model)
         best = before.mean().item(), untrained, before
@@ -223,7 +226,7 @@ class _Average:
     first weights are soon forgotten."""
 
     def __init__(self, model: nn.Module, decay: float = 0.99) -> None:
-        self.live = [p for p in model.parameters() if p.requires_grad]
+        self.live: list[torch.Tensor] = [p for p in model.parameters() if p.requires_grad]
         self.mean = [p.detach().clone() for p in self.live]
         self.decay, self.steps = decay, 0
 

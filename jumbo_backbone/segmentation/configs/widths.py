@@ -34,7 +34,7 @@ def follow_backbone(cfg: Config, path: Path, options: Collection[str] = ()) -> l
         ValueError: If a width that somebody chose does not fit the backbone's, naming both; if an option names a preset
             whose sizes the config overrides.
     """
-    model = cfg.get("model") or {}
+    model: Any = cfg.get("model") or {}
     if not is_of(model.get("backbone") or {}, JumboViTBackbone):
         return []
     arch = model.backbone.get("arch", "small")
@@ -43,7 +43,7 @@ def follow_backbone(cfg: Config, path: Path, options: Collection[str] = ()) -> l
             f"{_ARCH}.preset={arch.preset} has no effect on the width, as the config sets {_ARCH}.embed_dim="
             f"{arch.embed_dim}: take it out of the config, or set {_ARCH}.embed_dim and num_heads themselves"
         )
-    width = sizes_of(arch).get("embed_dim")
+    width: Any = sizes_of(arch).get("embed_dim")
     wrong = [(place, node, key) for place, node, key in _places(model) if set(_all(node[key])) != {width}]
     wrong = [] if width is None else wrong
     came = _widths_of_files(path) if wrong else set()
@@ -89,7 +89,7 @@ def _all(value: Any) -> list:
 
 def _widths_of_files(path: Path) -> set[int]:
     """Of the backbones of a config file and of all that it builds on."""
-    found = set()
+    found: set[Any] = set()
     for file in ConfigFile(path).chain():
         backbone = (Config.fromfile(file.path).get("model") or {}).get("backbone") or {}
         if is_of(backbone, JumboViTBackbone):
@@ -97,7 +97,7 @@ def _widths_of_files(path: Path) -> set[int]:
     return found
 
 
-def _weights(model: dict[str, Any], arch: Any, options: Collection[str]) -> Iterator[str]:
+def _weights(model: Any, arch: Any, options: Collection[str]) -> Iterator[str]:
     """Take the released weights of the preset, where a config has those of another."""
     init = model.backbone.get("init_cfg")
     preset = arch if isinstance(arch, str) else arch.get("preset")

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from logging import WARNING
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import torch
 from mmengine.config import Config, ConfigDict
@@ -113,11 +113,12 @@ class CascadeSegmentor(BaseSegmentor):
 
     def contents(self) -> list[str]:
         """What each member is: its weights, config, budget and windows."""
-        weights = {id(model.segmentor): of_weights(model.segmentor) for model, _ in self.cascade.members}
+        members = [(cast(Trained, model), budget) for model, budget in self.cascade.members]
+        weights = {id(model.segmentor): of_weights(model.segmentor) for model, _ in members}
         return [
             # "image" is what earlier versions wrote too: their calibrations hold
             of_values(weights[id(model.segmentor)], model.structure, str(model.test_cfg), repr(budget), "image")
-            for model, budget in self.cascade.members
+            for model, budget in members
         ]
 
     def init_weights(self) -> None:

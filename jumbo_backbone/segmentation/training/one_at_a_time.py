@@ -10,7 +10,7 @@ from pathlib import Path
 try:
     import fcntl
 except ImportError:  # not on this system: nobody is kept out
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 LOCK = ".training.lock"
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ....words import some
 from ..name_lists import require_sound
-from ..problems import some
 
 MOST = 255  # classes that fit beside the ignored label into 8 bits
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..problems import some
+from ....words import some
 from .classes import MOST, NamedClasses, distinct_colours, rgb, told
 from .masks import Mask, Survey
 
@@ -86,7 +86,8 @@ def choose(
         ignore = set() if survey.coloured or binary else {255} - named
     used = sorted(set(survey.pixels) - set(ignore))
     if classes is not None:
-        names, values, sentences = classes.names, _named_values(survey, classes, set(ignore), binary), []
+        names, values = classes.names, _named_values(survey, classes, set(ignore), binary)
+        sentences: list[str] = []
     else:
         names, values, sentences = _inferred(survey, used, set(ignore), binary)
     _require_possible(survey, names, values, set(ignore), nearest)

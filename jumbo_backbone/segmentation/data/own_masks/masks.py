@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from ..problems import some
+from ....words import some
 from .classes import told
 
 TOO_MANY = 1000  # values in one mask: it is no map of classes
@@ -127,7 +127,8 @@ def survey(masks: Sequence[Path], as_colours: bool, many: bool, workers: int, pr
             masks show classes by numbers and others by colours.
     """
     found = Survey()
-    counted, owners = [], {}
+    counted: list[tuple[Path, _Seen]] = []
+    owners: dict[int, Path] = {}
     for path, seen in _read_all(masks, as_colours, workers, progress):
         if len(seen.pixels) > TOO_MANY and not many:
             raise ValueError(
@@ -140,8 +141,9 @@ def survey(masks: Sequence[Path], as_colours: bool, many: bool, workers: int, pr
         found.sizes[path] = seen.size
         if seen.lossy:
             found.lossy.append(path)
-        for value in seen.pixels if seen.palette else ():
-            colour, owner = seen.palette[value], owners.setdefault(value, path)
+        palette = seen.palette or ()
+        for value in seen.pixels if palette else ():
+            colour, owner = palette[value], owners.setdefault(value, path)
             if found.palette.setdefault(value, colour) != colour:
                 raise ValueError(
                     f"index {value} is {told(found.palette[value], True)} in {owner} and {told(colour, True)} in "

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ....image_files import IMAGE_SUFFIXES
-from ..problems import FIRST, some
+from ....words import some
+from ..problems import FIRST
 
 # how the names of masks may end: one.jpg and one_mask.png are a pair
 ENDINGS = ("mask", "masks", "label", "labels", "gt", "seg", "segmentation", "annotation")

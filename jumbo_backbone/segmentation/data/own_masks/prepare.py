@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from ..problems import FIRST, some
+from ....words import some
+from ..problems import FIRST
 from .classes import NamedClasses
 from .config_file import config_text
 from .folder import appearing, link_or_copy, require_free

@@ -78,7 +78,8 @@ def split(scenes: Sequence[str], val: float = 0.2, seed: int = 0) -> list[bool]:
     order = sorted(sizes)
     random.Random(seed).shuffle(order)
     most = max(1, round(val * len(scenes)))
-    chosen, taken = set(), 0
+    chosen: set[str] = set()
+    taken = 0
     for scene in order:
         if taken + sizes[scene] <= most and len(chosen) < len(sizes) - 1:
             chosen.add(scene)
