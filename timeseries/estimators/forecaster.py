@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from jumbo_backbone.device import pick_device
+
 from ..data.covariates import Covariates
 from ..data.frames import Instance, Rows, instances_of, merged, rows_of
 from ..data.panel_timeline import timeline_for
@@ -14,7 +16,6 @@ from ..data.seasons import usual_periods
 from ..data.windows import training_cuts
 from ..fitting.blending import Trial, Voices, chosen_share, mean_of
 from ..fitting.design import Design
-from ..fitting.training import pick_device
 from ..weights import load_weigher
 from .forecaster_answers import ForecasterAnswers
 from .forecaster_learning import Lesson, Material, Pretrained, design_of
@@ -105,7 +106,7 @@ class JumboForecaster(ForecasterAnswers):
     random_state : int, RandomState or None
         Decides everything that is random here. Global generators are left as they are.
     verbose : int
-        1 shows a progress bar.
+        1 shows a progress bar. At 0 a fit of over ten seconds says first how long it may take (logger "timeseries").
     callbacks : list of callable, optional
         Each is called after every epoch with an ``Epoch``; training ends if one returns True.
     freq : str, pd.DateOffset or int, optional

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from jumbo_backbone.device import pick_device
+
 from ..data.frames import instances_of, known_span, rows_of
 from ..data.panel_timeline import timeline_for
 from ..data.windows import Panel
 from ..experts import NAMES
 from ..fitting.blending import zero_shot
 from ..fitting.predicting import forecast_from
-from ..fitting.training import pick_device
 from .tables import in_columns, in_order
 
 if TYPE_CHECKING:
