@@ -86,7 +86,7 @@ class SeriesEncoder(nn.Module):
         beside: torch.Tensor | None = None,
     ) -> Encoded:
         """Series (B, C, T), any finite numbers where they are not observed, and flags (B, C, T), None if all is, at a
-        compute budget (None: the encoder's ``default_budget``), with further tokens (B, X, D) ``beside`` the patches."""
+        compute budget (None: the encoder's ``default_budget``), with more tokens (B, X, D) ``beside`` the patches."""
         budget = self.encoder.default_budget if budget is None else budget
         normed, observed, stats = self.norm(x, observed)
         tokens, live = self._tokens(normed, observed, budget)
