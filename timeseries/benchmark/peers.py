@@ -93,10 +93,10 @@ def peer_forecasts(
         for key, forecast in zip(missing, told, strict=False):  # if the worker dies it answers for fewer
             cache.put(key, forecast)
             forecasts[key] = forecast
-    found = [forecasts[key] for key in keys]
-    values = np.stack([forecast.values for forecast in found])[:, held_out.steps - 1]
-    failed = sum(forecast.why is not None for forecast in found)
-    return values[..., 0], values[..., 1:], sum(forecast.seconds for forecast in found), failed
+    answered = [forecasts[key] for key in keys]
+    values = np.stack([forecast.values for forecast in answered])[:, held_out.steps - 1]
+    failed = sum(forecast.why is not None for forecast in answered)
+    return values[..., 0], values[..., 1:], sum(forecast.seconds for forecast in answered), failed
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from ..data.seasons import usual_periods
 from ..data.windows import training_cuts
 from ..fitting.blending import Trial, Voices, chosen_share, mean_of
 from ..fitting.design import Design
+from ..fitting.training import History
 from ..weights import load_weigher
 from .forecaster_answers import ForecasterAnswers
 from .forecaster_learning import Lesson, Material, Pretrained, design_of
@@ -186,7 +187,8 @@ class JumboForecaster(ForecasterAnswers):
         lesson = Lesson(self, self.design_, material.panel(), *cuts)
         trials: list[Trial] = []
         if self._zero_shot(task, epochs, start):
-            self.networks_, self.history_ = lesson.untrained(start), []
+            self.networks_ = lesson.untrained(start)
+            self.history_: list[History] = []
         else:
             self.networks_, self.history_ = lesson.train(start, task, epochs, trials)
         self._voices = self._voices_of(lesson, trials, start)

@@ -79,7 +79,7 @@ def forecasts_from_cuts(
 
 
 def weights_of_experts(forecaster: "JumboForecaster", keys: list) -> list[pd.Series]:
-    """Of the named series, one for each target: weights of the experts and of the networks, in the mean of the horizon."""
+    """Of each target of the named series: weights of the experts and of the networks, in the mean of the horizon."""
     voices, design = forecaster._voices, forecaster.design_
     share = voices.shares(design.horizon).mean()
     if voices.weigher is None:

@@ -142,6 +142,7 @@ def mean_of(trials: list[Trial]) -> Trial:
 def chosen_share(voices: Voices, trial: Trial, panel: Panel, levels: tuple[float, ...], device: torch.device) -> Voices:
     """Give the networks their share: at each part of the horizon the one that errs least in a trial, and none where
     the gain is within what chance would give."""
+    assert voices.weigher is not None
     W, H, M = trial.center.shape
     losses = np.zeros((len(SHARES), W, H))
     seen_steps = np.zeros((W, H))

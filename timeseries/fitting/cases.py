@@ -106,7 +106,14 @@ def _record(values: np.ndarray, periods: np.ndarray, horizon: int, unit: np.ndar
     return record
 
 
-def _facts(values, observed, periods, horizon, unit, record) -> np.ndarray:
+def _facts(
+    values: np.ndarray,
+    observed: np.ndarray,
+    periods: np.ndarray,
+    horizon: int,
+    unit: np.ndarray,
+    record: np.ndarray,
+) -> np.ndarray:
     """Length, horizon, periods and size of each series (n, FACTS)."""
     known = (~np.isnan(values)).sum(axis=1, keepdims=True).astype(float)
     mean, std = np.nanmean(values, axis=1, keepdims=True), np.nanstd(values, axis=1, keepdims=True)
@@ -134,7 +141,9 @@ def _facts(values, observed, periods, horizon, unit, record) -> np.ndarray:
     return np.concatenate([np.asarray(f, dtype=float) for f in facts], axis=1)
 
 
-def _ends(values, observed, context: int, unit: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+def _ends(
+    values: np.ndarray, observed: np.ndarray, context: int, unit: np.ndarray
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The last steps of series (n, L), as distances from the last value, and where they are observed."""
     n, T = values.shape
     read = np.full((n, context), np.nan)
