@@ -14,7 +14,7 @@ from ..data.frames import Instance, Rows, instances_of, merged, rows_of
 from ..data.panel_timeline import timeline_for
 from ..data.seasons import usual_periods
 from ..data.windows import training_cuts
-from ..fitting.blending import Trial, Voices, chosen_share, mean_of
+from ..fitting.blending import Blend, Trial, chosen_share, mean_of
 from ..fitting.design import Design
 from ..fitting.training import History
 from ..weights import load_weigher
@@ -191,7 +191,7 @@ class JumboForecaster(ForecasterAnswers):
             self.history_: list[History] = []
         else:
             self.networks_, self.history_ = lesson.train(start, task, epochs, trials)
-        self._voices = self._voices_of(lesson, trials, start)
+        self._blend = self._blend_of(lesson, trials, start)
         if not len(lesson.training) and self.pretrained is None and (start is None or not start.can_forecast):
             warnings.warn(
                 f"the longest series has {material.lengths.max()} steps, too few to learn from: forecasts are means of "
@@ -208,16 +208,17 @@ class JumboForecaster(ForecasterAnswers):
             return False
         return start is None or not start.can_forecast
 
-    def _voices_of(self, lesson: Lesson, trials: list[Trial], start: Pretrained | None) -> Voices:
-        """Who speaks: networks alone, or with the experts, and then with which share."""
+    def _blend_of(self, lesson: Lesson, trials: list[Trial], start: Pretrained | None) -> Blend:
+        """The networks alone, or experts beside them and the share that each has."""
         if self.pretrained is None:
-            return Voices(self.networks_)
-        trusted = start is not None and start.can_forecast and not trials  # pretrained, and nothing speaks against it
+            return Blend()
+        # without windows to judge by, networks that were pretrained on such series are trusted, others are not
+        trusted = start is not None and start.can_forecast
         share = np.full(self.design_.horizon, float(trusted))
-        voices = Voices(self.networks_, load_weigher(self.pretrained), usual_periods(self._timeline), share)
+        blend = Blend(load_weigher(self.pretrained), usual_periods(self._timeline), share)
         if not trials:
-            return voices
-        return chosen_share(voices, mean_of(trials), lesson.panel, self.design_.quantiles, pick_device(self.device))
+            return blend
+        return chosen_share(blend, mean_of(trials), lesson.panel, self.design_.quantiles, pick_device(self.device))
 
     def _read(self, y: pd.DataFrame, X: pd.DataFrame | None) -> Material:
         """Note the names in the tables, and make series of their rows."""
@@ -251,7 +252,6 @@ class JumboForecaster(ForecasterAnswers):
         if cuts is not None:
             lesson = Lesson(self, self.design_, material.panel(), *cuts)
             self.networks_ = lesson.go_on(self.networks_, DOUBT)
-            self._voices = replace(self._voices, networks=self.networks_)
             self._learned = material.ends
 
     def _remember(self, instances: list[Instance]) -> None:

@@ -80,14 +80,14 @@ def forecasts_from_cuts(
 
 def weights_of_experts(forecaster: "JumboForecaster", keys: list) -> list[pd.Series]:
     """Of each target of the named series: weights of the experts and of the networks, in the mean of the horizon."""
-    voices, design = forecaster._voices, forecaster.design_
-    share = voices.shares(design.horizon).mean()
-    if voices.weigher is None:
+    blend, design = forecaster._blend, forecaster.design_
+    share = blend.shares(design.horizon).mean()
+    if blend.weigher is None:
         return [pd.Series({"networks": 1.0}) for _ in keys for _ in range(design.targets)]
     tails = [forecaster._tails[key].values for key in keys]
     contexts = [tail[known_span(tail[:, [m]]), m] for tail in tails for m in range(design.targets)]
-    said = zero_shot(voices.weigher, contexts, design.horizon, (0.5,), voices.periods, pick_device(forecaster.device))
-    by_expert = said.weights * (1 - voices.shares(design.horizon))[:, None]  # (n, H, E)
+    said = zero_shot(blend.weigher, contexts, design.horizon, (0.5,), blend.periods, pick_device(forecaster.device))
+    by_expert = said.weights * (1 - blend.shares(design.horizon))[:, None]  # (n, H, E)
     return [pd.Series(dict(zip(NAMES, row, strict=True)) | dict(networks=share)) for row in by_expert.mean(axis=1)]
 
 
@@ -102,5 +102,5 @@ def _forecast(
     """See ``forecast_from``."""
     roll_on = forecaster.roll_on if roll_on is None else roll_on
     device = pick_device(forecaster.device)
-    voices, design = forecaster._voices, forecaster.design_
-    return forecast_from(voices, design, Panel(values), series, stands, wanted, device, roll_on)
+    networks, design = forecaster.networks_, forecaster.design_
+    return forecast_from(networks, forecaster._blend, design, Panel(values), series, stands, wanted, device, roll_on)

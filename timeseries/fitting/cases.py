@@ -14,7 +14,6 @@ from ..networks.weighing import FACTS, PLACES, Case
 
 _LEAST = 1e-3  # of the largest error: an expert that errs less is taken to err so much
 _LONGEST_TRIAL = 64  # steps at the end of a series on which the experts are tried
-_READ = 2048  # steps that experts read at most
 _CHUNK = 256  # series at a time
 
 
@@ -37,7 +36,7 @@ class Cases:
             context: Steps that the weigher reads, L.
         """
         observed = ~np.isnan(values)
-        values = cleaned(values[:, -_READ:], periods)
+        values = cleaned(values, periods)
         heard = opinions(values, periods, horizon)
         unit = _units(values, heard)  # (n, 1)
         self.unit, self.middle = unit, np.median(heard.point, axis=1)  # (n, H)

@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from ..data.windows import Batch, Panel
 from ..networks.network import ForecastNet
-from .blending import Trial, Voices, contexts_of, zero_shot
+from .blending import Blend, Trial, contexts_of, zero_shot
 from .design import Design
 from .forecasting import ITEMS, Windows, split
 
@@ -25,7 +25,8 @@ def try_out(network: ForecastNet, windows: Windows, most: int = _TRIED) -> Trial
 
 
 def forecast_from(
-    voices: Voices,
+    networks: list[ForecastNet],
+    blend: Blend,
     design: Design,
     panel: Panel,
     series: np.ndarray,
@@ -40,7 +41,7 @@ def forecast_from(
     the same way whether it ends there or goes on as missing.
 
     Args:
-        voices, design, panel, device: See ``forecast``.
+        networks, blend, design, panel, device: See ``forecast``.
         series, stands: Which series, and before which of its steps (B,).
         wanted: Steps of the series to forecast, none before the stand (B, S).
         roll_on: Whether steps beyond the horizon of the networks may be asked for.
@@ -61,7 +62,7 @@ def forecast_from(
         )
     if (ahead == np.arange(1, ahead.shape[1] + 1)[:, None]).all():  # nothing is missing
         places = (torch.as_tensor(series), torch.as_tensor(cuts[:, 0]))
-        return forecast(voices, design, panel, *places, ahead.shape[1], device)
+        return forecast(networks, blend, design, panel, *places, ahead.shape[1], device)
     reach = int(cuts.max()) + 1
     pairs, number = np.unique(series[:, None] * reach + cuts, return_inverse=True)  # of series and cut
     number = number.reshape(-1, M)
@@ -76,7 +77,7 @@ def forecast_from(
         place = np.full(len(blocks), -1)
         place[here] = np.arange(len(here))
         which, cut = (torch.as_tensor(part) for part in np.divmod(pairs[here], reach))
-        c, q = forecast(voices, design, panel, which, cut, int(furthest[here].max()), device)
+        c, q = forecast(networks, blend, design, panel, which, cut, int(furthest[here].max()), device)
         row, channel = np.nonzero(place[number] >= 0)
         at = (place[number[row, channel], None], ahead[row, :, channel] - 1, channel[:, None])
         center[row, :, channel], quantiles[row, :, channel] = c[at], q[at]
@@ -84,7 +85,8 @@ def forecast_from(
 
 
 def forecast(
-    voices: Voices,
+    networks: list[ForecastNet],
+    blend: Blend,
     design: Design,
     panel: Panel,
     series: torch.Tensor,
@@ -95,7 +97,8 @@ def forecast(
     """Forecast the targets after some cuts, in the units of the series.
 
     Args:
-        voices: Who speaks.
+        networks: Members that learned the series.
+        blend: How their forecasts and those of the experts are blended.
         design: What the networks read and return.
         panel: The series; covariates may go on after the cut.
         series, cuts: Which series, and before which of their steps (B,).
@@ -105,20 +108,20 @@ def forecast(
     Returns:
         Centres (B, steps, M) and quantiles (B, steps, M, Q), float64.
     """
-    share = voices.shares(steps)
+    share = blend.shares(steps)
     if (share == 0).all():
-        return _of_experts(voices, design, panel, series, cuts, steps, device)
-    center, quantiles = of_networks(voices.networks, design, panel, series, cuts, steps, device)
+        return _of_experts(blend, design, panel, series, cuts, steps, device)
+    center, quantiles = of_networks(networks, design, panel, series, cuts, steps, device)
     if (share == 1).all():
         return center, quantiles
-    other, others = _of_experts(voices, design, panel, series, cuts, steps, device)
+    other, others = _of_experts(blend, design, panel, series, cuts, steps, device)
     share = share[:, None]
     center = share * center + (1 - share) * other
     return center, share[..., None] * quantiles + (1 - share[..., None]) * others
 
 
 def _of_experts(
-    voices: Voices,
+    blend: Blend,
     design: Design,
     panel: Panel,
     series: torch.Tensor,
@@ -127,14 +130,14 @@ def _of_experts(
     device: torch.device,
 ) -> tuple[np.ndarray, np.ndarray]:
     """As ``forecast``, by the weigher alone."""
-    assert voices.weigher is not None  # else the networks have the whole share
+    assert blend.weigher is not None  # else the networks have the whole share
     said = [
         zero_shot(
-            voices.weigher,
+            blend.weigher,
             contexts_of(panel, series.numpy(), cuts.numpy(), channel),
             steps,
             design.quantiles,
-            voices.periods,
+            blend.periods,
             device,
         )
         for channel in range(design.targets)

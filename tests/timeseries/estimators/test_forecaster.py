@@ -186,7 +186,7 @@ def test_random_state_decides_everything_and_global_generators_stay():
 
 
 def test_members_are_averaged():
-    together = small(n_members=2).fit(load_airline(), fh=[1, 5])
+    together = small(n_members=2, support="real").fit(load_airline(), fh=[1, 5])
     for network in together.networks_:  # where training gained nothing, members are alike
         torch.nn.init.normal_(network.head.weight)
         torch.nn.init.normal_(network.spread.weight)
