@@ -44,7 +44,7 @@ def versions_of_peers(python: str | Path = sys.executable) -> dict[str, str]:
     missing = [package for package, version in told.items() if version is None]
     if missing:
         raise ValueError(
-            f"the peers need {' and '.join(missing)}: pip install 'jumbo-backbone[benchmark]'. statsforecast needs "
+            f"the peers need {' and '.join(missing)}: pip install {' '.join(missing)}. statsforecast needs "
             "pandas below 3, so give them an environment of their own and name its Python: --peers-python"
         )
     return told

@@ -38,8 +38,9 @@ class JumboForecaster(ForecasterAnswers):
     new: from the older half of the new rows, and it keeps what it learned only where the newer half gains by it. Fewer
     rows, or no gain, leave the networks as they are.
 
-    On a single short series (fewer than a hundred or so observations) exponential smoothing or ARIMA forecast as well
-    or better and take a second; use those. Here there is nothing to gain but intervals and exogenous variables.
+    Beside the networks classical methods forecast, experts, which a Jumbo token weighs that was pretrained on synthetic
+    series (``pretrained``). So short series are forecast well, too. Held-out windows decide how much the networks
+    count.
 
     Parameters
     ----------
