@@ -23,6 +23,8 @@ from ..networks.network import ForecastNet
 from .forecaster_parameters import ForecasterParameters
 
 _STEPS = (20, 200)  # batches in an epoch, at least and at most
+_COVARIATE_LAGS = 3  # steps before each step of the horizon whose covariates are read, too
+_ROWS_A_COVARIATE = 40  # of the longest series, or there are too few to tell the lags apart
 _GENTLE = 0.3  # share of the learning rate for a network that can forecast already
 
 
@@ -96,6 +98,8 @@ def design_of(
     L, P = context_and_patch(longest, H, parameters.context_length, parameters.patch_length, stacklevel=6)
     network = parameters._series_encoder(P, min(parameters.patch_stride or P, P))
     network |= dict(affine=parameters.affine, head_drop_rate=parameters.head_dropout)
+    if covariates.columns and longest >= _ROWS_A_COVARIATE * len(covariates.columns):
+        network["covariate_lags"] = min(_COVARIATE_LAGS, L)
     return Design(L, H, targets, tuple(covariates.known_ahead), tuple(parameters.quantiles), parameters.loss, network)
 
 

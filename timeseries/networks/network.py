@@ -161,6 +161,7 @@ class ForecastNet(nn.Module):
         quantiles: Probabilities in rising order, 0.5 among them.
         covariates: Of each of the K channels beside the series that are read with it, whether it is known ahead and
             read over context and horizon; of the others nothing is read after L steps.
+        covariate_lags: The linear part reads the covariates of each step of the horizon and of so many steps before.
         median_is_center: Whether the centre is the median; if not (it is then a mean) the median is learned beside it.
         head_drop_rate: Dropout before the head.
         embedding: Further arguments of ``SeriesEncoder``.
@@ -176,6 +177,7 @@ class ForecastNet(nn.Module):
         patch_length: int,
         patch_stride: int,
         covariates: tuple[bool, ...] = (),
+        covariate_lags: int = 0,
         median_is_center: bool = True,
         head_drop_rate: float = 0.0,
         **embedding: Any,
@@ -198,7 +200,9 @@ class ForecastNet(nn.Module):
         )
         jumbo, D = self.encoder.jumbo_width, self.encoder.encoder.embed_dim
         self.linear = nn.Linear(context, horizon)
-        self.from_covariates = nn.Linear(len(covariates), 1, bias=False) if covariates else None
+        self.covariate_lags = covariate_lags
+        features = len(covariates) * (1 + covariate_lags)
+        self.from_covariates = nn.Linear(features, 1, bias=False) if covariates else None
         self.drop = Dropout(head_drop_rate)
         self.head = nn.Linear(jumbo + D, horizon)
         self.spread = nn.Linear(jumbo, horizon * len(quantiles))
@@ -229,7 +233,7 @@ class ForecastNet(nn.Module):
     def linear_inputs(
         self, x: torch.Tensor, observed: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, Statistics]:
-        """What the linear part sees of the same input: lags (B, L), the last value (B, 1), covariates (B, H, K), in
+        """What the linear part sees of the same input: lags (B, L), the last value (B, 1), covariates (B, H, …), in
         normalised units, and those units."""
         normed, seen, stats = self.encoder.norm(x, self.hide_future(x, observed))
         return *self._linear_parts(normed, seen), stats
@@ -247,7 +251,8 @@ class ForecastNet(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Lags as distances from the last value (as NLinear has them), that value, and the covariates of each step."""
         L = self.context
-        ahead = normed[:, 1:, L:].transpose(1, 2)  # (B, H, K)
+        lagged = [normed[:, 1:, L - lag : normed.shape[2] - lag] for lag in range(1 + self.covariate_lags)]
+        ahead = torch.cat(lagged, dim=1).transpose(1, 2)  # (B, H, K * (1 + covariate_lags)), 0 where not observed
         context, seen = normed[:, 0, :L], None if observed is None else observed[:, 0, :L]
         if self.encoder.norm.kind == "difference":
             return context, torch.zeros_like(context[:, :1]), ahead

@@ -177,3 +177,15 @@ def test_airline_is_forecast_better_than_by_exponential_smoothing():
     fitted = zero_shot().fit(y[:-24], fh=range(1, 25))
     mase = (fitted.predict() - y[-24:]).abs().mean() / y[:-24].diff().abs().mean()
     assert mase < 2.18  # AutoETS, as measured
+
+
+@pytest.mark.parametrize(("past_covariates", "steps"), [(None, slice(0, 6)), ("all", slice(0, 1))])
+def test_what_follows_a_covariate_a_step_later_is_forecast(past_covariates, steps):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=308)
+    y = pd.Series(3 * x[:-1] + 0.1 * rng.normal(size=307))
+    X = pd.DataFrame({"x": x[1:]})
+    forecaster = JumboForecaster(max_epochs=0, random_state=0, past_covariates=past_covariates)
+    fitted = forecaster.fit(y[:300], X=X[:300], fh=FH)
+    forecast = fitted.predict(X=None if past_covariates else X[300:306])
+    assert (forecast - y[300:306])[steps].abs().mean() < 0.5  # 2.4 without the step before
