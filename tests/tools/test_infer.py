@@ -260,7 +260,7 @@ def test_the_legend_says_what_the_values_mean(tool, model, tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("told", "outputs", "message"),
     [
-        (META, 4, "tells 4 classes apart, but 3 names and 3 colours are in"),
+        (META, 4, "has 4 classes, but 3 names and 3 colours are in"),
         (dict(META, palette=PALETTE[:2]), 3, "3 names and 2 colours"),
         (dict(META, label_map={254: 1}), 3, "class 1 has the value 255 in label files, which end at 254"),
     ],

@@ -114,7 +114,7 @@ def prepare(photos: Path, masks: Path, out: Path, options: Options, progress: bo
             )
     if set('"\\\n') & set(str(out)):
         raise ValueError(
-            f"--out {str(out)!r} has a quote, a backslash or a line break, which a config cannot hold: give another name"
+            f"--out {str(out)!r} has a quote, a backslash or a line break, which a config cannot hold: rename it"
         )
     require_free(out, options.overwrite)
     pairing = pair_up(photos, masks)
