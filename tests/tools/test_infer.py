@@ -407,7 +407,7 @@ def test_less_computed(tool, model, tmp_path, capsys):
     message = fails(tool, *model, tmp_path / "a.png", "--keep-rate", 1.5, capsys=capsys)
     assert "keep_rate 1.5: give a share above 0 and at most 1" in message
     message = fails(tool, *model, tmp_path / "a.png", "--resolution", "large", capsys=capsys)
-    assert "'large' is no size: give a scale (0.7), pixels (384), or both sides (384x512)" in message
+    assert "'large' is not a size: give a scale (0.7), pixels (384), or both sides (384x512)" in message
 
 
 # ---- what a file holds and the config's loader does not read
