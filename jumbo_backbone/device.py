@@ -4,7 +4,7 @@ import torch
 
 
 def pick_device(device: str | torch.device) -> torch.device:
-    """A device by its name, such as "cpu", "cuda", "cuda:1" or "mps"; "auto" is CUDA where there is some, else the CPU.
+    """A device by its name, such as "cpu", "cuda", "cuda:1" or "mps"; "auto" is CUDA if available, else the CPU.
 
     Raises:
         ValueError: If it is unknown, or is not there.

@@ -10,8 +10,8 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
-    """A temporary file beside ``path`` to write to, which takes its place when all went well: whoever looks sees the
-    old file or the new one, both whole."""
+    """A temporary file beside ``path`` to write to. It replaces ``path`` when all went well: a reader sees the old
+    file or the new one, both whole."""
     path = Path(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     os.close(handle)
@@ -38,7 +38,7 @@ def make_room(path: str | os.PathLike) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise ValueError(f"{path} cannot be written: {path.parent}, or what it lies in, is a file") from None
+        raise ValueError(f"{path} cannot be written: {path.parent}, or a folder above it, is a file") from None
 
 
 def write_atomically(data: bytes, path: str | os.PathLike) -> None:
@@ -48,8 +48,8 @@ def write_atomically(data: bytes, path: str | os.PathLike) -> None:
 
 
 def remove_leftovers(folder: str | os.PathLike) -> list[Path]:
-    """Remove what ``replacing`` began in a folder and never ended, because the process was killed; gives their paths.
-    Nobody may be writing there."""
+    """Remove the temporary files of ``replacing`` in a folder that a killed process left; returns their paths. No
+    process may be writing there."""
     found = [path for path in Path(folder).glob(".*.tmp") if _TEMPORARY.fullmatch(path.name) and path.is_file()]
     for path in found:
         path.unlink(missing_ok=True)
@@ -60,7 +60,7 @@ _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")
 
 
 def umask() -> int:
-    """What permissions this process withholds from new files."""
+    """The permissions that this process withholds from new files (its umask)."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -1,4 +1,4 @@
-"""Which images a tool reads, and what the files it writes for them are called."""
+"""The images that a tool reads, and the names of the files it writes for them."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -9,13 +9,13 @@ IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 def find_images(
     arguments: Sequence[Path], own_endings: tuple[str, ...], suffixes: Collection[str] = IMAGE_SUFFIXES
 ) -> list[Path]:
-    """The files named, and the images in the folders named (not in folders below them), each once. An image and a link
-    to it are two.
+    """The named files, and the images in the named folders (not in folders below them), each once. An image and a
+    link to it count as two.
 
     Args:
         arguments: Files and folders.
-        own_endings: How the names of the pictures end that the tool itself writes: in a folder they are passed over.
-        suffixes: How images in folders end, in lower case.
+        own_endings: Endings of the names of pictures that the tool itself writes: in a folder they are skipped.
+        suffixes: Suffixes of images in folders, in lower case.
 
     Raises:
         FileNotFoundError: If there are none.
@@ -36,8 +36,8 @@ def find_images(
 
 
 def output_stems(images: Sequence[Path], out: Path, own_endings: tuple[str, ...]) -> list[Path]:
-    """For each image the beginning of its files in ``out``: its name, numbered where names meet, and never such that an
-    image is overwritten."""
+    """For each image, the start of the paths of its files in ``out``: its name, with a number if several images share
+    one, chosen so that no image is overwritten."""
     folder = out.resolve()
     # some file systems do not tell A from a; a link is kept, and so is what it leads to
     taken = {str(place).casefold() for path in images for place in (_place(path), path.resolve())}
@@ -53,5 +53,5 @@ def output_stems(images: Sequence[Path], out: Path, own_endings: tuple[str, ...]
 
 
 def _place(path: Path) -> Path:
-    """Where a file is, by whatever way it was named; a link is where it is itself."""
+    """The place of a file, however it was named; for a link, the place of the link itself."""
     return path.parent.resolve() / path.name

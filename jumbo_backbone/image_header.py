@@ -1,4 +1,4 @@
-"""What an image file holds, as its header tells: bands, bits and how the camera was held."""
+"""The header of an image file: bands, bits and orientation of the camera."""
 
 import os
 import struct
@@ -15,11 +15,11 @@ DEEP = {"I;16": 16, "I;16B": 16, "I;16L": 16, "I;16N": 16, "I": 32, "F": 32, "1"
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """Of a file as it is, not as a program reads it.
+    """The header of a file: facts of the file itself, not of the image that a program reads from it.
 
     Attributes:
-        bands: Of a pixel; three for a palette.
-        bits: Of a band.
+        bands: Number of bands; three for a palette.
+        bits: Bits of a band.
         alpha: Whether the last band says how opaque a pixel is.
         orientation: EXIF's: 1 is upright, 3 upside down, 5 to 8 lie on their side, the even ones up to 4 and the odd
             ones from 5 are mirrored.
@@ -34,7 +34,7 @@ class ImageHeader:
 
 
 def read_header(path: str | os.PathLike) -> ImageHeader | None:
-    """Header of an image file; None for what neither Pillow nor TIFF's rules explain, such as an array of numpy."""
+    """Header of an image file; None for a format that is neither TIFF nor known to Pillow, such as a numpy array."""
     with open(path, "rb") as file:
         start = file.read(26)
         if start[:4] in (b"II*\0", b"MM\0*"):
@@ -54,7 +54,8 @@ def read_header(path: str | os.PathLike) -> ImageHeader | None:
 
 
 def _tiff(file: BinaryIO, order: str) -> ImageHeader | None:
-    """By the tags of the first image: Pillow opens few kinds of TIFF, and some with fewer bands than they have."""
+    """Header from the tags of the first image: Pillow opens few kinds of TIFF, and some with fewer bands than they
+    have."""
     tags: dict[int, list[int]] = {}
     try:
         file.seek(4)
@@ -81,8 +82,8 @@ def _tiff(file: BinaryIO, order: str) -> ImageHeader | None:
 
 
 def lost_in_reading(header: ImageHeader | None, image: np.ndarray) -> str:
-    """What an image (H, W) or (H, W, C) that was read lacks of its file; nothing for nothing. A file of colours that is
-    read in grey lacks nothing: that is asked for."""
+    """The part of its file that an image (H, W) or (H, W, C) lacks after reading, in words; an empty text if it lacks
+    nothing. A file of colours that is read in grey does not count: the reader was told to."""
     if header is None:
         return ""
     bands = image.shape[2] if image.ndim == 3 else 1

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draw what the Jumbo token attends to in images. A checkout's door to `jumbo attention`."""
+"""Draw what the Jumbo token attends to in images. Runs `jumbo attention` from a checkout."""
 
 import sys
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measure timm models side by side. A checkout's door to `jumbo benchmark`."""
+"""Measure timm models side by side. Runs `jumbo benchmark` from a checkout."""
 
 import sys
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Forecasters side by side on panels of series. A checkout's door to `jumbo benchmark-series`."""
+"""Forecasters side by side on panels of series. Runs `jumbo benchmark-series` from a checkout."""
 
 import sys
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Choose the thresholds of a cascade of segmentors on validation images. A checkout's door to `jumbo calibrate`."""
+"""Choose the thresholds of a cascade of segmentors on validation images. Runs `jumbo calibrate` from a checkout."""
 
 import sys
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Read all images and masks of a config's data sets. A checkout's door to `jumbo check`."""
+"""Read all images and masks of a config's data sets. Runs `jumbo check` from a checkout."""
 
 import sys
 

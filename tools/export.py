@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Export a trained segmentation model to ONNX. A checkout's door to `jumbo export`."""
+"""Export a trained segmentation model to ONNX. Runs `jumbo export` from a checkout."""
 
 import sys
 

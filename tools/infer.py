@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Paint the predicted classes over images, with a legend. A checkout's door to `jumbo infer`."""
+"""Paint the predicted classes over images, with a legend. Runs `jumbo infer` from a checkout."""
 
 import sys
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Unpack ADE20K's official zip, or link a folder of it, and check it. A checkout's door to `jumbo prepare`."""
+"""Unpack ADE20K's official zip, or link a folder of it, and check it. Runs `jumbo prepare` from a checkout."""
 
 import sys
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Pretrain on synthetic series what forecasts begin with. A checkout's door to `jumbo pretrain-series`."""
+"""Pretrain the initial weights of forecasts on synthetic series. Runs `jumbo pretrain-series` from a checkout."""
 
 import sys
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measure a trained segmentation model on its test images. A checkout's door to `jumbo test`."""
+"""Measure a trained segmentation model on its test images. Runs `jumbo test` from a checkout."""
 
 import sys
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Train a segmentation model from a config. A checkout's door to `jumbo train`."""
+"""Train a segmentation model from a config. Runs `jumbo train` from a checkout."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Peak memory of one step, in a process that did nothing else."""
+"""Peak memory of one step, measured in a process that does nothing else."""
 
 import json
 import subprocess
@@ -41,12 +41,13 @@ def peak_of(step: Callable[[], Any], device: str) -> int:
 
 
 def peak_memory(case: Any, program: Sequence[str | Path]) -> int | None:
-    """Peak memory in bytes, from a fresh process; None, and a line on stderr, if that fails: timings stand without it.
+    """Peak memory in bytes, from a fresh process; None, and a line on stderr, if that fails, since timings are of use
+    without it.
 
     Args:
         case: A dataclass, handed over as JSON.
-        program: What Python runs, such as a script or ``("-m", "a.module")``. Called with ``CHILD`` and a case it
-            prints a number of bytes, as the last word.
+        program: Arguments of Python, such as a script or ``("-m", "a.module")``. Called with ``CHILD`` and a case,
+            the program prints a number of bytes as its last word.
     """
     told = in_fresh_process(case, program, "peak memory")
     return None if told is None else int(told)
@@ -55,7 +56,7 @@ def peak_memory(case: Any, program: Sequence[str | Path]) -> int | None:
 def in_fresh_process(case: Any, program: Sequence[str | Path], what: str) -> str | None:
     """The last word of what a program prints when it is called with ``CHILD`` and a case.
 
-    None if it fails, and a line on stderr that tells ``what`` is missing.
+    If the program fails, None, and a line on stderr that says that ``what`` is missing.
     """
     command = [sys.executable, *map(str, program), CHILD, json.dumps(asdict(case))]
     child = subprocess.run(command, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""What a report of measurements needs besides the figures: the machine, aligned columns, a file of raw results."""
+"""Parts of a report of measurements besides the figures: the machine, aligned columns, a file of raw results."""
 
 import argparse
 import json
@@ -22,7 +22,7 @@ from ..files import replacing
 
 @contextmanager
 def blamed_on(case: object) -> Iterator[None]:
-    """Turn what a model raises (wrong size, unknown argument, out of memory) into one line that names the case."""
+    """Turn an error of a model (wrong size, unknown argument, out of memory) into one line that names the case."""
     try:
         yield
     except (ValueError, TypeError, RuntimeError, AssertionError, KeyError, AttributeError) as error:
@@ -60,7 +60,7 @@ def where(args: argparse.Namespace, machine: dict[str, Any]) -> str:
 
 
 def aligned(rows: list[list[str]]) -> list[str]:
-    """Rows of cells as lines, the first row a heading; a column of nothing but "-" below it is left out."""
+    """Rows of cells as lines, the first row a heading; a column with only "-" below its heading is left out."""
     shown = [i for i in range(len(rows[0])) if any(row[i] != "-" for row in rows[1:])]
     widths = [max(len(row[i]) for row in rows) for i in shown]
 

@@ -1,4 +1,4 @@
-"""Times of several steps in turn, A B A B ..., so that a machine that slows down meanwhile slows all alike."""
+"""Times of several steps in turn, A B A B ..., so that a change in the machine's speed affects all alike."""
 
 import time
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def timed(step: Callable[[], Any], calls: int, device: str) -> float:
 def take_turns(
     steps: list[Callable[[], Any]], calls: list[int], repeats: int, device: str, told: str
 ) -> list[list[float]]:
-    """Seconds per call of each step, by rounds; in its turn a step runs as often as ``calls`` says."""
+    """Seconds per call of each step, by rounds; ``calls`` says how often a step runs in its turn."""
     seconds: list[list[float]] = [[] for _ in steps]
     for _ in tqdm(range(repeats), desc=told, leave=False, disable=None):
         for step, n, taken in zip(steps, calls, seconds, strict=True):

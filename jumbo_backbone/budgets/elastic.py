@@ -17,9 +17,10 @@ Answer = TypeVar("Answer")
 
 
 class BudgetPair(NamedTuple):
-    """Two budgets of one resolution: the twin that keeps all patches and learns from the labels, and the one that keeps
-    some and learns from what its twin says; None while all patches are still kept. How much each of the two counts in
-    the step's loss, and what share the twin has in what the other learns, the rest being the labels'."""
+    """Two budgets of one resolution: the full one keeps all patches and learns from the labels; the lower one keeps
+    some and learns from the answer at the full one, its twin. It is None while all patches are still kept. ``weight``
+    is the weight of each of the two in the step's loss; ``distill_share`` is the share of the twin in the loss of the
+    lower one, the rest being the labels'."""
 
     full: ComputeBudget
     reduced: ComputeBudget | None
@@ -32,24 +33,26 @@ class ElasticBudgets:
     """The budgets that one model is to serve. The defaults are ours; ``supervit()`` has those of the paper.
 
     Attributes:
-        keep_rates: Below 1; a step takes one of them, and 1.
-        resolutions: As in ``ComputeBudget``; a step takes one of them, and the input as it is. 1.0 alone leaves all
-            inputs as they are, and a step has two budgets instead of four.
-        warmup: Before these shares of training all patches are kept, or more than later (see ``KeepRateWarmup``): the
-            model first learns what the lower keep rates are to learn from it. None for all rates from the start.
+        keep_rates: Keep rates below 1; a step uses one of them, and 1.
+        resolutions: As in ``ComputeBudget``; a step uses one of them, and the input's own. With 1.0 alone no input is
+            resized, and a step has two budgets instead of four.
+        warmup: Shares of training before which all patches, or more than later, are kept (see ``KeepRateWarmup``):
+            the full budget has to learn before lower keep rates can learn from it. None for all rates from the start.
         reduce_at, fuse: As in ``ComputeBudget``.
-        seed: Of the draws.
-        small_weight: How much the losses at another resolution count, those at the input's own counting 1 (as all do in
-            SuperViT). Less of it favours the full budget.
-        distill_share: Of the twins in what the lower keep rates learn (1 in SuperViT), the rest being the labels'. From
-            random weights twins have little to teach: 0 was best on CamVid.
-        independent_rates: Whether a step takes a keep rate for each of its two resolutions (as in SuperViT), instead of
-            one for both.
+        seed: Seed of the draws.
+        small_weight: Weight of the losses at another resolution; those at the input's own have weight 1 (in SuperViT
+            all have weight 1). A smaller weight favours the full budget.
+        distill_share: Share of the twins in the loss of the lower keep rates (1 in SuperViT); the rest comes from the
+            labels. When training starts from random weights, the twins' answers are of little use: 0 was best on
+            CamVid.
+        independent_rates: Whether a step draws a keep rate for each of its two resolutions (as in SuperViT), instead
+            of one for both.
         sum_losses: Whether the losses of a step add up (as in SuperViT), instead of their weighted mean, which keeps
             learning rates and the clipping of gradients those of plain training.
 
     Raises:
-        ValueError, TypeError: If a list is empty, or holds what ``ComputeBudget`` or the above does not allow.
+        ValueError, TypeError: If a list is empty, or holds a value that ``ComputeBudget`` or the rules above do not
+        allow.
     """
 
     keep_rates: tuple[float, ...] = (0.5, 0.6, 0.7, 0.8, 0.9)
@@ -65,12 +68,13 @@ class ElasticBudgets:
 
     @classmethod
     def supervit(cls, **changes: Any) -> "ElasticBudgets":
-        """SuperViT's own (Lin et al., "Super Vision Transformer", IJCV 2023).
+        """The budgets of SuperViT (Lin et al., "Super Vision Transformer", IJCV 2023).
 
-        Of images of 224 pixels a step takes the full size and one of 128, 160 and 192, and for each of the two a keep
-        rate of .5 or .7, drawn independently. Dropped patches are not fused, nothing is warmed up, the lower keep rates
-        learn from their twins alone, and the four losses add up. There each size has learned positions of its own; a
-        model has them by ``pos_embed_sizes=(128, 160, 192)``, and without resamples those of its ``img_size``.
+        For images of 224 pixels a step uses the full size and one of 128, 160 and 192, and for each of the two a keep
+        rate of .5 or .7, drawn independently. Dropped patches are not fused, there is no warm-up, the lower keep
+        rates learn from their twins alone, and the four losses add up. In SuperViT each size has learned positions of
+        its own. A model has them with ``pos_embed_sizes=(128, 160, 192)``; otherwise it resamples those of its
+        ``img_size``.
 
         Args:
             changes: Other values of single attributes.
@@ -104,7 +108,7 @@ class ElasticBudgets:
             object.__setattr__(self, "warmup", tuple(self.warmup))
 
     def budget(self, keep_rate: float, resolution: float | int | tuple[int, int] | None) -> ComputeBudget:
-        """One of this model's budgets."""
+        """The budget of a keep rate and a resolution."""
         return ComputeBudget(keep_rate, self.reduce_at, self.fuse, resolution)
 
     def grid(self) -> list[ComputeBudget]:
@@ -113,8 +117,8 @@ class ElasticBudgets:
         return list(dict.fromkeys(budgets))
 
     def draw(self, step: int, progress: float = 1.0) -> list[BudgetPair]:
-        """The budgets of a training step, after a share of training: two pairs (one if the drawn resolution is the
-        input's own), the same in every process and after resuming."""
+        """The budgets of a training step, after a share of training: two pairs, or one if the drawn resolution is the
+        input's own. They are the same in every process and after resuming."""
         chance = np.random.default_rng([self.seed, step])
         rate = self.keep_rates[chance.integers(len(self.keep_rates))]
         size = self.resolutions[chance.integers(len(self.resolutions))]
@@ -140,14 +144,14 @@ def elastic_loss(
     pairs: list[BudgetPair],
     distill: Callable[[Answer, Answer], torch.Tensor] | None = None,
 ) -> torch.Tensor:
-    """Loss of one training step: the losses of its budgets by their weights, which make it a mean or, as
-    ``sum_losses`` says, a sum.
+    """Loss of one training step: the weighted sum of the losses of its budgets. The weights make it a mean, or with
+    ``sum_losses`` a sum.
 
     Args:
         predict: The model's answer at a budget, for the batch at hand.
         criterion: Loss of such an answer against the labels.
         pairs: From ``ElasticBudgets.draw``.
-        distill: Loss of an answer against that of its twin, to which it passes no gradient; None for
+        distill: Loss of an answer against that of its twin, which gets no gradient; None for
             ``distillation_loss``.
 
     In a loop such as timm's, instead of ``loss = criterion(model(images), labels)``::
@@ -172,8 +176,8 @@ def elastic_loss(
 
 def distillation_loss(scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Divergence of class scores (B, K) or (B, K, H, W) from those of the twin, which has no gradient: a sum over
-    classes, a mean over the rest (Kullback-Leibler, in nats). A single channel is the score of one class of two, of
-    which the other has 0: what a sigmoid is of."""
+    classes, a mean over the rest (Kullback-Leibler, in nats). A single channel, as a sigmoid takes it, is the score
+    of one of two classes; the other class has score 0."""
     if scores.size(1) == 1:
         scores, target = (torch.cat([torch.zeros_like(x), x], dim=1) for x in (scores, target))
     log_p, log_q = F.log_softmax(scores, dim=1), F.log_softmax(target.detach(), dim=1)

@@ -1,7 +1,7 @@
 """Budgets as arguments of exported models: ``torch.export.export(model, (x,), dict(budget=budget))``, and ONNX alike.
 
-To torch a budget is a container without tensors: what the graph computes is fixed by it. With ``dynamic_shapes`` its
-place is an empty list, ``{"x": {0: "batch"}, "budget": []}``.
+To torch a budget is a container without tensors, and an exported graph is fixed to it. In ``dynamic_shapes`` its
+entry is an empty list, ``{"x": {0: "batch"}, "budget": []}``.
 """
 
 import json

@@ -1,9 +1,9 @@
 """FLOPs of a call, two per multiply-add, counted alike by every torch that setup.cfg allows.
 
-``torch.utils.flop_counter`` counts a kernel only if a formula is registered for it, and takes any other for free. Which
-formulas it brings differs between releases: 2.14 knows none for the attention kernel of CPU. Importing this module
-registers what is missing among the kernels that attention and ``Linear`` may take, for whoever counts with torch's own
-``FlopCounterMode`` as well.
+``torch.utils.flop_counter`` counts a kernel only if a formula is registered for it, and counts any other as zero. The
+formulas differ between releases: 2.14 has none for the attention kernel of CPU. Importing this module registers the
+missing formulas of the kernels that attention and ``Linear`` may use. torch's own ``FlopCounterMode`` then counts
+them as well.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ _ATTENTION = (
 def count_flops(call: Callable[..., object], *args: Any, **kwargs: Any) -> int:
     """FLOPs of ``call(*args, **kwargs)``: matrix products, convolutions and attention, two per multiply-add.
 
-    The call has to be eager: what ``torch.compile`` has fused is not seen.
+    The call has to be eager: operations that ``torch.compile`` has fused are not counted.
     """
     with FlopCounterMode(display=False) as counter:
         call(*args, **kwargs)
@@ -33,7 +33,8 @@ def count_flops(call: Callable[..., object], *args: Any, **kwargs: Any) -> int:
 
 
 def _attention_flops(q: Sequence[int], k: Sequence[int], v: Sequence[int], *_: Any, **__: Any) -> int:
-    """Scores and their product with the values, of q (B, heads, L, d), k (B, ·, S, d) and v (B, ·, S, d')."""
+    """FLOPs of the scores and their product with the values, for q (B, heads, L, d), k (B, ·, S, d), v (B, ·, S,
+    d')."""
     B, heads, L, d = q
     return 2 * B * heads * L * k[-2] * (d + v[-1])
 
@@ -41,7 +42,8 @@ def _attention_flops(q: Sequence[int], k: Sequence[int], v: Sequence[int], *_: A
 def _attention_backward_flops(
     _: object, q: Sequence[int], k: Sequence[int], v: Sequence[int], *__: Any, **___: Any
 ) -> int:
-    """Fused kernels compute the scores again, then the gradients of scores, q, k (width d) and of probabilities, v."""
+    """FLOPs of the backward pass: fused kernels compute the scores again, then the gradients of scores, q, k (width
+    d) and of probabilities, v."""
     B, heads, L, d = q
     return 2 * B * heads * L * k[-2] * (3 * d + 2 * v[-1])
 

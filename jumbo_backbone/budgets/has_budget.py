@@ -1,4 +1,4 @@
-"""What takes a compute budget, and which budget a call has that names none."""
+"""Models that take a compute budget, and the budget of a call that names none."""
 
 from typing import Protocol, runtime_checkable
 
@@ -19,7 +19,7 @@ class HasBudget(Protocol):
 def budget_of_call(model: HasBudget, budget: ComputeBudget | None) -> ComputeBudget:
     """The budget of a call: the one it names, or the model's own.
 
-    Public methods ask this once and hand the answer on, so that one call has one budget, even if ``default_budget``
+    Public methods call this once and pass the result on, so that one call has one budget, even if ``default_budget``
     changes meanwhile.
     """
     return model.default_budget if budget is None else budget

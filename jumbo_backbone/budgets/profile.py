@@ -1,4 +1,4 @@
-"""Choosing a compute budget: what each costs on this machine, and which is the best one can afford."""
+"""Choosing a compute budget: the cost of each on this machine, and the best one within a limit."""
 
 import json
 import statistics
@@ -21,14 +21,15 @@ from .flops import count_flops
 
 @dataclass(frozen=True)
 class BudgetProfile:
-    """What one budget costs, for the example it was measured with.
+    """The cost of one budget, for the example it was measured with.
 
     Attributes:
         budget: The budget.
-        flops: Of one call, two per multiply-add.
-        latency_ms: Of one call, the median.
-        memory_bytes: Most that was allocated at once during a call: on CUDA with the weights, on CPU without.
-        metric: Of a validation, the higher the better; None if there was none.
+        flops: FLOPs of one call, two per multiply-add.
+        latency_ms: Milliseconds of one call, the median.
+        memory_bytes: Largest number of bytes allocated at once during a call: on CUDA with the weights, on CPU
+        without.
+        metric: Result of a validation, the higher the better; None if there was no validation.
     """
 
     budget: ComputeBudget
@@ -73,7 +74,7 @@ class BudgetTable(list[BudgetProfile]):
     def _require_metrics(self) -> list[float]:
         metrics = [row.metric for row in self if row.metric is not None]
         if not self or len(metrics) < len(self):
-            raise ValueError("to choose takes a validated table: give profile_budgets an evaluate function")
+            raise ValueError("a choice needs a validated table: give profile_budgets an evaluate function")
         return metrics
 
     def save(self, path: str | Path) -> None:
@@ -114,8 +115,9 @@ def profile_budgets(
 
     Args:
         model: Called as ``model(example, budget=budget)``; best in evaluation mode.
-        example: Input of the shape, device and type that counts, such as one image (1, 3, 224, 224) for latency.
-        budgets: What to compare.
+        example: An input of the shape, device and type to measure with, such as one image (1, 3, 224, 224) for
+        latency.
+        budgets: Budgets to compare.
         evaluate: Metric of the model at a budget on validation data, the higher the better.
         repeats: Rounds.
         warmup: Calls before the first round.
@@ -168,7 +170,8 @@ def _wait(cuda: bool) -> None:
 
 
 def _peak_memory(call: Callable[[], object], cuda: bool) -> int:
-    """Most bytes allocated at once; on CPU those of tensors, without what an operator needs within."""
+    """Largest number of bytes allocated at once; on CPU those of tensors, without the memory that an operator uses
+    inside."""
     if cuda:
         torch.cuda.reset_peak_memory_stats()
         call()
@@ -180,7 +183,7 @@ def _peak_memory(call: Callable[[], object], cuda: bool) -> int:
 
 
 class _Allocations(TorchDispatchMode):
-    """Counts the bytes of the tensors that come into being within, as long as they live."""
+    """Counts the bytes of tensors that are created inside the ``with`` block, as long as they live."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -8,11 +8,11 @@ from .budget import ComputeBudget
 
 @dataclass(frozen=True)
 class KeepRateWarmup:
-    """All patches at first, then fewer and fewer along a cosine, down to the keep rate of the model's own budget
-    (EViT, ICLR 2022, which does so from the 10th to the 110th of 300 epochs).
+    """Keeps all patches at first, then fewer and fewer along a cosine, down to the keep rate of the model's own
+    budget (EViT, ICLR 2022: from the 10th to the 110th of 300 epochs).
 
     Attributes:
-        start, end: Shares of training at which the keep rate begins to fall, and has arrived.
+        start, end: Shares of training at which the keep rate begins and ends to fall.
 
     Raises:
         ValueError: If they are not rising shares.
@@ -26,7 +26,7 @@ class KeepRateWarmup:
             raise ValueError(f"start {self.start} and end {self.end}: give rising shares of training, from 0 to 1")
 
     def at(self, progress: float, own: ComputeBudget) -> ComputeBudget:
-        """Budget after a share of training, of a model that is to have its ``own`` in the end."""
+        """Budget after a share of training; ``own`` is the model's budget at the end."""
         done = min(max((progress - self.start) / (self.end - self.start), 0.0), 1.0)
         rate = own.keep_rate + (1 - own.keep_rate) * (1 + math.cos(math.pi * done)) / 2
         return replace(own, keep_rate=rate)
@@ -34,8 +34,8 @@ class KeepRateWarmup:
 
 @dataclass(frozen=True)
 class TokenDropping:
-    """Patches drawn at random are dropped after the first block's attention, fewer and fewer of them (Jumbo, ICLR 2026:
-    90 % falling linearly to 10 %). Training is faster so.
+    """Drops patches, drawn at random, after the first block's attention, fewer and fewer of them (Jumbo, ICLR 2026:
+    90 % falling linearly to 10 %). This makes training faster.
 
     Attributes:
         first, last: Share of the patches that is dropped at the beginning and at the end of training.
@@ -53,6 +53,6 @@ class TokenDropping:
                 raise ValueError(f"{name} {share}: give the share of the patches to drop, from 0 to below 1")
 
     def at(self, progress: float, own: ComputeBudget) -> ComputeBudget:
-        """Budget after a share of training; what the model's ``own`` drops is not dropped beside it."""
+        """Budget after a share of training. It replaces the reduction of the model's ``own`` budget."""
         dropped = self.first + (self.last - self.first) * min(max(progress, 0.0), 1.0)
         return replace(own, keep_rate=1 - dropped, reduce_at=(0,), fuse=False, ranking="random")

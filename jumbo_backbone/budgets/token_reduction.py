@@ -12,8 +12,8 @@ class Restore(NamedTuple):
 
     Attributes:
         kept: Positions (B, n) of the kept patches among those before the reduction.
-        patches: The patches (B, m, D) right before the reduction.
-        earlier: How to put those back among all N; None if they were all.
+        patches: The patches (B, m, D) just before the reduction.
+        earlier: How to put the patches before the reduction back among all N; None if they were all N.
     """
 
     kept: torch.Tensor
@@ -38,16 +38,16 @@ def reduce_tokens(
 
     Args:
         x: Patches (B, n, D), and after them the fused token if an earlier reduction made one.
-        scores: Attention that each of these tokens got (B, n or n+1). The choice is not differentiated, the weights of
-            the fused token are.
+        scores: Attention that each of these tokens got (B, n or n+1). Gradients flow through the weights of the fused
+            token, but not through the choice.
         keep_rate: ``ceil(keep_rate * n)`` patches are kept.
-        fuse: Put after them the mean of all others, and of the earlier fused token, weighted by the scores.
-        restore: Of the earlier reduction, None if this is the first.
+        fuse: Append the fused token: the mean of all others, and of the earlier fused token, weighted by the scores.
+        restore: The result of the earlier reduction, None if this is the first.
         key_mask: Bool, False for padded tokens, as many as x. They rank last and have no weight.
 
     Returns:
-        The kept patches, with the fused token after them; how to restore all patches; and the key mask. If all patches
-        are kept, the arguments as they are.
+        The kept patches, with the fused token after them; how to restore all patches; and the key mask. If all
+        patches are kept, the arguments are returned as they are.
     """
     n = x.shape[1] if restore is None else restore.kept.shape[1]
     count = math.ceil(keep_rate * n)

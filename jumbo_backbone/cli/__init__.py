@@ -1,1 +1,1 @@
-"""What the subcommands of `jumbo` do that need torch and timm alone; their arguments are in jumbo_cli."""
+"""The code of the subcommands of `jumbo` that need only torch and timm; their arguments are in jumbo_cli."""

@@ -58,7 +58,8 @@ def load_model(checkpoint: Path, name: str) -> JumboViT:
     """The model in a folder of ``save_pretrained``, or the preset ``name`` with the weights of a file.
 
     Raises:
-        OSError, ValueError, TypeError, RuntimeError: If there is no such checkpoint or preset, or they do not fit.
+        OSError, ValueError, TypeError, RuntimeError: If the checkpoint or preset does not exist, or they do not fit
+        each other.
     """
     if checkpoint.is_dir():
         for needed in ("config.json", "model.safetensors"):

@@ -16,7 +16,7 @@ MARGIN, GAP, HEADER, FOOTER = 28, 12, 74, 60  # of a picture, in pixels
 
 
 def heat_map(attention: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Attention (h, w) of any scale to smooth float32 (height, width) in 0 … 1, these being ``PERCENTILES`` of it.
+    """Attention (h, w) of any scale to smooth float32 (height, width) in 0 … 1; 0 and 1 are its ``PERCENTILES``.
 
     Raises:
         ValueError: If ``attention`` is not a map of finite numbers.
@@ -51,14 +51,15 @@ def overlay(image: np.ndarray, attention: np.ndarray, opacity: float = 0.6) -> n
 
 
 def spotlight(image: np.ndarray, attention: np.ndarray) -> np.ndarray:
-    """The image in full colour where it is attended to, dark and grey elsewhere; arguments as for ``overlay``."""
+    """The image in full colour where attention is high, dark and grey elsewhere; arguments as for ``overlay``."""
     heat = heat_map(attention, *image.shape[:2])[..., None]
     grey = _luminance(image)
     return _to_uint8((grey + heat * (image - grey)) * (0.25 + 0.75 * heat))
 
 
 def kept_patches(image: np.ndarray, depths: np.ndarray, depth: int) -> np.ndarray:
-    """The image as it is where patches are kept to the end, beneath a veil the denser the earlier they are dropped.
+    """The image, unchanged where patches are kept to the end. Dropped patches are veiled, the more densely the
+    earlier they were dropped.
 
     Args:
         image: uint8 (H, W, 3).
@@ -86,7 +87,7 @@ def draw(
 ) -> Figure:
     """Three panels with a colour bar; side by side, or one below the other for a wide picture. An image pixel is a
     pixel of the figure, so that nothing is blurred; tiny pictures are enlarged by a whole factor. The third panel is
-    the attended part, or ``kept`` (H, W, 3) in its place."""
+    the attended part, or ``kept`` (H, W, 3) if given."""
     zoom = -(-320 // min(picture.shape[:2]))
     picture = picture.repeat(zoom, axis=0).repeat(zoom, axis=1)
     kept = kept if kept is None else kept.repeat(zoom, axis=0).repeat(zoom, axis=1)

@@ -44,7 +44,7 @@ def time_in_turn(cases: list[Case], args: argparse.Namespace) -> list[list[float
 
 
 def matmul_rate(size: int = 8192) -> float:
-    """FLOP/s of this GPU on a bfloat16 matrix product: what the models' rates are a share of."""
+    """FLOP/s of this GPU on a bfloat16 matrix product; the models' rates are reported as shares of it."""
     a = torch.randn(size, size, device="cuda", dtype=torch.bfloat16)
     timed(lambda: a @ a, 10, "cuda")
     return 2 * size**3 / timed(lambda: a @ a, 50, "cuda")
@@ -65,7 +65,7 @@ def summarise(cases: list[Case], seconds: list[list[float]], counts: list[dict[s
 
 
 def settings_of(args: argparse.Namespace) -> list[list[Case]]:
-    """All cases, those that are compared with each other in one list."""
+    """All cases; those of one list are compared with each other."""
     fixed = dict(mode=args.mode, device=args.device, compile=args.compile, threads=args.threads)
     fixed["model_kwargs"] = args.model_kwargs
     return [
@@ -82,7 +82,8 @@ def settings_of(args: argparse.Namespace) -> list[list[Case]]:
 
 
 def measure(args: argparse.Namespace) -> list[dict]:
-    """Count, then time, then take memory: what is wrong shows before hours are spent, and nothing disturbs timing."""
+    """Count FLOPs first, then time, then measure memory: errors show before hours are spent, and nothing disturbs
+    timing."""
     settings = settings_of(args)
     cases = [case for setting in settings for case in setting]
     distinct = {(case.name, case.img_size): case for case in cases}
@@ -143,7 +144,7 @@ def validate(args: argparse.Namespace) -> BudgetTable:
 
 
 def complete(args: argparse.Namespace) -> argparse.Namespace:
-    """Fill in what depends on the machine, and check all that can be checked before anything is built."""
+    """Fill in defaults that depend on the machine, and check all that can be checked before anything is built."""
     args.model_kwargs = dict(args.model_kwargs)
     args.threads = args.threads or torch.get_num_threads()
     for name in args.models:

@@ -1,4 +1,4 @@
-"""One measurement of `jumbo benchmark`: a model at a setting, what a step of it is, and what that step takes."""
+"""One measurement of `jumbo benchmark`: a model at a setting, its step, and the cost of that step."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -52,7 +52,7 @@ class Case:
 
 
 def budget_suffix(budget: ComputeBudget) -> str:
-    """What a budget leaves out, after a model's name."""
+    """The budget in words, to follow a model's name."""
     kept = f", keep {budget.keep_rate:g}" * (budget.keep_rate < 1)
     return kept + (f", at {budget.resolution:g}" if budget.resolution is not None else "")
 
@@ -83,7 +83,7 @@ def build(case: Case) -> nn.Module:
 
 
 def make_step(case: Case, model: nn.Module) -> Callable[[], None]:
-    """What is timed: one forward, or one forward and backward, on random images."""
+    """The step that is timed: one forward, or one forward and backward, on random images."""
     dtype = getattr(torch, case.dtype)
     model.to(case.device, dtype).train(case.mode == "train")
     channels = case.model_kwargs.get("in_chans", 3)

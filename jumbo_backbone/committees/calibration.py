@@ -1,4 +1,5 @@
-"""Thresholds of a cascade, chosen on validation data: the least cost that is good enough (Wang et al., ICLR 2022)."""
+"""Thresholds of a cascade, chosen on validation data: the least cost at which the metric reaches a target (Wang et
+al., ICLR 2022)."""
 
 import json
 import math
@@ -20,19 +21,20 @@ class Calibration:
     """A cascade's thresholds, and their effect on the validation data.
 
     Attributes:
-        names: Of the members.
-        costs: Of each member alone, in ``unit``.
-        unit: "FLOPs" or "ms", or whatever the costs are in.
-        thresholds, temperatures, confidence, ensemble: See ``Cascade``; ``math.inf`` sends all on.
+        names: Names of the members.
+        costs: Cost of each member alone, in ``unit``.
+        unit: Unit of the costs: "FLOPs", "ms" or another.
+        thresholds, temperatures, confidence, ensemble: See ``Cascade``; a threshold of ``math.inf`` sends all samples
+        on.
         target: Least metric asked for.
         metric: "accuracy" or "mIoU".
         value: Metric of the cascade, from 0 to 1.
-        member_values: Metric of each member alone, or of it and all before it where answers are averaged.
+        member_values: Metric of each member alone; where answers are averaged, of it together with all before it.
         shares: Fraction of the samples that leave with each member; they sum to 1.
         expected_cost: Mean cost of a sample.
         worst_cost: Cost of a sample that goes through all members.
         samples: Number of validation samples.
-        members: A hash of each member's content, where that is known; compared instead of the names.
+        members: A hash of each member's content, if known; it is compared instead of the names.
     """
 
     names: list[str]
@@ -53,10 +55,10 @@ class Calibration:
     members: list[str] = field(default_factory=list)
 
     def apply(self, cascade: Cascade, members: Sequence[str] = ()) -> Cascade:
-        """Give a cascade these thresholds, temperatures, confidence and way to answer.
+        """Set the thresholds, temperatures, confidence and ``ensemble`` of a cascade to these.
 
         Args:
-            cascade: What to change.
+            cascade: The cascade to change.
             members: A hash of each member's content, if that is known.
 
         Raises:
@@ -88,7 +90,7 @@ class Calibration:
             )
 
     def save(self, path: str | Path) -> None:
-        """Write JSON; a threshold that sends all on is null.
+        """Write JSON; a threshold that sends all samples on is null.
 
         Raises:
             ValueError: If the confidence is a function, which JSON cannot hold.
@@ -96,13 +98,13 @@ class Calibration:
         write_atomically(json.dumps(self.to_json(), indent=1).encode(), path)
 
     def to_json(self) -> dict[str, Any]:
-        """As a dict for a JSON file; a threshold that sends all on is None.
+        """A dict for a JSON file; a threshold that sends all samples on is None.
 
         Raises:
             ValueError: If the confidence is a function, which JSON cannot hold.
         """
         if not isinstance(self.confidence, str):
-            raise ValueError("the confidence is a function, which a file cannot hold: save it as code of your own")
+            raise ValueError("the confidence is a function, which a file cannot hold: keep it in code of your own")
         return dict(asdict(self), thresholds=[None if t == math.inf else t for t in self.thresholds])
 
     @classmethod
@@ -119,12 +121,12 @@ class Calibration:
             ValueError: If it holds something else.
         """
         if not Path(path).is_file():
-            raise FileNotFoundError(f"no calibration at {Path(path).absolute()}: give a file that calibrating left")
+            raise FileNotFoundError(f"no calibration at {Path(path).absolute()}: give a file that a calibration wrote")
         try:
             return cls.from_json(json.loads(Path(path).read_text()))
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
-                f"{path} holds no calibration of a cascade ({error}): give what calibrating left"
+                f"{path} holds no calibration of a cascade ({error}): give a file that a calibration wrote"
             ) from None
 
     def __str__(self) -> str:
@@ -157,29 +159,30 @@ def calibrate(
     by_loss: bool = False,
     tolerance: float = 0.0,
 ) -> Calibration:
-    """Choose a cascade's thresholds and set them: of those whose metric on validation data reaches the target, the ones
-    of least mean cost. Exact for two members. For more, one threshold after another is optimised, from four starts,
-    until none improves.
+    """Choose a cascade's thresholds and set them: of all whose metric on validation data reaches the target, those of
+    least mean cost. The search is exact for two members. For more, it optimises one threshold after another, from
+    four starts, until none improves.
 
-    On few samples two members may make the same errors although one is better. With ``by_loss`` (of accuracy) the mean
-    cross-entropy, too, may exceed the last member's by at most the standard error of the difference (the rule of
+    On few samples two members may make the same errors although one is better. With ``by_loss`` (for accuracy only)
+    the mean cross-entropy, too, may exceed the last member's by at most the standard error of the difference (the
+    rule of
     Breiman et al., 1984, section 3.4.3).
 
     A threshold lies halfway between the last sample that leaves and the first that goes on.
 
     Args:
-        cascade: What to set the thresholds of.
-        outcomes: See ``ask_all``; of its stages at least.
+        cascade: The cascade whose thresholds to set.
+        outcomes: Outcomes of its stages at least; see ``ask_all``.
         costs: Cost of each member for one sample.
         target: Least metric, from 0 to 1, or "last": as good as the last member.
-        unit: Of the costs.
-        by_loss: Whether the cross-entropy has to be as good, too.
+        unit: Unit of the costs.
+        by_loss: Whether the cross-entropy has to be as good too.
         tolerance: How much less than the last member's the metric may be, from 0 to 1; 0.005 is half a point. With few
             samples the exact rule (0) overfits: where two members are equally good, chance decides what goes on.
 
     Raises:
-        ValueError: If no thresholds reach the target, numbers do not fit the members, a target of one's own has a
-            tolerance, or there is no cross-entropy.
+        ValueError: If no thresholds reach the target, numbers do not fit the members, a target other than "last" has
+            a tolerance, or there is no cross-entropy.
     """
     members = len(cascade.members)
     if len(costs) != members or not all(0 < c < math.inf for c in costs):

@@ -1,8 +1,9 @@
 """Committees: ensembles, and cascades that ask one member after another until one is sure.
 
-"Wisdom of Committees: An Overlooked Approach To Faster and More Accurate Models" (Wang et al., ICLR 2022). Members may
-be different models or compute budgets of one: ``Cascade([(model, ComputeBudget(0.5, resolution=0.7)), model], [0.9])``
-reads an image small and in part, and only where it is unsure in full.
+"Wisdom of Committees: An Overlooked Approach To Faster and More Accurate Models" (Wang et al., ICLR 2022). Members
+may be different models, or several compute budgets of one model: ``Cascade([(model, ComputeBudget(0.5,
+resolution=0.7)), model], [0.9])``
+reads an image at low resolution and in part, and reads it in full only if it is unsure.
 """
 
 import math
@@ -17,7 +18,7 @@ from ..budgets.budget import ComputeBudget
 
 
 class Member(NamedTuple):
-    """A model, and the budget that calls give it (None: the model's own)."""
+    """A model, and the budget it is called with (None: the model's own)."""
 
     model: Callable[..., torch.Tensor]
     budget: ComputeBudget | None = None
@@ -30,17 +31,18 @@ class Member(NamedTuple):
 
 
 class Committee(nn.Module):
-    """What ensembles and cascades share: members that give class scores.
+    """The common part of ensembles and cascades: members that give class scores.
 
     Args:
-        members: Models, or pairs ``(model, ComputeBudget)``, of which the model is called with ``budget=``. Any
-            callable will do that returns scores, logits or logarithms of probabilities: (B, K), or dense (B, K, H, W),
-            K from 2. A model that is several members is kept once.
-        temperatures: What each member's scores are divided by (see ``fit_temperatures``); 1 by default.
-        names: Of the members; made from their models and budgets by default.
+        members: Models, or pairs ``(model, ComputeBudget)``, whose model is called with ``budget=``. Any callable
+            that returns scores (logits or logarithms of probabilities) can be a member: (B, K), or dense (B, K, H,
+            W), K from 2. A model of several members is kept once.
+        temperatures: The number that each member's scores are divided by (see ``fit_temperatures``); 1 by default.
+        names: Names of the members; made from their models and budgets by default.
 
     Raises:
-        ValueError: If there are no members, numbers do not fit theirs, or a temperature is not above 0.
+        ValueError: If there are no members, the number of names or temperatures is not theirs, or a temperature is
+        not above 0.
         TypeError: If a member cannot be called.
     """
 
@@ -52,7 +54,7 @@ class Committee(nn.Module):
     ) -> None:
         super().__init__()
         if not members:
-            raise ValueError("a committee of no members has no opinion: give at least one")
+            raise ValueError("a committee needs members: give at least one")
         self.members = [Member(*m) if isinstance(m, tuple) else Member(m) for m in members]
         for member in self.members:
             if not callable(member.model) or not isinstance(member.budget, ComputeBudget | None):
@@ -66,7 +68,7 @@ class Committee(nn.Module):
 
     @property
     def temperatures(self) -> tuple[float, ...]:
-        """One for each member."""
+        """Temperatures, one for each member."""
         return self._temperatures
 
     @temperatures.setter
@@ -84,7 +86,7 @@ class Committee(nn.Module):
         Inputs go to the device and the floating type of its parameters.
 
         Raises:
-            ValueError: If these are no scores of at least two classes.
+            ValueError: If the member does not return scores of at least two classes.
         """
         model, budget = self.members[number]
         home = tensors_of(inputs)[0].device
@@ -101,11 +103,12 @@ class Committee(nn.Module):
         return scores if self.temperatures[number] == 1 else scores / self.temperatures[number]
 
     def require_alike(self, number: int, scores: torch.Tensor, like: torch.Tensor) -> None:
-        """Raise a ValueError if a member's scores have other classes or another grid than the first one's."""
+        """Raise a ValueError if a member's scores differ from the first member's in the number of classes or the
+        grid."""
         if scores.shape[1:] != like.shape[1:]:
             raise ValueError(
-                f"{self.names[number]} gives scores of {_told(scores)}, {self.names[0]} of {_told(like)}: members tell "
-                "the same classes apart, and dense ones on one grid (resize theirs)"
+                f"{self.names[number]} gives scores of {_told(scores)}, {self.names[0]} of {_told(like)}: members have "
+                "to give the same classes, and dense scores on one grid (resize them)"
             )
 
 
@@ -132,8 +135,7 @@ class Ensemble(Committee):
 
 
 class RunningMean:
-    """Mean of the probabilities of scores (B, K, …) that come one after another; it holds one map of scores, however
-    many come."""
+    """Running mean of the probabilities of scores (B, K, …). It holds one map of scores, however many are added."""
 
     def __init__(self, scores: torch.Tensor) -> None:
         self._total, self._count = scores.log_softmax(dim=1), 1
@@ -144,7 +146,7 @@ class RunningMean:
         self._total = torch.logaddexp(self._total, scores.log_softmax(dim=1))
 
     def keep(self, rows: torch.Tensor) -> None:
-        """Keep some samples alone."""
+        """Keep only some samples."""
         self._total = self._total[rows]
 
     def scores(self) -> torch.Tensor:
@@ -160,21 +162,25 @@ class Routed(NamedTuple):
 
 
 class Cascade(Committee):
-    """Asks the members in turn, cheap ones first; a sample leaves with the first answer that is sure enough.
+    """Asks the members in turn, cheap ones first; a sample leaves with the first answer whose confidence is high
+    enough.
 
     Only samples that are still unsure go on, as one smaller batch. Which member answers a sample does not depend on the
-    other samples of the batch. Budgets come with each call, so several threads may ask one cascade at once.
+    other samples of the batch. Budgets are arguments of the calls, so several threads may use one cascade at once.
 
     Args:
         members, temperatures, names: See ``Committee``.
         thresholds: One for every member but the last: a sample leaves if the confidence is at least this. From 0 (all
             samples leave) to 1; ``math.inf`` sends all on. ``calibrate`` finds them.
-        confidence: "max_probability", "margin" between the two likeliest classes, "entropy" (1 less its share of the
-            largest possible), or a function of scores (B, K, …) to (B, …). Of dense scores the mean over the pixels.
-        ensemble: Whether an answer is the mean of a member's probabilities and all before it (the paper's section 4).
+        confidence: "max_probability", "margin" between the two likeliest classes, "entropy" (1 minus the entropy over
+            its largest possible value), or a function of scores (B, K, …) to (B, …). For dense scores it is the mean
+            over the pixels.
+        ensemble: Whether an answer is the mean of the probabilities of a member and of all before it (the paper's
+        section 4).
 
     Raises:
-        ValueError: If the thresholds are not one fewer than the members, or out of range; for an unknown confidence.
+        ValueError: If the number of thresholds is not that of the members less one, a threshold is out of range, or
+        the confidence is unknown.
     """
 
     def __init__(
@@ -207,7 +213,7 @@ class Cascade(Committee):
                 "answer always counts"
             )
         if not all(0 <= t <= 1 or t == math.inf for t in values):
-            raise ValueError(f"thresholds {values}: give numbers from 0 to 1, or math.inf to send everybody on")
+            raise ValueError(f"thresholds {values}: give numbers from 0 to 1, or math.inf to send all samples on")
         self._thresholds = values
 
     def forward(self, *inputs: Any, valid: torch.Tensor | None = None) -> torch.Tensor:
@@ -218,7 +224,7 @@ class Cascade(Committee):
         """Inputs of the members, all tensors of them (B, …), to scores and the members that gave them.
 
         Args:
-            inputs: What every member is called with; structures of tensors, and None, are fine.
+            inputs: Arguments of every member; structures of tensors, and None, are allowed.
             valid: Pixels (B, H, W) that count towards the confidence of dense scores; None for all.
 
         Raises:
@@ -266,7 +272,8 @@ def confidence_of(
     kind: str | Callable[[torch.Tensor], torch.Tensor] = "max_probability",
     valid: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Confidence (B,), from 0 to 1, of scores (B, K) or (B, K, H, W), of the latter the mean over ``valid`` pixels."""
+    """Confidence (B,), from 0 to 1, of scores (B, K) or (B, K, H, W); for the latter it is the mean over ``valid``
+    pixels."""
     function = kind if callable(kind) else CONFIDENCES[kind]
     if scores.ndim == 2:
         return function(scores)
@@ -307,7 +314,7 @@ def tensors_of(inputs: object) -> list[torch.Tensor]:
     """
     tensors = [x for x in tree_leaves(inputs) if isinstance(x, torch.Tensor)]
     if not tensors:
-        raise TypeError("a committee is asked about tensors: give at least one, of shape (B, …)")
+        raise TypeError("a committee takes tensors: give at least one, of shape (B, …)")
     return tensors
 
 

@@ -1,4 +1,4 @@
-"""What the members of a committee cost."""
+"""Costs of the members of a committee."""
 
 from typing import Any
 

@@ -1,4 +1,5 @@
-"""What members of a committee, and groups of them, answer to validation data: all that choosing thresholds takes."""
+"""Outcomes of a committee's members, and of groups of them, on validation data: all that choosing thresholds
+needs."""
 
 import itertools
 import json
@@ -20,7 +21,8 @@ Group = tuple[int, ...]  # numbers of members whose answers are averaged
 
 
 class Routing(NamedTuple):
-    """What a cascade's thresholds do: metric, mean cost, and the share of the samples that leaves at each stage."""
+    """The effect of a cascade's thresholds: metric, mean cost, and the share of the samples that leaves at each
+    stage."""
 
     thresholds: tuple[float, ...]
     value: float
@@ -30,15 +32,15 @@ class Routing(NamedTuple):
 
 @dataclass
 class Outcomes:
-    """What groups of members answered to validation samples: all that choosing thresholds takes.
+    """Outcomes of groups of members on validation samples: all that choosing thresholds needs.
 
     Attributes:
         groups: Numbers of the members of each of M groups, whose answer is the mean of their probabilities.
-        confidence: Of each answer (M, n).
-        tallies: Of accuracy, whether an answer is right (M, n, 1); of mIoU, pixels (M, n, 3, K) that were given the
-            class rightly, that were given it, and that are labelled with it.
+        confidence: Confidence (M, n) of each answer.
+        tallies: For accuracy, whether an answer is right (M, n, 1). For mIoU, counts (M, n, 3, K) of the pixels that
+            were rightly given a class, that were given it, and that are labelled with it.
         metric: "accuracy" or "mIoU".
-        losses: Of accuracy, cross-entropy (M, n) of each answer; None of mIoU.
+        losses: For accuracy, the cross-entropy (M, n) of each answer; None for mIoU.
     """
 
     groups: list[Group]
@@ -61,7 +63,7 @@ class Outcomes:
         """Confidence (n,) and tallies (n, …) of a group's answers.
 
         Raises:
-            ValueError: If it was not asked.
+            ValueError: If the group was not asked.
         """
         if group not in self.groups:
             raise ValueError(f"members {group} were not validated together, only {self.groups}")
@@ -69,7 +71,7 @@ class Outcomes:
         return self.confidence[i], self.tallies[i]
 
     def excess(self, stages: Sequence[Group]) -> torch.Tensor:
-        """Cross-entropy (S, n) of the stages' answers beyond that of the last.
+        """Cross-entropy (S, n) of the stages' answers minus that of the last stage.
 
         Raises:
             ValueError: If there is none.
@@ -80,26 +82,25 @@ class Outcomes:
         return losses - losses[-1]
 
     def metric_of(self, group: Group) -> float:
-        """How good a group is when it answers everything."""
+        """Metric of a group that answers all samples."""
         return float(self.score(self.of(group)[1].sum(dim=0)))
 
     def answers(self, stages: Sequence[Group], thresholds: Sequence[float]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Tallies (n, …) of what a cascade answers, and the stage (n,) at which each sample leaves.
+        """Tallies (n, …) of a cascade's answers, and the stage (n,) at which each sample leaves.
 
         Args:
-            stages: Whose answer counts at each stage.
-            thresholds: Of all stages but the last.
+            stages: The members that answer at each stage. thresholds: Thresholds of all stages but the last.
         """
         confidence, tallies = (torch.stack(t) for t in zip(*map(self.of, stages), strict=True))
         stage = leaving_stage(confidence, thresholds)
         return tallies[stage, torch.arange(len(self))], stage
 
     def routed(self, stages: Sequence[Group], thresholds: Sequence[float], costs: Sequence[float]) -> "Routing":
-        """What a cascade does with these samples.
+        """The effect of a cascade on these samples.
 
         Args:
             stages, thresholds: See ``answers``.
-            costs: Of each stage, beside those before it.
+            costs: Cost that each stage adds to those before it.
         """
         tallies, stage = self.answers(stages, thresholds)
         spent = torch.tensor(costs, dtype=torch.float64).cumsum(dim=0)[stage].mean()
@@ -107,13 +108,13 @@ class Outcomes:
         return Routing(tuple(thresholds), float(self.score(tallies.sum(dim=0))), float(spent), shares)
 
     def part(self, rows: torch.Tensor) -> "Outcomes":
-        """Of some samples alone."""
+        """The outcomes of some samples alone."""
         losses = None if self.losses is None else self.losses[:, rows]
         return Outcomes(self.groups, self.confidence[:, rows], self.tallies[:, rows], self.metric, losses)
 
     @classmethod
     def concatenate(cls, parts: Sequence["Outcomes"]) -> "Outcomes":
-        """Of samples that were tallied in pieces."""
+        """The outcomes of samples that were tallied in pieces."""
         names = ("confidence", "tallies") + ("losses",) * (parts[0].losses is not None)
         tensors = {name: torch.cat([getattr(p, name) for p in parts], dim=1) for name in names}
         return cls(parts[0].groups, metric=parts[0].metric, **tensors)
@@ -137,12 +138,12 @@ class Outcomes:
 
 
 def stage_groups(members: int, ensemble: bool) -> list[Group]:
-    """Who answers at each stage of a cascade: a member, or it and all before it."""
+    """The members that answer at each stage of a cascade: one alone, or one and all before it."""
     return [tuple(range(i + 1)) if ensemble else (i,) for i in range(members)]
 
 
 def all_groups(members: int) -> list[Group]:
-    """Every group there can be, single members first."""
+    """All possible groups, single members first."""
     numbers = range(members)
     return [g for size in range(1, members + 1) for g in itertools.combinations(numbers, size)]
 
@@ -157,20 +158,21 @@ def tally(
     valid: torch.Tensor | None = None,
     predict: Callable[[torch.Tensor], torch.Tensor | Sequence[torch.Tensor]] | None = None,
 ) -> Outcomes:
-    """What groups of members answered, from scores at hand.
+    """Outcomes of groups of members, from given scores.
 
     Args:
-        scores: Of each member (n, K), or dense (n, K, H, W).
-        labels: Classes (n,), or maps (n, H, W); pixels of ``ignore_index`` count nowhere.
-        groups: Who answers together.
+        scores: Scores of each member: (n, K), or dense (n, K, H, W).
+        labels: Classes (n,), or maps (n, H, W); pixels of ``ignore_index`` are not counted. groups: Groups of members
+        that answer together.
         confidence: See ``Cascade``.
         ignore_index: Of pixels without a label.
         valid: Pixels (n, H, W) that count towards the confidence, as for ``Cascade.route``.
-        predict: Makes label maps, each of the size of its labels, of dense scores; their largest class unless told.
+        predict: Turns dense scores into label maps, each of the size of its labels; by default the class of the
+        largest score.
 
     Raises:
         ValueError: If there are no samples, or scores and labels do not fit each other.
-        TypeError: If the labels of scores (n, K) are no tensor.
+        TypeError: If the labels for scores (n, K) are not a tensor.
     """
     first = scores[0]
     dense, classes = first.ndim > 2, first.shape[1]
@@ -212,7 +214,7 @@ def tally(
 
 
 def _pixels(given: torch.Tensor, label: torch.Tensor, classes: int, ignore_index: int) -> torch.Tensor:
-    """Pixels (3, K) of one map: rightly given each class, given it, labelled with it."""
+    """Counts (3, K) of one map's pixels: rightly given each class, given it, labelled with it."""
     if given.shape != label.shape:
         raise ValueError(
             f"answers of {tuple(given.shape)} for labels of {tuple(label.shape)}: dense labels are (n, H, W) like the "
@@ -227,9 +229,7 @@ def _pixels(given: torch.Tensor, label: torch.Tensor, classes: int, ignore_index
 
 def _require_labels(labels: torch.Tensor, classes: int) -> None:
     if labels.numel() and not 0 <= labels.min() <= labels.max() < classes:
-        raise ValueError(
-            f"labels from {int(labels.min())} to {int(labels.max())}, the members tell {classes} classes apart"
-        )
+        raise ValueError(f"labels from {int(labels.min())} to {int(labels.max())}, the members have {classes} classes")
 
 
 @torch.inference_mode()
@@ -245,8 +245,8 @@ def ask_all(
     Args:
         committee: A cascade, or an ensemble.
         batches: Pairs of inputs (a tensor, or a tuple of the members' arguments) and labels (see ``tally``).
-        groups: Who answers together; the stages of a cascade unless told.
-        confidence: Of an ensemble's answers; a cascade has its own.
+        groups: Groups of members that answer together; by default the stages of a cascade.
+        confidence: Confidence of an ensemble's answers; a cascade has its own.
         ignore_index: Of pixels without a label.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The picture of a committee: what its members, their ensembles and their cascades reach, and at which cost."""
+"""The picture of a committee: metric and cost of its members, their ensembles and their cascades."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -18,14 +18,14 @@ _COLOURS = {"member": "#8a93a6", "ensemble": "#0f766e", "cascade": "#c2410c"}
 def plot_committee(
     outcomes: Outcomes, costs: Sequence[float], names: Sequence[str], unit: str = "FLOPs", ax: "Axes | None" = None
 ) -> "Axes":
-    """Draw metric against mean cost for every member, every ensemble, and the cascades of each rising pair and of all,
-    at all targets; and the frontier, which nothing is above at a lower cost.
+    """Draw metric against mean cost for every member, every ensemble, and the cascades of each rising pair and of all
+    members, at all targets; and the frontier, above which there is nothing at a lower cost.
 
     Args:
-        outcomes: Of single members at least; ensembles that were asked are drawn, too (see ``ask_all``).
-        costs: Of each member.
-        names: Of the members, cheap ones first.
-        unit: Of the costs.
+        outcomes: Outcomes of single members at least (see ``ask_all``); ensembles that were asked are drawn too.
+        costs: Cost of each member.
+        names: Names of the members, cheap ones first.
+        unit: Unit of the costs.
         ax: matplotlib axes; new ones if None.
 
     Returns:
@@ -82,7 +82,7 @@ def _cascades(outcomes: Outcomes, members: int) -> Iterator[tuple[Group, list[Gr
 
 
 def frontier_of(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The (cost, metric) of which no other is as cheap and better, or as good and cheaper."""
+    """The pairs (cost, metric) for which no other pair is as cheap and better, or as good and cheaper."""
     costs, values = torch.tensor(points, dtype=torch.float64).unbind(dim=1)
     beaten = ((costs <= costs[:, None]) & (values >= values[:, None])) & (
         (costs < costs[:, None]) | (values > values[:, None])

@@ -1,4 +1,4 @@
-"""Temperatures: one number for each member that makes its confidence honest (Guo et al., ICML 2017)."""
+"""Temperatures: one number for each member, which calibrates its confidence (Guo et al., ICML 2017)."""
 
 import math
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ import torch.nn.functional as F
 
 def fit_temperatures(scores: Sequence[torch.Tensor], labels: torch.Tensor, label_smoothing: float = 0.0) -> list[float]:
     """The number to divide each member's scores (n, K) by, so that the labels (n,) are as likely as possible (Guo et
-    al., 2017, section 4.2). Of dense scores give a sample of pixels.
+    al., 2017, section 4.2). For dense scores give a sample of pixels.
 
     Args:
-        scores: Of each member.
+        scores: Scores of each member.
         labels: Classes.
-        label_smoothing: Share of each label that is spread over all classes; 1 / (n+1) counts as one more sample that
-            may be of any class, which few samples need that the scores separate.
+        label_smoothing: Share of each label that is spread over all classes; 1 / (n+1) acts like one more sample of
+            any class; it is needed if the samples are few and the scores separate them.
 
     Raises:
         ValueError: If there are no samples.

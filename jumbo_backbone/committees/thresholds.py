@@ -18,9 +18,9 @@ def choose_thresholds(
     """Thresholds of least mean cost whose metric is at least ``least``.
 
     Args:
-        outcomes: Of the stages at least.
-        stages: Whose answer counts at each stage.
-        costs: Of each stage, beside those before it.
+        outcomes: Outcomes of the stages at least.
+        stages: The members that answer at each stage.
+        costs: Cost that each stage adds to those before it.
         least: Metric from 0 to 1.
         by_loss: See ``calibrate``.
 
@@ -76,7 +76,8 @@ class _Search:
         return mean <= error + ROUNDING
 
     def best(self) -> _Found:
-        """The best of up to four descents: from all samples going on or all leaving, the thresholds in either order."""
+        """The best of up to four descents: they start with all samples going on or all leaving, and take the
+        thresholds in either order."""
         count = len(self.costs) - 1
         starts = itertools.product((math.inf, 0.0) if count > 1 else (math.inf,), (range(count), range(count)[::-1]))
         found = [self._descend((start,) * count, list(order)) for start, order in starts]
@@ -136,8 +137,8 @@ class _Search:
 
 
 def _between(confidence: torch.Tensor, k: int) -> float:
-    """A threshold at which the first k of falling confidences leave. If all do, a sample less sure than all of them
-    goes on."""
+    """A threshold at which the first k of falling confidences leave. Even if all of them leave, a sample with a lower
+    confidence than all goes on."""
     if k == 0:
         return math.inf
     lowest = float(confidence[k - 1])

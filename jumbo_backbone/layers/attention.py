@@ -1,4 +1,4 @@
-"""Multi-head self-attention that can also report the attention that the first tokens pay the others."""
+"""Multi-head self-attention that can also return the attention that the first tokens pay to the others."""
 
 import torch
 import torch.nn.functional as F

@@ -76,11 +76,11 @@ class Block(nn.Module):
             jumbo_mlp: The FFN that all blocks share; None for the other kinds.
             key_mask: Bool (B, J+N), False for padded tokens.
             on_attention: Called as ``on_attention(s, scores)`` between attention and the FFNs, with the probabilities
-                (B, J, J+N) that the slices pay each token here. What it returns takes the place of ``s``. What it was
-                given is never written to afterwards.
+                (B, J, J+N) that the slices pay to each token here. Its result takes the place of ``s``. The tensors
+                it was given are never written to afterwards.
 
         Raises:
-            TypeError: If all blocks share the FFN and it is not given.
+            TypeError: If all blocks share the FFN and ``jumbo_mlp`` is not given.
         """
         jumbo_ffn = self._jumbo_ffn(jumbo_mlp)
         if not recording():
@@ -98,7 +98,7 @@ class Block(nn.Module):
         return torch.cat([z, x], dim=1)
 
     def split(self, s: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The slices, and what passes through the patches' FFN: with ``jumbo_ffn="patch"`` all tokens."""
+        """The slices, and the tokens that pass through the patches' FFN: with ``jumbo_ffn="patch"`` all tokens."""
         first = 0 if self.jumbo_ffn == "patch" else self.jumbo_multiplier
         return s[:, :first], s[:, first:]
 

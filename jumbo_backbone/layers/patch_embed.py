@@ -52,7 +52,8 @@ class PatchEmbed(TimmPatchEmbed):
         )
 
     def set_input_size(self, img_size: SizeLike | None = None, patch_size: SizeLike | None = None) -> None:
-        """Change the native size, or the patch size by resampling the kernel (FlexiViT); None keeps what is there."""
+        """Change the native size, or the patch size by resampling the kernel (FlexiViT); None keeps the present
+        one."""
         size, patch = to_2tuple(img_size or self.img_size), to_2tuple(patch_size or self.patch_size)
         self._check_native(size, patch, self.dynamic_img_pad)
         super().set_input_size(_whole_patches(size, patch), patch)

@@ -14,8 +14,8 @@ _CACHED_GRIDS = 8  # multi-scale inference asks for a handful of grids in turn
 
 
 def nearest_grid(grids: Iterable[Grid], grid: Grid) -> Grid:
-    """Of ``grids`` the one whose sides differ least from those of ``grid``: the side that differs more counts first,
-    then both. Of several, the first."""
+    """The one of ``grids`` whose sides differ least from those of ``grid``: the larger of the two differences is
+    compared first, then both. The first of equal ones."""
     first, *others = grids
     for other in others:
         if _difference(other, grid) < _difference(first, grid):
@@ -40,9 +40,9 @@ class PositionCache:
     """Resampled positions of the last few grids, for inference only.
 
     An entry holds for one grid, dtype, device and version of the parameter. Nothing is cached while gradients are
-    recorded or a graph is being traced, nor from a parameter whose version is not tracked. Writes that hide from the
-    version counter (``param.data.copy_``, as weight averaging does) are covered by ``clear``, which the model calls
-    whenever it changes between training and evaluation.
+    recorded or a graph is being traced, nor from a parameter whose version is not tracked. Writes that the version
+    counter does not see (``param.data.copy_``, as in weight averaging) are covered by ``clear``, which the model
+    calls whenever it changes between training and evaluation.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Which blocks are meant, by the rule of timm."""
+"""Block numbers from an argument ``indices``, by timm's rule."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ def take_indices(depth: int, indices: int | Sequence[int] | None) -> tuple[list[
         The block numbers in the order asked for, and the largest.
 
     Raises:
-        ValueError: If one of them does not exist, or none is asked for.
+        ValueError: If a block does not exist, or no block is asked for.
     """
     if indices is None:
         indices = depth

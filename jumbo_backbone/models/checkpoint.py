@@ -1,7 +1,8 @@
 """Reading and writing weights: the authors' released files, our safetensors, and timm's training checkpoints.
 
 One function, ``adapt_state_dict``, makes a file's tensors fit a model: it drops the dead ``cls_token`` of the released
-files, resamples positions (of several tables the nearest), and adapts another number of classes or input channels. It
+files, resamples positions (from the nearest of several tables), and adapts another number of classes or input
+channels. It
 runs in a load-state-dict pre-hook, so plain ``load_state_dict``, timm's ``checkpoint_path`` and mmengine's loader all
 take the files as they are.
 """
@@ -38,10 +39,12 @@ _TABLE = re.compile(r"pos_embed_tables\.(\d+)x(\d+)")
 
 @dataclass
 class LoadReport:
-    """What became of a checkpoint: how many tensors were loaded, and a line for each not taken as it stood.
+    """A report on loading a checkpoint: the number of tensors loaded, and a line for each one that was changed or
+    left out.
 
-    ``resampled`` are positions, those of sizes that the file lacks among them, ``adapted`` kernels, ``fresh`` what the
-    model keeps of its own, and ``skipped`` what it has no place for.
+    ``resampled`` lists positions, including those of sizes that the file lacks; ``adapted`` lists kernels; ``fresh``
+    lists tensors that keep the model's own values; ``skipped`` lists tensors of the file that the model does not
+    have.
     """
 
     loaded: int = 0
@@ -61,20 +64,20 @@ def load_checkpoint(model: nn.Module, path: str | os.PathLike) -> LoadReport:
     """Load a file of weights into a ``JumboViT``, strictly.
 
     Takes the authors' released ``.pth`` files, our ``.safetensors``, and timm's training checkpoints (their averaged
-    weights, where there are some). Pickles are read with ``weights_only``: no code in them is run.
+    weights, if there are any). Pickles are read with ``weights_only``: no code in them is run.
 
     Args:
         model: The model; its grid, classes and input channels may differ from the file's.
-        path: File to read, or "hf-hub:owner/repository/file" to fetch it from the Hugging Face hub (and keep it there
-            where huggingface_hub keeps its files).
+        path: File to read, or "hf-hub:owner/repository/file" to fetch it from the Hugging Face hub (it is kept in the
+            cache of huggingface_hub).
 
     Returns:
-        What was loaded, resampled, adapted and skipped; also logged.
+        A report of what was loaded, resampled, adapted and skipped; it is also logged.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file cannot be read, is of another architecture or of the earlier release, or lacks or has
-            tensors that the model has or lacks; the message names them.
+        ValueError: If the file cannot be read, is of another architecture or of the earlier release, or its tensors
+            and the model's are not the same; the message names those that differ.
     """
     state_dict = _read(path)
     try:
@@ -96,7 +99,8 @@ def load_checkpoint(model: nn.Module, path: str | os.PathLike) -> LoadReport:
 
 
 def differences(model: nn.Module, state_dict: Mapping[str, torch.Tensor]) -> list[str]:
-    """How a file's tensors differ from a model's in names, shapes and kinds of numbers, in words; none if they fit."""
+    """The differences between a file's tensors and a model's in names, shapes and types, in words; none if they
+    fit."""
     own = model.state_dict()
     missing = [name for name in own if name not in state_dict]
     unexpected = [name for name in state_dict if name not in own]
@@ -153,7 +157,7 @@ def adapt_on_load(
     unexpected_keys: list[str],
     error_msgs: list[str],
 ) -> None:
-    """Load-state-dict pre-hook of ``JumboViT``: ``adapt_state_dict``, told to the log."""
+    """Load-state-dict pre-hook of ``JumboViT``: ``adapt_state_dict``, with its report written to the log."""
     report = adapt_state_dict(module, state_dict, prefix)
     own, token = module.jumbo_token, state_dict.get(prefix + "jumbo_token")
     if token is not None and token.shape != own.shape:  # torch lists every tensor of another shape; this says why
@@ -168,7 +172,8 @@ def adapt_on_load(
 
 
 def other_sizes(model: nn.Module, state_dict: Mapping[str, torch.Tensor], prefix: str = "") -> str:
-    """What sizes a file's tensors have, where a ``JumboViT`` has others, in words; nothing where they are alike."""
+    """The sizes of a file's tensors and of a ``JumboViT``, in words, if they differ; an empty text if they are
+    equal."""
     token, blocks = state_dict.get(prefix + "jumbo_token"), prefix + "blocks."
     if token is None or token.ndim != 3:
         return ""
@@ -186,7 +191,7 @@ def other_sizes(model: nn.Module, state_dict: Mapping[str, torch.Tensor], prefix
 
 
 def _fetch(path: str | os.PathLike) -> Path:
-    """A path to read from: that of the file fetched, for one on the hub."""
+    """A path to read from: for a file on the hub, the path of the fetched file."""
     if not str(path).startswith(_HUB):
         return Path(path)
     owner, _, rest = str(path).removeprefix(_HUB).partition("/")
@@ -235,7 +240,7 @@ def _refuse_earlier_release(state_dict: Mapping[str, torch.Tensor], prefix: str)
 
 
 def _adapt_positions(model: "JumboViT", state_dict: dict[str, torch.Tensor], prefix: str, report: LoadReport) -> None:
-    """Give each of the model's tables that of the file whose grid is nearest."""
+    """Fill each of the model's tables from the file's table with the nearest grid."""
     name, grid_name = prefix + "pos_embed", prefix + "pos_embed_grid"
     stored_grid = state_dict.pop(grid_name, None)
     if name not in state_dict:
@@ -311,6 +316,6 @@ def _adapt_head(model: "JumboViT", state_dict: dict[str, torch.Tensor], prefix: 
 
 
 def _form(tensor: torch.Tensor) -> str:
-    """Shape, and the kind of numbers where these are not the usual."""
+    """Shape of a tensor, and its type if that is not the usual one."""
     kind = "" if tensor.is_floating_point() else f" {tensor.dtype}".replace("torch.", "")
     return f"{tuple(tensor.shape)}{kind}"

@@ -16,13 +16,13 @@ from .block_indices import take_indices
 
 
 class LiveTokens(NamedTuple):
-    """Tokens on their way through the encoder.
+    """The state of the tokens between two blocks of the encoder.
 
     Attributes:
         tokens: (B, J+n, D): the J slices, the patches that are still computed, and after them the fused token if
             there is one.
         key_mask: Bool (B, J+n), False for padded tokens; None if there are none.
-        restore: How to put all patches back in place; None if none was dropped.
+        restore: How to put all patches back in place; None if no patch was dropped.
     """
 
     tokens: torch.Tensor
@@ -30,7 +30,7 @@ class LiveTokens(NamedTuple):
     restore: Restore | None = None
 
     def complete(self, J: int) -> torch.Tensor:
-        """(B, J+N, D): all patches in their places, a dropped one with its last value."""
+        """(B, J+N, D): all patches in their places; a dropped patch has its last value."""
         if self.restore is None:
             return self.tokens
         return torch.cat([self.tokens[:, :J], restore_patches(self.tokens[:, J:], self.restore)], dim=1)
@@ -55,7 +55,7 @@ class JumboEncoder(nn.Module):
         proj_drop_rate: Dropout after projections and FFN layers.
         attn_drop_rate: Dropout on attention probabilities.
         drop_path_rate: Stochastic depth, the same in every block (as the authors train), not linear in depth.
-        default_budget: How much to compute where a call names no budget, or its arguments; None for the full budget.
+        default_budget: The budget, or its arguments, for calls that name none; None for the full budget.
 
     Raises:
         ValueError: If a size is not positive, ``embed_dim`` is not divisible by ``num_heads``, ``jumbo_ffn`` is
@@ -141,12 +141,13 @@ class JumboEncoder(nn.Module):
 
         Args:
             x: Embedded tokens (B, N, D), positions already added.
-            key_mask: Bool (B, N), False for padded tokens. They change nothing anywhere else; what stands in their
-                own places afterwards has no meaning.
+            key_mask: Bool (B, N), False for padded tokens. They do not affect other tokens; the outputs in their own
+                places have no meaning.
             budget: How much to compute; None for ``default_budget``.
 
         Returns:
-            (B, J+N, D): the J slices, then the N tokens, after the final norm. All of them, whatever the budget.
+            (B, J+N, D): the J slices, then the N tokens, after the final norm. At every budget all N tokens are
+            there.
         """
         live, _ = self.encode(x, key_mask=key_mask, budget=budget)
         return self.norm(live.complete(self.jumbo_multiplier))
@@ -198,8 +199,8 @@ class JumboEncoder(nn.Module):
             x: Embedded tokens (B, N, D).
             key_mask: Bool (B, N), False for padded tokens.
             take: Block numbers whose output is kept, in this order.
-            on_attention: By block number, what to call between attention and the FFNs (see ``Block.forward``); where a
-                block reduces, before it does.
+            on_attention: By block number, a function to call between attention and the FFNs (see ``Block.forward``);
+                in a block that reduces, before the reduction.
             stop: Number of blocks to run; all if None.
             budget: How much to compute; None for ``default_budget``.
 
@@ -207,7 +208,7 @@ class JumboEncoder(nn.Module):
             The tokens before the final norm, and the complete sequences (B, J+N, D) taken, also before it.
 
         Raises:
-            ValueError: If the budget names blocks that there are not.
+            ValueError: If the budget names blocks that do not exist.
         """
         B, J = x.shape[0], self.jumbo_multiplier
         budget = budget_of_call(self, budget)
@@ -230,7 +231,7 @@ class JumboEncoder(nn.Module):
     def _run(
         self, block: nn.Module, live: LiveTokens, budget: ComputeBudget | None, on_attention: OnAttention | None
     ) -> LiveTokens:
-        """Run one block, which reduces the patches if it is given a budget."""
+        """Run one block; if it is given a budget, it reduces the patches."""
         s, key_mask, restore = live
         if budget is None:
             return LiveTokens(block(s, self.jumbo_mlp, key_mask, on_attention), key_mask, restore)

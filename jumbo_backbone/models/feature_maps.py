@@ -14,7 +14,7 @@ from .encoder import JumboEncoder
 
 
 class FeatureMaps(JumboEncoder):
-    """Mixin for an encoder of images: what it makes of each patch, after any block."""
+    """Mixin for an encoder of images: features and attention of each patch, after any block."""
 
     embed: Callable[[torch.Tensor, ComputeBudget | None], tuple[torch.Tensor, tuple[int, int]]]
     reset_classifier: Callable[[int, str], None]
@@ -43,11 +43,11 @@ class FeatureMaps(JumboEncoder):
             output_fmt: "NCHW" for maps (B, D, h, w) on the patch grid, "NLC" for (B, N, D).
             intermediates_only: Return the list of maps alone; the final tokens are not computed.
             output_dict: Return a dict with "image_features", "image_intermediates", "image_intermediates_prefix".
-            budget: How much to compute; None for ``default_budget``. The maps are complete whatever it is: a patch that
-                was dropped stays as it was then. At another resolution they come on its grid.
+            budget: How much to compute; None for ``default_budget``. The maps are complete at every budget: a dropped
+                patch keeps its last value. At another resolution the maps have the grid of that resolution.
 
         Returns:
-            (features, maps): the final tokens (B, J+N, D) after the norm, and the list; or as chosen above.
+            (features, maps): the final tokens (B, J+N, D) after the norm, and the list; other forms as chosen above.
 
         Raises:
             ValueError: If the indices do not fit the depth or ``output_fmt`` is unknown.
@@ -132,8 +132,8 @@ class FeatureMaps(JumboEncoder):
 
     @torch.no_grad()
     def kept_map(self, images: torch.Tensor, budget: ComputeBudget | None = None) -> torch.Tensor:
-        """How far each patch of images (B, C, H, W) gets at a compute budget (None: ``default_budget``): the number of
-        blocks (B, h, w) that it went through, on the patch grid."""
+        """The number of blocks (B, h, w) that each patch of images (B, C, H, W) goes through at a compute budget
+        (None: ``default_budget``), on the patch grid."""
         budget = budget_of_call(self, budget)
         x, (H, W) = self.embed(images, budget)
         return self.patch_depths(x, budget).view(-1, H, W)
@@ -146,7 +146,7 @@ class BudgetFeatures(FeatureGetterNet):
 
     @property
     def default_budget(self) -> ComputeBudget:
-        """How much to compute where nothing else is said."""
+        """The budget of a call that names none."""
         return self.model.default_budget
 
     @default_budget.setter
@@ -154,8 +154,8 @@ class BudgetFeatures(FeatureGetterNet):
         self.model.default_budget = budget
 
     def forward(self, x: torch.Tensor, budget: ComputeBudget | None = None) -> list[torch.Tensor]:
-        """Images (B, C, H, W) to one map (B, D, h, w) per out index, complete whatever the budget (None:
-        ``default_budget``); at another resolution they come on its grid."""
+        """Images (B, C, H, W) to one map (B, D, h, w) per out index. Maps are complete at every budget (None:
+        ``default_budget``); at another resolution they have the grid of that resolution."""
         return self.model.forward_intermediates(
             x,
             indices=self.out_indices,

@@ -1,4 +1,4 @@
-"""The sizes of the paper (Jumbo, ICLR 2026), by name, and what timm is told about a model of them."""
+"""The sizes of the paper (Jumbo, ICLR 2026), by name, and timm's description of a model with one of them."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ RELEASED = ("pico", "nano", "tiny", "small", "base")  # presets of which the aut
 
 
 def model_name(preset: str) -> str:
-    """What timm calls a preset."""
+    """timm's name of a preset."""
     return f"jumbo_{preset}_patch16_224"
 
 

@@ -25,7 +25,7 @@ _LATER = {"default_budget", "pos_embed_sizes"}
 class SavedAsFolder(PyTorchModelHubMixin):
     """Mixin for ``JumboViT``: ``save_pretrained``, ``from_pretrained`` and ``push_to_hub``, by huggingface_hub.
 
-    ``config.json`` holds the constructor's arguments, for ``from_pretrained``, and beside them what timm wants for
+    ``config.json`` holds the constructor's arguments, for ``from_pretrained``, and the entries that timm needs for
     ``timm.create_model("local-dir:FOLDER", pretrained=True)``.
     """
 
@@ -64,12 +64,12 @@ class SavedAsFolder(PyTorchModelHubMixin):
 
     @property
     def _model_args(self) -> dict[str, Any]:
-        """What timm's ``save_for_hf`` and ``push_to_hf_hub`` say a model is rebuilt from."""
+        """The arguments that timm's ``save_for_hf`` and ``push_to_hf_hub`` write for rebuilding the model."""
         return self.constructor_arguments()
 
     @_model_args.setter
     def _model_args(self, args: dict[str, Any]) -> None:
-        """timm's factory notes here what it was given, which does not know of later changes."""
+        """Ignores the arguments that timm's factory stores here, since they do not reflect later changes."""
 
     def _describe_to_timm(self) -> None:
         """For models that timm's factory does not build."""
@@ -96,7 +96,7 @@ class SavedAsFolder(PyTorchModelHubMixin):
         )
 
     def get_config(self) -> dict[str, Any]:
-        """What ``config.json`` says: the constructor's arguments, and what timm wants to know."""
+        """The content of ``config.json``: the constructor's arguments, and timm's entries."""
         arguments = self.constructor_arguments()
         cfg = filter_pretrained_cfg(self.pretrained_cfg, remove_source=True)
         cfg.pop("state_dict", None)

@@ -31,15 +31,15 @@ class JumboViT(
 
     Args:
         img_size: Native size in pixels, int or (H, W): the grid of the learned positions.
-        pos_embed_sizes: Further sizes in pixels, each an int or (H, W), that have learned positions of their own, as in
-            SuperViT (IJCV 2023); a list, such as (128, 160). Any other size takes those of the nearest, whose sides
-            differ least, resampled. Fresh ones are those of ``img_size``, resampled.
+        pos_embed_sizes: More sizes in pixels, each with learned positions of its own, as in SuperViT (IJCV 2023): a
+            list of ints or (H, W), such as (128, 160). Any other size uses the positions of the nearest size, whose
+            sides differ least, resampled. They are initialised by resampling those of ``img_size``.
         patch_size: Patch size in pixels, int or (H, W).
         in_chans: Input channels C.
         num_classes: Classes K; 0 for no head.
-        global_pool: What the head sees: "jumbo_mean" (the paper: Jumbo token (J*D) and the mean of the patches
+        global_pool: The head's input: "jumbo_mean" (the paper: Jumbo token (J*D) and the mean of the patches
             (D)), "token" (the first slice alone, D: a class token), "" (all tokens, no head).
-        dynamic_img_size: Take images of other sizes too, as by default; False refuses them.
+        dynamic_img_size: Accept images of other sizes too (the default); False refuses them.
         dynamic_img_pad: Pad images on the right and bottom to a multiple of the patch instead of refusing them.
         drop_rate: Dropout before the head.
         pos_drop_rate: Dropout after the positions were added.
@@ -126,7 +126,7 @@ class JumboViT(
 
     @property
     def num_features(self) -> int:
-        """Width of what the head sees: J*D + D for "jumbo_mean", D otherwise."""
+        """Width of the head's input: J*D + D for "jumbo_mean", D otherwise."""
         return self.embed_dim * (self.jumbo_multiplier + 1 if self.global_pool == "jumbo_mean" else 1)
 
     @property
@@ -215,9 +215,10 @@ class JumboViT(
         return head
 
     def set_input_size(self, img_size: SizeLike | None = None, patch_size: SizeLike | None = None) -> None:
-        """Change the native image size (its positions become ``pos_embed``, resampled once and for all where it has
-        none of its own) or the patch size (the patch kernel is resampled, FlexiViT; ``pos_embed_tables`` keep their
-        grids). Sizes in pixels; None keeps what is there."""
+        """Change the native image size (its positions become ``pos_embed``; if it has none of its own, they are
+        resampled permanently) or the patch size (the patch kernel is resampled, FlexiViT; ``pos_embed_tables`` keep
+        their
+        grids). Sizes in pixels; None keeps the present one."""
         tables = self.position_tables()
         self.patch_embed.set_input_size(img_size, patch_size)
         nearest = nearest_grid(tables, self.grid_size)
@@ -268,15 +269,15 @@ class JumboViT(
         return positions
 
     def forward_features(self, x: torch.Tensor, budget: ComputeBudget | None = None) -> torch.Tensor:
-        """Images (B, C, H, W) to tokens (B, J+N, D) after the final norm: J slices, then the patches; of a
-        ``budget`` (None: ``default_budget``) that drops patches, those that are left and the fused one."""
+        """Images (B, C, H, W) to tokens (B, J+N, D) after the final norm: J slices, then the patches. At a ``budget``
+        (None: ``default_budget``) that drops patches: the remaining patches and the fused token."""
         budget = budget_of_call(self, budget)
         x, _ = self.embed(x, budget)
         live, _ = self.encode(x, budget=budget)
         return self.norm(live.tokens)
 
     def pool(self, x: torch.Tensor, pool_type: str | None = None) -> torch.Tensor:
-        """Tokens (B, J+N, D) to what the head sees (B, num_features), by ``global_pool`` or another of its kinds."""
+        """Tokens (B, J+N, D) to the head's input (B, num_features), by ``global_pool`` or another of its kinds."""
         J, kind = self.jumbo_multiplier, self.global_pool if pool_type is None else pool_type
         if kind == "jumbo_mean":
             return torch.cat([x[:, :J].flatten(1), x[:, J:].mean(dim=1)], dim=1)
@@ -286,7 +287,7 @@ class JumboViT(
         return x
 
     def forward_head(self, x: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
-        """Tokens (B, J+N, D) to logits (B, K), or with ``pre_logits`` to what the head sees (B, num_features)."""
+        """Tokens (B, J+N, D) to logits (B, K), or with ``pre_logits`` to the head's input (B, num_features)."""
         x = self.head_drop(self.pool(x))
         return x if pre_logits else self.head(x)
 

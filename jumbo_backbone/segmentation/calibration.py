@@ -24,7 +24,7 @@ PIXELS = 2000  # of an image, for the temperatures
 
 @dataclass
 class Piece:
-    """Images that a cascade decides about at once.
+    """Images that a cascade answers as one batch.
 
     Attributes:
         inputs: What the members get (B, C, H, W).
@@ -75,7 +75,7 @@ def ask(cfg: Config, model: CascadeSegmentor, device: str, ensembles: bool) -> O
 
 @torch.inference_mode()
 def temperatures(cfg: Config, model: CascadeSegmentor, device: str) -> list[float]:
-    """Of each member, by some pixels of every image."""
+    """The temperature of each member, fitted on some pixels of every image."""
     members, generator = len(model.cascade.members), torch.Generator().manual_seed(0)
     found: list[list[torch.Tensor]] = [[] for _ in range(members)]
     labels = []
@@ -94,7 +94,7 @@ def temperatures(cfg: Config, model: CascadeSegmentor, device: str) -> list[floa
 
 
 def went_on(cfg: Config, model: CascadeSegmentor, outcomes: Outcomes, device: str, most: int) -> list[tuple]:
-    """Image, truth and the first member's labels of the images it is least sure of and that go on, and how sure."""
+    """The images that go on of which the first member is least sure: image, truth, its labels and its confidence."""
     first = outcomes.of((0,))[0]
     least_sure = [i for i in first.argsort().tolist() if first[i] < model.cascade.thresholds[0]][:most]
     found, number = {}, 0
@@ -114,7 +114,7 @@ def went_on(cfg: Config, model: CascadeSegmentor, outcomes: Outcomes, device: st
 
 
 def fingerprint(cfg: Config, model: CascadeSegmentor, with_temperatures: bool) -> str:
-    """Of all that the members' answers depend on: their content, the data's, and how they are asked."""
+    """A hash of all that the members' answers depend on: their content, the data's, and the settings of the calls."""
     how = {key: value for key, value in cfg.model.to_dict().items() if key not in ("members", "thresholds")}
     data = [of_dataset(dataset) for _, dataset in datasets_by_split(cfg, splits=("val",))]
     return of_values(model.contents(), how, cfg.val_dataloader.to_dict(), data, with_temperatures)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def changed(owner: object, name: str, value: object) -> Iterator[None]:
-    """An attribute has another value for a while."""
+    """Give an attribute another value inside the ``with`` block."""
     before = getattr(owner, name)
     setattr(owner, name, value)
     try:

@@ -12,18 +12,18 @@ from torch import nn
 
 
 def of_values(*values: Any) -> str:
-    """Of plain values, such as a resolved config's; of equal ones the same."""
+    """Hash of plain values, such as those of a resolved config; equal values have equal hashes."""
     return hashlib.sha256(json.dumps(values, default=str, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def of_file(path: str | os.PathLike) -> str:
-    """Of the bytes of a file."""
+    """Hash of the bytes of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def of_weights(model: nn.Module) -> str:
-    """Of the names, shapes, types and numbers of a model's tensors."""
+    """Hash of the names, shapes, types and numbers of a model's tensors."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
@@ -32,7 +32,8 @@ def of_weights(model: nn.Module) -> str:
 
 
 def of_dataset(dataset: Mapping[str, Any]) -> str:
-    """Of a data set's config, without wrappers, and of all files that it reads, in its order; the pipeline's own aside.
+    """Hash of a data set's config, without wrappers, and of all files that it reads, in its order. Files that only
+    its pipeline reads do not count.
 
     Rendered scenes have no files: their config says all.
     """

@@ -1,4 +1,5 @@
-"""Label maps of image files: read as a config's test pipeline does it, predicted in batches, at the images' sizes."""
+"""Label maps of image files: the files are read as in a config's test pipeline and predicted in batches; the maps
+have the images' sizes."""
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +19,8 @@ from .pictures.bands import as_picture
 
 @dataclass
 class Photo:
-    """An image on its way: where its pictures go, itself as a picture uint8 (H, W, 3), and what the network gets."""
+    """An image to predict: the path of its pictures, the image as a picture uint8 (H, W, 3), and the input of the
+    network."""
 
     stem: Path
     image: np.ndarray
@@ -26,12 +28,12 @@ class Photo:
 
 
 class Reader:
-    """Reads images as the config's test pipeline does, annotations left out.
+    """Reads images as the config's test pipeline does, without annotations.
 
     Args:
         cfg: Config with a test data loader; its ``picture_bands`` are those that pictures show as red, green and blue.
-        bands: That the model takes.
-        warn: Told once of each kind of loss that reading a file means.
+        bands: Number of bands that the model takes.
+        warn: Called once for each kind of information that is lost when a file is read.
     """
 
     def __init__(self, cfg: Config, bands: int = 3, warn: Callable[[str], None] = warnings.warn) -> None:
@@ -53,7 +55,7 @@ class Reader:
 
 
 def in_batches(photos: Iterable[Photo], size: int) -> Iterator[list[Photo]]:
-    """Photos that are equally large once prepared, together; never holds more than ``size`` of all sizes."""
+    """Batches of photos that have one size once prepared; at most ``size`` photos of all sizes are held at a time."""
     waiting: dict[tuple, list[Photo]] = {}
     for photo in photos:
         waiting.setdefault(tuple(photo.prepared["inputs"].shape), []).append(photo)
@@ -76,8 +78,8 @@ def predict(model: BaseSegmentor, batch: Sequence[Photo]) -> list[np.ndarray]:
 
 
 def labels_at(model: BaseSegmentor, logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Which of the logits (K, h, w), enlarged to ``size``, is largest: uint8 (H, W). Of a large photograph all classes'
-    would take gigabytes, so they are enlarged one by one."""
+    """The class of the largest of the logits (K, h, w), enlarged to ``size``: uint8 (H, W). Enlarging all classes of
+    a large photograph at once would take gigabytes, so they are enlarged one by one."""
 
     def enlarged(k: int) -> torch.Tensor:
         return resize(logits[None, k : k + 1], size, None, "bilinear", model.align_corners, warning=False)[0, 0]

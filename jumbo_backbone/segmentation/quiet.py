@@ -1,4 +1,4 @@
-"""mmsegmentation without the messages of its import that say nothing to a user; import this before it."""
+"""Importing mmsegmentation without the messages that are of no use to a user; import this module before it."""
 
 import contextlib
 import sys
@@ -21,7 +21,7 @@ def quiet_imports() -> Iterator[None]:
 
 
 class _WithoutNoise:
-    """A stream that drops lines of ``NOISE``, and is as the other one in all else."""
+    """A stream that drops lines of ``NOISE`` and otherwise behaves like the stream it wraps."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

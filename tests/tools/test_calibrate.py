@@ -186,7 +186,7 @@ BAD = {
     "number": (["cascade.py"], ["--target", "38"], "between 0 and 1"),
     "word": (["cascade.py"], ["--target", "best"], "neither 'last' nor a number"),
     "points": (["cascade.py"], ["--tolerance", "1"], "half a point is 0.005"),
-    "no points": (["cascade.py"], ["--tolerance", "little"], "'little' is no number"),
+    "no points": (["cascade.py"], ["--tolerance", "little"], "'little' is not a number"),
     "tolerance of a number": (["cascade.py"], ["--target", "0.3", "--tolerance", "0.01"], "lower --target 0.3 itself"),
 }
 

@@ -260,7 +260,7 @@ def test_the_legend_says_what_the_values_mean(tool, model, tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("told", "outputs", "message"),
     [
-        (META, 4, "tells 4 classes apart, but 3 names and 3 colours are in"),
+        (META, 4, "has 4 classes, but 3 names and 3 colours are in"),
         (dict(META, palette=PALETTE[:2]), 3, "3 names and 2 colours"),
         (dict(META, label_map={254: 1}), 3, "class 1 has the value 255 in label files, which end at 254"),
     ],
@@ -407,7 +407,7 @@ def test_less_computed(tool, model, tmp_path, capsys):
     message = fails(tool, *model, tmp_path / "a.png", "--keep-rate", 1.5, capsys=capsys)
     assert "keep_rate 1.5: give a share above 0 and at most 1" in message
     message = fails(tool, *model, tmp_path / "a.png", "--resolution", "large", capsys=capsys)
-    assert "'large' is no size: give a scale (0.7), pixels (384), or both sides (384x512)" in message
+    assert "'large' is not a size: give a scale (0.7), pixels (384), or both sides (384x512)" in message
 
 
 # ---- what a file holds and the config's loader does not read

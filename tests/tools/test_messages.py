@@ -147,4 +147,4 @@ def test_tta_of_wrapped_data(folder):
 def test_options_that_cannot_be_read(folder, capsys):
     for tool, rest in (("train", []), ("test", [folder / "trained.pth"]), ("export", [folder / "trained.pth"])):
         told = refused(capsys, tool, folder / "tiny.py", *rest, "--cfg-options", "train_cfg.max_iters")
-        assert "'train_cfg.max_iters' is no KEY=VALUE" in told
+        assert "'train_cfg.max_iters' is not KEY=VALUE" in told

@@ -234,7 +234,7 @@ def test_a_fresh_run_keeps_the_other_runs_files_apart(train, left, whole):
 
 def test_a_fresh_run_does_not_take_the_place_of_what_it_starts_from(train, left, tmp_path):
     told = train("--load-from", "w/iter_8.pth", code=2)
-    assert "whose place a new one takes: give another --work-dir" in told and (left / "iter_8.pth").is_file()
+    assert "which a new run would replace: give another --work-dir" in told and (left / "iter_8.pth").is_file()
     shutil.copytree(left, tmp_path / "other")
     train("--resume", tmp_path / "other" / "iter_6.pth")
     assert (left / "earlier_1" / "iter_8.pth").is_file() and (left / "iter_8.pth").is_file()

@@ -11,7 +11,7 @@ from .failing import BadInputError
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises a BadInputError on wrong arguments, in place of printing the usage, which would bury the message."""
+    """Raises a BadInputError on wrong arguments instead of printing the usage, which would hide the message."""
 
     def error(self, message: str) -> NoReturn:
         raise BadInputError(message)
@@ -51,4 +51,4 @@ def resolution(text: str) -> float | int | tuple[int, ...]:
         return tuple(int(side) for side in text.split("x")) if "x" in text else scale_or_pixels(text)
     except ValueError:
         way_out = "give a scale (0.7), pixels (384), or both sides (384x512)"
-        raise argparse.ArgumentTypeError(f"{text!r} is no size: {way_out}") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size: {way_out}") from None

@@ -1,4 +1,4 @@
-"""What a subcommand is: its arguments, and where the code is that they start."""
+"""A subcommand: its arguments, and the place of its code."""
 
 import argparse
 import importlib
@@ -17,16 +17,16 @@ class Command:
     """A subcommand of `jumbo`, known to it by an entry point of the group "jumbo.commands".
 
     Attributes:
-        name: As it is typed.
+        name: The name that the user types.
         summary: One line for the list of subcommands.
-        body: "module:function" that does the work. It is imported after the arguments are read, gets them as a
-            namespace with ``prog`` (how messages name the program) and ``command`` (the words that started it) besides,
-            and may return its exit code.
+        body: "module:function" that does the work. It is imported after the arguments are read. It gets them as a
+            namespace, with ``prog`` (the program's name in messages) and ``command`` (the words that started it), and
+            may return its exit code.
         add_arguments: Fills a parser.
         description: The head of the help (default: the summary).
-        epilog: Examples and exit codes, the end of the help; {prog} stands for what the user typed.
+        epilog: Examples and exit codes, the end of the help; {prog} stands for the name that the user typed.
         extra: The pip extra that brings the modules it needs; None if they come with the package.
-        needs: These modules.
+        needs: Names of these modules.
         parser: Class of the parser.
     """
 
@@ -50,7 +50,7 @@ class Command:
         return f"pip install 'jumbo-backbone[{self.extra}]'"
 
     def parse(self, argv: Sequence[str] | None = None, prog: str | None = None) -> argparse.Namespace:
-        """The arguments as the body takes them."""
+        """The arguments in the form that the body takes."""
         prog = prog or f"jumbo {self.name}"
         argv = sys.argv[1:] if argv is None else list(argv)
         words = ["python", f"tools/{prog}"] if prog.endswith(".py") else prog.split()
@@ -67,7 +67,7 @@ class Command:
         """Parse, import the body and run it.
 
         Returns:
-            What the body returns; 2 for a missing extra or wrong input, 130 for Ctrl-C, each told in one line.
+            The body's result; 2 for a missing extra or wrong input, 130 for Ctrl-C, each with a message of one line.
 
         Raises:
             SystemExit: For --help and wrong arguments, from argparse.

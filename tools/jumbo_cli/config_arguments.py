@@ -10,7 +10,7 @@ SEG: dict[str, Any] = dict(extra="seg", needs=("mmengine", "mmcv", "mmseg", "cv2
 
 
 class KeysAndValues(argparse.Action):
-    """mmengine's KEY=VALUE options; what is none is an argument error, and not a traceback."""
+    """mmengine's KEY=VALUE options; a text of another form is an argument error, without a traceback."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: Any = None
@@ -18,7 +18,7 @@ class KeysAndValues(argparse.Action):
         for text in values or ():
             key, equals, value = text.partition("=")
             if not equals or not all(key.split(".")):
-                parser.error(f"{option_string}: {text!r} is no KEY=VALUE, such as train_cfg.max_iters=100")
+                parser.error(f"{option_string}: {text!r} is not KEY=VALUE, such as train_cfg.max_iters=100")
             if "dict(" in value or "{" in value:  # mmengine would take it for a word
                 parser.error(f"{option_string}: {text!r}: a dict is set key by key, as {key}.type=…, or in the config")
         from mmengine.config import DictAction  # only here: it takes seconds, which help need not wait for
@@ -30,7 +30,7 @@ class KeysAndValues(argparse.Action):
 
 
 def add_config_arguments(parser: argparse.ArgumentParser, with_data: bool = True) -> None:
-    """The config and changes to it; the arguments of a run on its data set may be left out."""
+    """Arguments for the config and changes to it; those of a run on its data set are optional."""
     parser.add_argument(
         "config",
         type=Path,
@@ -50,13 +50,13 @@ def add_config_arguments(parser: argparse.ArgumentParser, with_data: bool = True
     parser.add_argument("--data-root", help="folder of the data set, for all its splits (default: the config's)")
     parser.add_argument("--work-dir", type=Path, help="folder for what the run writes (default: work_dirs/CONFIG)")
     parser.add_argument(
-        "--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none", help="what started the processes"
+        "--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none", help="how processes were started"
     )
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
 
 
 def add_budget_arguments(parser: argparse.ArgumentParser) -> None:
-    """How much the backbone computes."""
+    """Arguments for the backbone's compute budget."""
     parser.add_argument("--keep-rate", type=float, help="share of the patches each reducing block keeps, up to 1")
     parser.add_argument(
         "--resolution", type=resolution, help="read images at: a scale (0.7), pixels (384), or both sides (384x512)"
@@ -64,6 +64,6 @@ def add_budget_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_window_arguments(parser: argparse.ArgumentParser) -> None:
-    """Prediction by overlapping windows."""
+    """Arguments for prediction by overlapping windows."""
     parser.add_argument("--slide", action="store_true", help="overlapping windows of the training size")
-    parser.add_argument("--max-batch", type=int, help="most windows in one pass of --slide; bounds memory (default: 8)")
+    parser.add_argument("--max-batch", type=int, help="most windows in one pass of --slide; limits memory (default: 8)")

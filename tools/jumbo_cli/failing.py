@@ -1,4 +1,4 @@
-"""Exit codes, and errors that are told in one line."""
+"""Exit codes, and errors that are reported in one line."""
 
 import sys
 from collections.abc import Callable
@@ -10,7 +10,7 @@ STOPPED = 130  # by Ctrl-C
 
 
 class BadInputError(Exception):
-    """Something the user can put right; told in one line."""
+    """An error that the user can correct; reported in one line."""
 
 
 def say(prog: str, message: object) -> None:
@@ -19,7 +19,8 @@ def say(prog: str, message: object) -> None:
 
 
 def exit_code(prog: str, body: Callable[[], None]) -> int:
-    """Run ``body``. Returns 0; or 2 for what the user can put right and 130 for Ctrl-C, each told in one line."""
+    """Run ``body``. Returns 0; or 2 for an error that the user can correct and 130 for Ctrl-C, each reported in one
+    line."""
     try:
         body()
     except (BadInputError, OSError) as error:

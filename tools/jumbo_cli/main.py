@@ -1,4 +1,4 @@
-"""The command `jumbo`: finds its subcommands by entry points, and hands over to the one that is named."""
+"""The command `jumbo`: finds its subcommands by entry points, and runs the one that is named."""
 
 import sys
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""``Block.forward`` for inference: the same sums, in place where nobody else holds the tensor, and on CPU for a few
+"""``Block.forward`` for inference: the same sums, in place where no other code holds the tensor, and on CPU for a few
 samples at a time."""
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ _PIECE = 5 * 2**20
 
 
 class _Block(Protocol):
-    """What ``Block`` has; this file, below it, cannot import it."""
+    """The attributes of ``Block``, which this file, being below it, cannot import."""
 
     jumbo_multiplier: int
     hidden_dim: int
@@ -40,7 +40,7 @@ def block_in_inference(
     key_mask: torch.Tensor | None,
     on_attention: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None,
 ) -> torch.Tensor:
-    """What ``Block.forward`` returns, without gradients.
+    """The result of ``Block.forward``, without gradients.
 
     Args:
         block: A ``Block``.
@@ -71,7 +71,7 @@ def block_in_inference(
 def _attend(
     block: _Block, s: torch.Tensor, key_mask: torch.Tensor | None, score_rows: int
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """``s + attention(s)`` as a fresh tensor, and the scores asked for."""
+    """``s + attention(s)`` as a fresh tensor, and the requested scores."""
     out, scores = torch.empty_like(s), []
     for part in pieces(block, s):
         mask = None if key_mask is None else key_mask[part]
@@ -83,7 +83,7 @@ def _attend(
 
 def pieces(block: _Block, x: torch.Tensor) -> list[slice]:
     """Runs of samples of x (B, N, D) whose largest activation, the FFN's hidden layer, has about ``_PIECE`` numbers.
-    The whole batch at once where a part of the block is watched."""
+    If a part of the block has a hook or was replaced, the whole batch at once."""
     B, N = x.shape[:2]
     samples = max(1, _PIECE // max(1, N * block.hidden_dim)) if x.is_cpu else B
     if samples < B and any(map(watched, block.modules())):

@@ -1,4 +1,4 @@
-"""A linear map of few rows and a huge weight, as the Jumbo token's FFN has it."""
+"""A linear map of few rows with a huge weight, as in the Jumbo token's FFN."""
 
 import torch
 from torch import nn
@@ -12,9 +12,9 @@ _ENOUGH_ROWS, _HUGE = 16, 2**20  # measured, see below
 def few_rows_linear(x: torch.Tensor, linear: nn.Linear) -> torch.Tensor:
     """``linear(x)`` for x (B, D), as a fresh tensor.
 
-    There is one Jumbo token per sample, so B is the batch size, and the weight, not x, is the large operand. From some
-    rows on, training on CPU takes between half the time and the same time, by processor, with the large operand on the
-    left, (W x^T + b)^T. With fewer rows that is far slower.
+    There is one Jumbo token per sample, so B is the batch size, and the weight, not x, is the large operand. From a
+    certain number of rows on, training on CPU with the large operand on the left, (W x^T + b)^T, takes half to all of
+    the time, depending on the processor. With fewer rows it is far slower.
     """
     # tracing is asked first: a graph must not depend on the batch size
     training = not tracing() and torch.is_grad_enabled() and x.is_cpu

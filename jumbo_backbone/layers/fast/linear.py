@@ -1,4 +1,4 @@
-"""A linear map that takes, in inference on CPU, the faster of torch's kernels."""
+"""A linear map that uses the faster of torch's kernels for inference on CPU."""
 
 import torch
 from torch import nn
@@ -11,11 +11,12 @@ _WORTHWHILE = 2**22  # multiplications; to set up oneDNN's product takes some 15
 
 
 class Linear(nn.Linear):
-    """``nn.Linear``, large products of which run on oneDNN's kernel in inference on CPU in float32.
+    """``nn.Linear`` whose large products run on oneDNN's kernel, for inference on CPU in float32.
 
     That kernel adds the bias within the product, where torch's default writes the bias out first, and streams a huge
     weight for few rows, as in the Jumbo token's FFN. Measured on an AMD EPYC: 0.8 to 0.95 of the time for the patch
-    tokens, 0.5 to 0.75 for the Jumbo token. ``nn.Linear`` does the rest: gradients, graphs, autocast, special tensors.
+    tokens, 0.5 to 0.75 for the Jumbo token. ``nn.Linear`` handles all other cases: gradients, graphs, autocast,
+    special tensors.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,9 @@
-"""Attention of many short sequences with narrow heads on CPU: the same numbers as torch's kernel, sooner.
+"""Attention of many short sequences with narrow heads on CPU: the same results as torch's kernel, in less time.
 
-Series have tens of tokens and heads of a few numbers, for which torch's fused kernel multiplies head by head. Here the
-heads of all samples are multiplied at once, and everything narrow lies in rows as long as the sequence, with the square
-of probabilities to its right: products are up to four times as fast as with the square to the left.
+Series have tens of tokens and heads of a few numbers, for which torch's fused kernel multiplies head by head. Here
+the heads of all samples are multiplied at once. Narrow matrices are stored in rows as long as the sequence and
+multiplied with the square matrix of probabilities on the right: such products are up to four times as fast as with
+the square matrix on the left.
 """
 
 import math
@@ -29,7 +30,7 @@ def narrow_attention(
         score_rows: How many leading queries to report on.
 
     Returns:
-        Output (B, L, D), and what the leading queries pay each token, averaged over the heads (B, score_rows, L).
+        Output (B, L, D), and the attention (B, score_rows, L) of the leading queries, averaged over the heads.
     """
     B, L, D = x.shape
     biases = [None] * 3 if qkv.bias is None else qkv.bias.view(3, D, 1)
@@ -88,9 +89,9 @@ class _NarrowAttention(torch.autograd.Function):
 
 
 def _softmax_(scores: torch.Tensor, mask: torch.Tensor | None) -> None:
-    """In place, of the last dimension, to the base of 2: ``exp2`` takes a third of the time of ``exp`` (AMD EPYC). Rows
-    are short: to find the highest of each takes as long as the powers, and is left out where none can overflow, nor
-    vanish all together."""
+    """Softmax over the last dimension, in place, to the base of 2: ``exp2`` takes a third of the time of ``exp`` (AMD
+    EPYC). Rows are short, so finding the highest value of each takes as long as the powers; it is left out where no
+    power can overflow and not all of a row can vanish."""
     low, high = torch.aminmax(scores)
     if mask is not None:
         scores.masked_fill_(~mask, float("-inf"))

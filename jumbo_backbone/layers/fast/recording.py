@@ -1,4 +1,4 @@
-"""Whether operations are being recorded: the one place where this package asks."""
+"""Checks whether operations are being recorded; all code of this package uses these functions."""
 
 import torch
 
@@ -10,5 +10,5 @@ def recording() -> bool:
 
 def tracing() -> bool:
     """Whether a compiler or a tracer records operations into a graph. Such a graph must not depend on a batch size or
-    a number of tokens, so code asks this before it looks at one."""
+    a number of tokens, so code checks this before it uses one."""
     return torch.compiler.is_compiling() or torch.jit.is_tracing()

@@ -1,8 +1,8 @@
-"""Whether a fast path may pass a module over: only where nobody watches the module.
+"""Checks whether a fast path may skip the call of a module: only if the module has no hook and was not replaced.
 
-Some fast paths do not call a module, call it with a part of the batch, or write over its output. A hook would then see
-nothing, a part, or other numbers, and a module that replaces one of ours (an adapter, a quantised layer) would be
-ignored. Fast paths ask these functions first.
+Some fast paths do not call a module, call it with a part of the batch, or write over its output. A hook would then
+see nothing, a part, or other numbers, and a module that replaces one of ours (an adapter, a quantised layer) would be
+ignored. So fast paths call these functions first.
 """
 
 import torch
@@ -27,7 +27,7 @@ def watched(module: nn.Module) -> bool:
 
 
 def untouched(linear: nn.Module) -> bool:
-    """Whether a linear map is a plain one that nobody watches, so that its weight and bias are all it does."""
+    """Whether a linear map is a plain one without hooks, so that its weight and bias define all it does."""
     return type(linear) in (Linear, nn.Linear) and type(linear.weight) is nn.Parameter and not watched(linear)
 
 

@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> Calibration:
             model.cascade.temperatures = temperatures(cfg, model, device)
         kept = folder / f"outcomes_{fingerprint(cfg, model, args.temperature)}.safetensors"
         if kept.is_file():
-            print(f"what the members say is known from {kept}")
+            print(f"the members' answers are read from {kept}")
             outcomes = Outcomes.load(kept)
         else:
             outcomes = ask(cfg, model, device, ensembles=len(model.cascade.members) <= MOST_GROUPS)

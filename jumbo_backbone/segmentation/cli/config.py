@@ -22,15 +22,16 @@ from ..models.cascade import CascadeSegmentor
 
 
 def read_config(args: argparse.Namespace) -> Config:
-    """The config that ``add_config_arguments``' arguments ask for; ``args.config`` becomes its path.
+    """The config that the arguments of ``add_config_arguments`` ask for; ``args.config`` becomes its path.
 
-    It has the keys alone that have an effect: variables of its files have been used.
+    It holds only keys that have an effect: the variables of its files have been used and are removed.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it cannot be read, with the config's own error as message; if a key or an option has no effect,
-            with the nearest that has one; if numbers cannot be; if a width that was chosen does not fit the backbone's.
-            Widths that were left as they came follow the backbone, which is told on stderr.
+        ValueError: If it cannot be read (the message is the config's own error); if a key or an option has no effect
+            (the message names the nearest key that has one); if a number is out of range; if a width that the user
+            chose does not fit the backbone's.
+            Widths that the user did not change follow the backbone; a line on stderr says so.
     """
     args.config = find_config(args.config)
     try:
@@ -56,10 +57,11 @@ def read_config(args: argparse.Namespace) -> Config:
 
 
 def use_windows(cfg: Config, max_batch: int | None) -> None:
-    """Have a config's model predict by overlapping windows: its own where it does so already, or of the training size.
+    """Make a config's model predict by overlapping windows: the windows it already has, or windows of the training
+    size.
 
     Args:
-        max_batch: Most windows in one pass; None for the config's, or 8.
+        max_batch: The largest number of windows in one pass; None for the config's number, or else 8.
 
     Raises:
         ValueError: If the config does not say how large the training size is.
@@ -77,17 +79,17 @@ def use_windows(cfg: Config, max_batch: int | None) -> None:
 
 
 def require_one_model(cfg: Config, what: str) -> None:
-    """Raise a ValueError for a cascade, of which ``what`` cannot be had."""
+    """Raise a ValueError for a cascade, which does not support ``what``."""
     if is_of(cfg.model, CascadeSegmentor):
         members = ", ".join(dict.fromkeys(str(member["config"]) for member in cfg.model.members))
         raise ValueError(f"a cascade cannot be {what}: give the config of a member ({members})")
 
 
 def use_budget(cfg: Config, keep_rate: float | None, resolution: float | int | tuple[int, ...] | None) -> None:
-    """Have a config's backbone compute as much as this, where it is not None.
+    """Set the budget of a config's backbone; a None leaves the config's value.
 
     Raises:
-        ValueError: If the backbone has no budget, or none like this.
+        ValueError: If the backbone has no compute budget, or does not accept this one.
     """
     changes = {k: v for k, v in dict(keep_rate=keep_rate, resolution=resolution).items() if v is not None}
     if not changes:
@@ -122,7 +124,8 @@ def _use_data_root(cfg: Config, folder: str) -> None:
 
 
 def _on_cpu(cfg: Config) -> None:
-    """Several processes without a GPU: gloo, no device for each, and batch norms of their own."""
+    """Set up several processes without a GPU: the gloo backend, no device per process, batch norms not
+    synchronised."""
     if cfg.launcher == "none":
         return
     if not torch.distributed.is_initialized():  # mmengine would ask for a GPU

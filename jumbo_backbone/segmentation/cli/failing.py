@@ -1,4 +1,4 @@
-"""Failing in a user's terms: a message and an exit code, and no traceback."""
+"""Failures in a user's terms: a message and an exit code instead of a traceback."""
 
 import contextlib
 import errno
@@ -15,8 +15,9 @@ from ..training.work_dir import Checkpoints
 
 @contextlib.contextmanager
 def in_users_terms(tool: str, run: Config | None = None) -> Iterator[None]:
-    """Exit with a message, and not with a traceback, on what a user can cause: 2 for wrong input, 130 for Ctrl-C, and 1
-    for what breaks a run. ``run`` is the config of a training, which may leave something to go on from."""
+    """Turn errors that a user can cause into a message without a traceback and an exit code: 2 for wrong input, 130
+    for Ctrl-C, 1 for a run that breaks. ``run`` is the config of a training that may leave a checkpoint to resume
+    from."""
     try:
         yield
     except (KeyboardInterrupt, SyntaxError) as error:

@@ -38,10 +38,10 @@ def image_suffixes(cfg: Config) -> set[str]:
 
 
 def prepare(args: argparse.Namespace) -> Config:
-    """The config, once all that the arguments say is known to be possible.
+    """The config, after a check that all the arguments can be carried out.
 
     Raises:
-        OSError, ValueError: If it is not.
+        OSError, ValueError: If one cannot.
     """
     if not 0 <= args.opacity <= 1:
         raise ValueError(f"--opacity {args.opacity} is not between 0 (the image alone) and 1 (the colours alone)")

@@ -15,7 +15,7 @@ from .check import check_config, report
 
 
 def prepare(args: argparse.Namespace, progress: bool) -> list[dict]:
-    """Bring ADE20K into its place and check it, or check a config's data sets; returns the findings by splits."""
+    """Bring ADE20K into its place and check it, or check a config's data sets; returns the findings of each split."""
     if args.check is not None:
         return check_config(args.check, args.data_root, args.workers, progress)
     home = args.out / TOP

@@ -23,7 +23,7 @@ from .failing import in_users_terms
 
 
 def prepare(args: argparse.Namespace) -> Config:
-    """The config of the test, and nothing built yet."""
+    """The config of the test; nothing is built yet."""
     cfg = read_config(args)
     cfg.resume, cfg.load_from = False, None  # the checkpoint is the one given
     cfg.work_dir = str(Path(cfg.work_dir, "test"))  # what training left in the work dir stays as it is
@@ -54,7 +54,8 @@ def require_distinct_names(dataset: Any) -> None:
 
 
 def record_path(folder: Path) -> Path:
-    """Where the results go: ``metrics.json``, but in the work dir of a training that name is taken."""
+    """The file of the results: ``metrics.json``, or another name in the work dir of a training, which has a
+    ``metrics.json`` already."""
     path = folder / "metrics.json"
     of_training = any((folder / name).exists() for name in RECORDS if name != path.name)
     of_training = of_training or (

@@ -18,7 +18,7 @@ from .failing import in_users_terms
 
 
 def prepare(args: argparse.Namespace) -> Config:
-    """The config of the run, before it is known where it starts from."""
+    """The config of the run, before it is decided from which weights the run starts."""
     cfg = read_config(args)
     require_one_model(cfg, "trained")
     require_datasets(cfg)
@@ -33,7 +33,7 @@ def prepare(args: argparse.Namespace) -> Config:
 
 
 def run(args: argparse.Namespace) -> Runner:
-    """Train as the arguments say; returns the runner, for whoever calls this from Python."""
+    """Train as the arguments say; returns the runner, for callers from Python."""
     with ExitStack() as stack:
         with in_users_terms(args.prog):
             cfg = prepare(args)

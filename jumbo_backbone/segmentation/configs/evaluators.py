@@ -19,7 +19,7 @@ def evaluators_of(cfg: Config, split: str) -> list[dict]:
 
 
 def keep_predictions(cfg: Config, folder: Path) -> None:
-    """Have the test's metrics write the predicted label maps to a folder, the first of those that can.
+    """Make the first of the test's metrics that can write predicted label maps write them to a folder.
 
     Raises:
         ValueError: If none can.

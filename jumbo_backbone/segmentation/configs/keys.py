@@ -82,7 +82,7 @@ def require_known(cfg: Config) -> None:
     """Check that every key of a config has an effect, as far as that can be told before anything is built.
 
     Raises:
-        ValueError: If one has none; the message says where it is, and names the nearest that has.
+        ValueError: If a key has none; the message says where it is, and names the nearest key that has one.
     """
     for key, node in cfg._cfg_dict.items():
         if key in TOP_LEVEL:
@@ -107,7 +107,7 @@ def _require_below(node: Any, place: str) -> None:
 
 
 def _allowed(node: Mapping, place: str) -> tuple[set[str], bool]:
-    """What keys a dict may have, and whether it may have more, which only whoever reads it knows."""
+    """The keys that a dict may have, and whether it may have more that only the code that reads it knows."""
     if "type" in node:
         arguments, more = _arguments_of_type(node["type"])
         return arguments | _TAKEN_OUT.get(place.split(".")[0], set()), more
@@ -119,7 +119,7 @@ def _allowed(node: Mapping, place: str) -> tuple[set[str], bool]:
 
 
 def _arguments_of_type(kind: Any) -> tuple[set[str], bool]:
-    """What a registered type takes, and whether it may take more."""
+    """The arguments that a registered type takes, and whether it may take more."""
     cls = kind if isinstance(kind, type) else _classes.get(kind) if isinstance(kind, str) else None
     if cls is None and isinstance(kind, str):
         found = set(_registered(kind))
@@ -147,7 +147,8 @@ def _arguments_of_class(cls: type) -> tuple[set[str], bool]:
 
 
 def _what_becomes_of(rest: str, cls: Any) -> str:
-    """What a constructor does with its other keywords: "passed on" to its bases, "something" else, or "nothing"."""
+    """What a constructor does with keywords that it does not name: "passed on" to its bases, "something" else, or
+    "nothing"."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(cls.__init__)))
     except (OSError, TypeError, SyntaxError):  # no source to read

@@ -1,4 +1,4 @@
-"""Which classes a config's parts are of: asked of the registry, so that subclasses count."""
+"""The classes of a config's parts, looked up in the registry, so that subclasses count."""
 
 from collections.abc import Mapping
 from typing import Any

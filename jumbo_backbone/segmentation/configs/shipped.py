@@ -7,13 +7,14 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 
 
 def shipped_folder() -> Path:
-    """The folder ``seg_configs``: inside an installed package, beside the package in a checkout."""
+    """The folder ``seg_configs``: it lies inside an installed package, and beside the package in a checkout."""
     inside = _PACKAGE / "seg_configs"
     return inside if inside.is_dir() else _PACKAGE.parent / "seg_configs"
 
 
 def find_config(config: Path) -> Path:
-    """The file itself, or for a name without a folder, such as ``jumbo_upernet_scenes``, the shipped config of it.
+    """The file itself; for a name without a folder, such as ``jumbo_upernet_scenes``, the shipped config of that
+    name.
 
     A path that begins with ``seg_configs/`` means a shipped config as well, where there is no such file.
 

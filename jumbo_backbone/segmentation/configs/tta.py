@@ -9,14 +9,14 @@ _WAY_OUT = "give a tta_pipeline of its own (docs/your_own_masks.md shows one)"
 
 
 def use_tta(cfg: Config, datasets: Sequence[dict[str, Any]]) -> None:
-    """Have a config's test average over the scales and flips of its ``tta_pipeline``.
+    """Make a config's test average over the scales and flips of its ``tta_pipeline``.
 
     Args:
         cfg: The config, changed in place.
-        datasets: Those of its test, without wrappers.
+        datasets: The data sets of its test, without wrappers.
 
     Raises:
-        ValueError: If it has no such pipeline, or one at other scales, or of another loader, than the plain test's.
+        ValueError: If it has no such pipeline, or one whose scales or loader differ from the plain test's.
     """
     for key in ("tta_pipeline", "tta_model"):
         if key not in cfg:
@@ -28,7 +28,7 @@ def use_tta(cfg: Config, datasets: Sequence[dict[str, Any]]) -> None:
 
 
 def _require_image_of_test(test: Sequence[dict], tta: Sequence[dict]) -> None:
-    """Raise a ValueError unless one of the augmented images is read and resized as the plain test's."""
+    """Raise a ValueError unless one of the augmented images is read and resized as in the plain test."""
     if test[0] != tta[0]:
         raise ValueError(
             f"tta_pipeline reads images by {dict(tta[0])}, the test by {dict(test[0])}, so --tta would see other "
@@ -42,13 +42,13 @@ def _require_image_of_test(test: Sequence[dict], tta: Sequence[dict]) -> None:
     if plain in at_own_size:
         return
     raise ValueError(
-        f"tta_pipeline has the sizes {_told(before + among)}, the test {_told(plain)}, which is none of them, so --tta "
+        f"tta_pipeline has the sizes {_told(before + among)}, but the test has {_told(plain)}, so --tta "
         f"would see other images: {_WAY_OUT}"
     )
 
 
 def _sizes(steps: Sequence[dict]) -> list[tuple | float]:
-    """What each resize of a pipeline makes of images: sides, or a factor."""
+    """The size that each resize of a pipeline gives images: sides, or a factor."""
     resizes = [step for step in steps if step["type"] == "Resize"]
     found: list[Any] = [step.get("scale") or step.get("scale_factor") for step in resizes]
     return [tuple(size) if isinstance(size, (list, tuple)) else size for size in found]

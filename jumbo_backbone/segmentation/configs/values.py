@@ -12,7 +12,7 @@ def require_possible(cfg: Config) -> None:
     """Check a config's lengths of training, and that its images have whole patches.
 
     Raises:
-        ValueError: If one of them cannot be; the message names the key, its value and what would do.
+        ValueError: If a value is not allowed; the message names the key, its value and the values that are.
     """
     train = cfg.get("train_cfg") or {}
     for key in ("max_iters", "max_epochs", "val_interval"):
@@ -41,7 +41,8 @@ def _require_whole_patches(model: dict[str, Any], patch: tuple[int, int]) -> Non
 
 
 def _sizes(model: dict[str, Any]) -> Iterator[tuple[str, int | Sequence[int]]]:
-    """What images are cut or padded to before the backbone sees them, and where a config says so."""
+    """The size to which images are cut or padded before the backbone sees them, and the key of the config that sets
+    it."""
     preprocessor, test = model.get("data_preprocessor") or {}, model.get("test_cfg") or {}
     if isinstance(preprocessor, dict):
         at_test = preprocessor.get("test_cfg") or {}

@@ -1,4 +1,5 @@
-"""Variables of config files that nothing reads: a config that assigns one is refused, with the keys to set instead.
+"""Variables of config files that nothing reads: a config that assigns one is refused, and the message names the keys
+to set instead.
 
 A base config that says ``train_cfg = dict(max_iters=max_iters)`` has used its own ``max_iters`` when another file
 builds on it: an assignment to ``max_iters`` there changes nothing, and neither does an option ``max_iters=100``.
@@ -18,7 +19,7 @@ _CLOSE = 0.9  # how alike two names are of which one is a slip of the other: val
 
 
 class ConfigFile:
-    """What a config file assigns at its top level, what it reads, and which files it builds on."""
+    """The names that a config file assigns at its top level, the names it reads, and the files it builds on."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -44,18 +45,18 @@ class ConfigFile:
         self.read_of_bases |= {name for text in texts for name in re.findall(r"_base_\.(\w+)", text)}
 
     def chain(self) -> Iterator["ConfigFile"]:
-        """This file, and all that it builds on."""
+        """This file, and all files that it builds on."""
         yield self
         for base in self.bases:
             yield from ConfigFile(base).chain()
 
 
 def require_read(path: Path, known: Iterable[str]) -> None:
-    """Check that a config file, and all that it builds on, assign nothing in vain.
+    """Check that every variable that a config file, or a file it builds on, assigns has an effect.
 
     Args:
         path: The file.
-        known: Names that are keys of a config, for whoever reads it.
+        known: Names of the keys of a config, which have an effect even if no file reads them.
 
     Raises:
         ValueError: If one assigns a variable that nothing reads; the message names the keys to set instead.
@@ -86,7 +87,7 @@ def require_keys(names: Iterable[str], cfg: Config, known: Iterable[str]) -> Non
 
 
 def _in_vain(name: str, before: list[Config], known: Iterable[str]) -> str:
-    """That an assignment has no effect, and which would have."""
+    """The message that an assignment has no effect, with the assignment that would have one."""
     told = f"{name} has no effect: nothing reads it"
     places = list(dict.fromkeys(place for cfg in before for place in places_of(name, cfg, known)))
     if places and any(name in cfg for cfg in before):
@@ -97,7 +98,7 @@ def _in_vain(name: str, before: list[Config], known: Iterable[str]) -> str:
 
 
 def places_of(name: str, cfg: Config, known: Iterable[str], most: int = 4) -> list[str]:
-    """The keys of a config that hold what a variable of it holds, and those of its name."""
+    """The keys of a config that hold the same value as a variable of it, and the keys with the variable's name."""
     tree, keys = cfg.to_dict(), set(known)
     value = tree.get(name)
     telling = isinstance(value, (list, tuple, dict, str)) or (isinstance(value, (int, float)) and abs(value) > 1)
@@ -122,6 +123,7 @@ def _walk(node: Any, place: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def without_variables(cfg: Config, known: Iterable[str], path: str | os.PathLike) -> Config:
-    """A config without the variables that its files have used: what a run leaves then says what has an effect."""
+    """A config without the variables that its files have used, so that the config in a work dir holds only keys that
+    have an effect."""
     known = set(known)
     return Config({key: value for key, value in cfg._cfg_dict.items() if key in known}, filename=str(path))

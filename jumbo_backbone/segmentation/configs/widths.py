@@ -1,7 +1,7 @@
 """The widths of a config that follow its backbone's: neck and heads take maps as wide as the backbone gives them.
 
-Configs say each width where it is needed. Whoever changes ``model.backbone.arch`` alone, such as its preset, would have
-to change all of them; here those that were left as they came are set.
+Configs say each width where it is needed. A user who changes ``model.backbone.arch`` alone, such as its preset, would
+have to change all of them; this module sets the ones that the user did not change.
 """
 
 from collections.abc import Collection, Iterator
@@ -23,15 +23,16 @@ def follow_backbone(cfg: Config, path: Path, options: Collection[str] = ()) -> l
     """Set the widths of neck and heads, and the released weights, that a change of the backbone left behind.
 
     Args:
-        cfg: A config, which is changed.
-        path: The file that it was read from; what its base configs say is not a user's own choice.
-        options: Keys that were changed on the command line, which are.
+        cfg: The config, changed in place.
+        path: The file that it was read from; values of its base configs do not count as the user's choice.
+        options: Keys that were changed on the command line, which count as the user's choice.
 
     Returns:
-        What was changed, a line each; nothing for a config whose widths fit each other.
+        The changes, one line each; none for a config whose widths fit each other.
 
     Raises:
-        ValueError: If a width that somebody chose does not fit the backbone's, naming both; if an option names a preset
+        ValueError: If a width that the user chose does not fit the backbone's; the message names both; if an option
+        names a preset
             whose sizes the config overrides.
     """
     model: Any = cfg.get("model") or {}
@@ -67,7 +68,7 @@ def follow_backbone(cfg: Config, path: Path, options: Collection[str] = ()) -> l
 
 
 def _places(model: dict[str, Any]) -> Iterator[tuple[str, dict, str]]:
-    """Where a config says how wide the backbone's maps are: place, the dict, and its key."""
+    """The places where a config says how wide the backbone's maps are: the place in words, the dict, and its key."""
     neck = model.get("neck")
     if neck:
         key = "embed_dim" if "embed_dim" in neck else "in_channels"
@@ -88,7 +89,7 @@ def _all(value: Any) -> list:
 
 
 def _widths_of_files(path: Path) -> set[int]:
-    """Of the backbones of a config file and of all that it builds on."""
+    """The widths of the backbones of a config file and of all files that it builds on."""
     found: set[Any] = set()
     for file in ConfigFile(path).chain():
         backbone = (Config.fromfile(file.path).get("model") or {}).get("backbone") or {}
@@ -98,7 +99,7 @@ def _widths_of_files(path: Path) -> set[int]:
 
 
 def _weights(model: Any, arch: Any, options: Collection[str]) -> Iterator[str]:
-    """Take the released weights of the preset, where a config has those of another."""
+    """Set the released weights of the preset where a config has those of another preset."""
     init = model.backbone.get("init_cfg")
     preset = arch if isinstance(arch, str) else arch.get("preset")
     chosen = any(option.startswith("model.backbone.init_cfg") for option in options)

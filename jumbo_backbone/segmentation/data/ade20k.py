@@ -24,7 +24,7 @@ FOLDERS = [f"{what}/{split}" for what in ("images", "annotations") for split in 
 
 
 def unpack(archive: Path, out: Path, progress: bool = True) -> tuple[int, int]:
-    """Bring the files of the official zip into a folder; those already there are compared and left alone.
+    """Unpack the official zip into a folder; files that are there already are compared and left alone.
 
     Returns:
         How many files were written, and how many were there.
@@ -52,7 +52,7 @@ def unpack(archive: Path, out: Path, progress: bool = True) -> tuple[int, int]:
 
 
 def _entries(opened: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """The files under the zip's ADE20K folder, once none of its names leads outside."""
+    """The files under the zip's ADE20K folder, after a check that no name leads outside it."""
     files = {}
     for entry in opened.infolist():
         path = PurePosixPath(entry.filename)
@@ -79,8 +79,8 @@ def _is_there(entry: zipfile.ZipInfo, out: Path) -> bool:
 
 
 def _put(content: bytes, path: Path) -> None:
-    """Write a file beside its place, then rename it. Not forced to the disk one by one, which would take minutes: what
-    a power cut spoils is found by its checksum and written again."""
+    """Write a file beside its place, then rename it. Files are not forced to the disk one by one, which would take
+    minutes: a file that a power cut spoils is found by its checksum and written again."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.part")  # what is left by a killed run is written over by the next
     try:
@@ -94,7 +94,7 @@ def take_over(folder: Path, home: Path) -> str:
     """Make an unpacked folder (or its parent) available as ``home``, by a link; returns what was done.
 
     Raises:
-        ValueError: If it is no ADE20K, or another data set is there.
+        ValueError: If the folder is not ADE20K, or another data set is in the place of ``home``.
     """
     found = folder / TOP if (folder / TOP).is_dir() else folder
     absent = [name for name in FOLDERS if not (found / name).is_dir()]
@@ -116,7 +116,7 @@ def take_over(folder: Path, home: Path) -> str:
 
 
 def check_ade20k(home: Path, record: Path, recheck: bool, workers: int, progress: bool) -> list[dict]:
-    """Check both splits, or repeat what ``record`` says of these very files; prints what was found."""
+    """Check both splits, or repeat the findings that ``record`` holds for these very files; prints the findings."""
     before = _fingerprint(home)
     noted = None if recheck else _read(record)
     if noted and noted.get("fingerprint") == before:
@@ -136,7 +136,8 @@ def check_ade20k(home: Path, record: Path, recheck: bool, workers: int, progress
 
 
 def _fingerprint(home: Path) -> str:
-    """Of the place, names, sizes and times of all files, and of this package's version, as its checks may change."""
+    """Hash of the place, names, sizes and times of all files, and of this package's version, as its checks may
+    change."""
     digest = hashlib.sha256(f"{jumbo_backbone.__version__} {home.resolve()}".encode(errors="replace"))
     for folder in FOLDERS:
         with contextlib.suppress(FileNotFoundError), os.scandir(home / folder) as entries:

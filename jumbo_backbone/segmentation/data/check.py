@@ -1,7 +1,8 @@
-"""Is a segmentation data set of a config sound? ``check_dataset`` reads all its files.
+"""Checks whether a segmentation data set of a config is sound: ``check_dataset`` reads all its files.
 
-mmsegmentation's own data sets say where the files are, what they are called and what their labels become, so what is
-checked is what training would read. Without this, a missing folder or mask shows as an error of a loading process, a
+mmsegmentation's own data sets say where the files are, what they are called and what their labels become, so the
+check reads the files that training would read. Without this, a missing folder or mask shows as an error of a loading
+process, a
 wrong label as a crash of the GPU, and a label that ``reduce_zero_label`` shifts wrongly as an IoU of zero.
 """
 
@@ -40,11 +41,11 @@ IGNORED, INVALID = -1, -2  # what labels become that are no class's
 
 @dataclass
 class Report:
-    """What ``check_dataset`` found. As text: the numbers, and the first problems of each kind.
+    """The findings of ``check_dataset``. ``str`` gives the numbers and the first problems of each kind.
 
-    ``pairs`` counts images that have a mask (all images of a data set without masks). ``pixels`` are those of each
-    class over all sound masks, in the order of ``classes``; ``ignored`` those of none. A class that never occurs is
-    told, but is no problem: small data sets lack some.
+    ``pairs`` counts images that have a mask (all images of a data set without masks). ``pixels`` counts the pixels of
+    each class over all sound masks, in the order of ``classes``; ``ignored`` counts the pixels of no class. A class
+    that never occurs is reported, but is no problem: small data sets lack some.
     """
 
     name: str
@@ -57,13 +58,13 @@ class Report:
 
     @property
     def sound(self) -> bool:
-        """Whether one can train on it. Some masks may be ignored as a whole, not all."""
+        """Whether one can train on it. Some masks, but not all, may consist of ignored pixels alone."""
         ignored = sum(problem.kind == ALL_IGNORED for problem in self.problems)
         return all(problem.kind in HARMLESS for problem in self.problems) and ignored < self.pairs
 
     @property
     def absent(self) -> list[str]:
-        """The classes that no pixel is of."""
+        """The classes that have no pixel."""
         return [name for name, count in zip(self.classes, self.pixels, strict=True) if not count]
 
     def as_dict(self) -> dict:
@@ -125,18 +126,18 @@ def check_dataset(
         dataset: The config of a data set of mmsegmentation's kind, without wrappers. Images are read by the loader of
             its pipeline, or by ``LoadImageFromFile``, masks by a transform of one's own, or as ``LoadAnnotations``
             does; the rest of the pipeline is not run.
-        bands: That the model takes; None for any.
-        workers: Threads that read; several are faster, as decoding does not hold Python's lock.
+        bands: Number of bands that the model takes; None for any.
+        workers: Number of reading threads; several are faster, as decoding does not hold Python's lock.
         progress: Whether to show a bar on stderr.
 
     Returns:
         Counts and problems.
 
     Raises:
-        FileNotFoundError: If a folder is missing or empty, as ``require_datasets`` says it.
+        FileNotFoundError: If a folder is missing or empty, with the message of ``require_datasets``.
         ValueError: If it has no files, its type is not registered, its classes and palette differ in number, or there
             are no workers.
-        TypeError: If the type does not take an argument it is given.
+        TypeError: If the type does not accept one of its arguments.
     """
     if workers < 1:
         raise ValueError(f"workers={workers} cannot read anything: give 1 or more")
@@ -179,8 +180,8 @@ def check_dataset(
 
 
 def _labels_become(opened: BaseSegDataset, classes: int, done: bool) -> np.ndarray:
-    """What mmsegmentation makes of each of the 256 labels of a file: a class, ``IGNORED`` or ``INVALID``; if a user's
-    own loader has ``done`` what it wants with them, they stay."""
+    """What each of the 256 labels of a file becomes in mmsegmentation: a class, ``IGNORED`` or ``INVALID``. Labels
+    that a user's own loader has converted already (``done``) stay as they are."""
     labels = np.arange(256)
     if opened.reduce_zero_label and not done:
         labels = np.where((labels == 0) | (labels == 255), 255, labels - 1)
@@ -194,7 +195,7 @@ def _labels_become(opened: BaseSegDataset, classes: int, done: bool) -> np.ndarr
 
 
 def _examine(images: ImageCheck, own: Any, pair: Mapping, becomes: np.ndarray) -> tuple[np.ndarray, list[Problem]]:
-    """How many pixels have each label (256), none for an unsound mask; and what is wrong with a pair."""
+    """How many pixels have each label (256), zeros for an unsound mask; and the problems of a pair."""
     nothing, mask_path = np.zeros(256, dtype=np.int64), pair.get("seg_map_path")
     image, problems = images.read(pair)
     if mask_path is None:
@@ -228,19 +229,20 @@ def _examine(images: ImageCheck, own: Any, pair: Mapping, becomes: np.ndarray) -
 
 
 def _read_mask(path: str) -> np.ndarray:
-    """As ``LoadAnnotations`` does, but for its cast to 8 bits. Numbers of a palette's colours, not the colours."""
+    """Read a mask as ``LoadAnnotations`` does, but without its cast to 8 bits. A mask with a palette gives indices,
+    not colours."""
     return mmcv.imfrombytes(Path(path).read_bytes(), flag="unchanged", backend="pillow").squeeze()
 
 
 def _load_mask(own: Any, pair: Mapping) -> np.ndarray:
-    """By a user's own transform."""
+    """Read a mask by a user's own transform."""
     mask = np.asarray(own(dict(pair, seg_fields=[]))["gt_seg_map"])
     fits = mask.dtype.kind == "i" and mask.min() >= 0 and mask.max() <= np.iinfo(np.uint16).max
     return mask.astype(np.uint16) if fits else mask
 
 
 def check_and_tell(split: str, dataset: dict, workers: int, progress: bool, bands: int | None = None) -> dict:
-    """Check the data set of a split and print what was found; returns it as JSON."""
+    """Check the data set of a split and print the findings; returns them as JSON."""
     report = check_dataset(dataset, bands=bands, workers=workers, progress=progress)
     print(f"{split}: {report}\n")
     return dict(split=split, **report.as_dict())

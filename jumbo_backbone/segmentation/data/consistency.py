@@ -23,7 +23,7 @@ WAY_BACK = "Give the config it was trained with (its work dir holds it)"
 
 
 def warn(message: str) -> None:
-    """Say on stderr what may be meant so."""
+    """Report on stderr a difference that may be intended."""
     print(f"warning: {message}", file=sys.stderr)
 
 
@@ -31,11 +31,11 @@ def warn(message: str) -> None:
 
 
 def require_one_meaning(cfg: Config) -> None:
-    """Check that all data sets of a config have the classes of the training data in its order, encode labels alike, and
-    that their pipelines make the same of an image file; warns of what may be meant so.
+    """Check that all data sets of a config have the classes of the training data in the same order, encode labels
+    alike, and that their pipelines turn an image file into the same input. Warns of differences that may be intended.
 
     Raises:
-        ValueError: If not, naming what differs.
+        ValueError: If not; the message names what differs.
     """
     of_loader = {loader: datasets_of(Config({loader: cfg[loader]})) for loader in LOADERS if cfg.get(loader)}
     all_sets = [(loader, dataset) for loader, found in of_loader.items() for dataset in found]
@@ -63,7 +63,7 @@ class Labels:
 
     @classmethod
     def of(cls, dataset: Mapping) -> "Labels | None":
-        """None for a data set of another kind, or one that cannot be built: others tell why."""
+        """None for a data set of another kind, or one that cannot be built: other checks say why."""
         try:
             built = DATASETS.build({**dataset, "pipeline": [], "lazy_init": True, "test_mode": False})
         except Exception:
@@ -73,7 +73,7 @@ class Labels:
         return cls(type(built), tuple(built.metainfo["classes"]), bool(built.reduce_zero_label))
 
     def require_same(self, other: "Labels", names: str) -> None:
-        """Raise a ValueError if a class is another number in the other data set; warn if it is of another name."""
+        """Raise a ValueError if a class has another number in the other data set; warn if it has another name."""
         if told := moved_classes(self.classes, other.classes):
             raise ValueError(f"{names} number the classes differently: {told}. Give both one order")
         if told := renamed_classes(self.classes, other.classes):
@@ -86,14 +86,14 @@ class Labels:
 
 
 def moved_classes(ours: Sequence[str], theirs: Sequence[str]) -> str:
-    """Classes of one name and two numbers, in words; nothing for none."""
+    """The classes that have one name and two numbers, in words; an empty text if there are none."""
     places = {name: i for i, name in enumerate(theirs)}
     moved = [f"{name!r} is {i} and {places[name]}" for i, name in enumerate(ours) if places.get(name, i) != i]
     return ", ".join(moved[:3]) + (f", and {len(moved) - 3} more" if len(moved) > 3 else "")
 
 
 def renamed_classes(ours: Sequence[str], theirs: Sequence[str]) -> str:
-    """Classes of one number and two names, in words; nothing for none."""
+    """The classes that have one number and two names, in words; an empty text if there are none."""
     pairs = [f"{i} is {a!r} and {b!r}" for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b]
     pairs += [f"there are {len(ours)} and {len(theirs)}"] if len(ours) != len(theirs) else []
     return ", ".join(pairs[:3]) + (f", and {len(pairs) - 3} more" if len(pairs) > 3 else "")
@@ -103,9 +103,9 @@ def renamed_classes(ours: Sequence[str], theirs: Sequence[str]) -> str:
 
 
 class Images:
-    """What a pipeline makes of an image file, before the data preprocessor.
+    """The image that a pipeline makes of an image file, before the data preprocessor.
 
-    Loaders of a user's own are not tried here, before a run has begun: they are compared by their configs.
+    A user's own loaders are not run here, because the run has not begun: their configs are compared.
 
     Args:
         dataset: Config of a data set.
@@ -129,7 +129,8 @@ class Images:
                 break
 
     def require_same(self, other: "Images", names: str, way_out: str = "Give all pipelines the same loader") -> None:
-        """Raise a ValueError if the loaders make other images of one file; warn if they may, or if later steps do."""
+        """Raise a ValueError if the loaders read one file as different images; warn if they may, or if later steps
+        differ."""
         for name, meaning in _FACTS.items():
             ours, theirs = getattr(self.facts, name), getattr(other.facts, name)
             if None not in (ours, theirs) and not np.allclose(ours, theirs, rtol=0.03):  # decoders of JPEG differ
@@ -142,8 +143,8 @@ class Images:
             warn(f"pipelines of {names} change values differently: {_FLAT} {told}")
 
     def changes(self, others: Sequence[Any] = ()) -> dict[str, tuple[float, ...]]:
-        """What steps that are not random make of a flat colour, by their names; not those that leave it, nor those
-        that are among the ``others``."""
+        """The values into which steps that are not random turn a flat colour, by the steps' names. Steps that leave
+        it unchanged, and those among the ``others``, are left out."""
         found, flat = {}, np.array(_FLAT, dtype=np.uint8)
         for name, outcomes in _tried([s for s in self.later if s not in others], np.tile(flat, (64, 64, 1))):
             colours = {tuple(image[len(image) // 2, image.shape[1] // 2].tolist()) for image in outcomes}
@@ -153,7 +154,7 @@ class Images:
         return found
 
     def cut_to_8_bits(self) -> str:
-        """The step that makes 8 bits of 16, which the loader has kept; nothing for none."""
+        """The step that cuts the 16 bits that the loader kept to 8; an empty text if there is none."""
         if not self.facts.deep:
             return ""
         for name, outcomes in _tried(self.later, np.full((64, 64, 3), 30_000, dtype=np.uint16)):
@@ -201,7 +202,7 @@ def _images(dataset: Mapping) -> Images | None:
 
 @contextmanager
 def _own_chance() -> Iterator[None]:
-    """Random numbers drawn within leave those of a run as they are."""
+    """Random numbers drawn inside the ``with`` block do not change the random numbers of a run."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002  (what transforms draw from)
     try:
         yield
@@ -224,11 +225,11 @@ def require_same_images(one: Config, other: Config, names: str) -> None:
 def require_as_trained(
     cfg: Config, meta: Mapping[str, Any], classes: bool = True, loader: str = "test_dataloader"
 ) -> None:
-    """Check that a config reads images, and numbers classes, as the one that a checkpoint was trained with.
+    """Check that a config reads images and numbers classes like the config that a checkpoint was trained with.
 
     Args:
-        cfg: Config at hand.
-        meta: Of the checkpoint; what it does not tell is not checked.
+        cfg: The config to check.
+        meta: The checkpoint's ``meta``; facts that it lacks are not checked.
         classes: Whether labels of the data are compared with predictions.
         loader: Of the data.
 
@@ -257,8 +258,8 @@ def require_as_trained(
         for key, value in before.items():
             if value != here[key]:
                 raise ValueError(
-                    f"data_preprocessor: the checkpoint was trained with {key} {value}, the config at hand has "
-                    f"{here[key]}. {WAY_BACK}"
+                    f"data_preprocessor: the checkpoint was trained with {key} {value}, this config has {here[key]}. "
+                    f"{WAY_BACK}"
                 )
     if dataset and isinstance(trained.get("train_dataloader"), Mapping):
         (first, *_) = datasets_of(Config(dict(train_dataloader=trained["train_dataloader"])))
@@ -267,7 +268,7 @@ def require_as_trained(
 
 
 def settings_of(text: str | None) -> dict[str, Any]:
-    """The plain values in the text of a config, as mmengine writes it into checkpoints; nothing of it is run."""
+    """The plain values in the text of a config, as mmengine writes it into checkpoints; none of its code is run."""
     found = {}
     try:
         statements = ast.parse(text or "").body
@@ -283,7 +284,7 @@ def settings_of(text: str | None) -> dict[str, Any]:
 
 
 def _value(node: ast.expr) -> Any:
-    """Of numbers, texts, lists, tuples and dicts, also ``dict(key=value)``."""
+    """The value of an expression of numbers, texts, lists, tuples and dicts, also ``dict(key=value)``."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict" and not node.args:
         return {keyword.arg: _value(keyword.value) for keyword in node.keywords}
     if isinstance(node, ast.Dict):

@@ -1,4 +1,4 @@
-"""Checks how images are read, through the loader that training reads with."""
+"""Checks how images are read, with the loader of the training."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +31,7 @@ class ImageCheck:
 
     Args:
         pipeline: Configs of transforms; none for ``LoadImageFromFile`` alone.
-        bands: That the model takes; None for any.
+        bands: Number of bands that the model takes; None for any.
     """
 
     def __init__(self, pipeline: Sequence[Any] = (), bands: int | None = None) -> None:
@@ -59,7 +59,7 @@ class ImageCheck:
         return image, [Problem(kind, path, told) for kind, told in found if told]
 
     def turned(self, path: str, image: np.ndarray) -> list[Problem]:
-        """Whether an image, as large as its mask, was turned in a way that sizes do not tell."""
+        """Whether an image that has the size of its mask was turned when it was read, which the sizes do not show."""
         header = read_header(path)
         turn = _TURNS.get(header.orientation) if header else None
         if turn is None or header is None or (header.orientation > 4 and image.shape[0] != image.shape[1]):
@@ -93,8 +93,8 @@ class ImageCheck:
 
 
 def _decode(path: str | os.PathLike) -> bool:
-    """Whether Pillow knows the format. OpenCV paints grey what a file lacks, so Pillow reads it first, and raises; of
-    TIFF it knows only a few kinds, and is not asked."""
+    """Whether Pillow knows the format. Where a file is cut off, OpenCV fills the missing part with grey; Pillow
+    raises, so it reads the file first. Pillow knows only a few kinds of TIFF and is not used for them."""
     try:
         with Image.open(path) as image:
             if image.format == "TIFF":
@@ -106,7 +106,7 @@ def _decode(path: str | os.PathLike) -> bool:
 
 
 def _dark(path: str, image: np.ndarray) -> str:
-    """What is left of an image of 16 bits, if that is hardly anything."""
+    """The range of values that is left of a 16-bit image, if hardly anything is left of it."""
     span = int(image.max()) - int(image.min())
     whole = cv2.imread(path, cv2.IMREAD_UNCHANGED)
     if span >= HARDLY or whole is None or float(whole.max()) - float(whole.min()) <= span:

@@ -1,7 +1,8 @@
-"""How an image file becomes a segmentor's input, told in one place: whoever reads, draws, checks or exports asks here.
+"""How an image file becomes a segmentor's input, in one place: the code that reads, draws, checks or exports uses
+this module.
 
-A config says it in a pipeline of transforms and in the data preprocessor. Which transform loads the image, and what it
-gives (bands, bits, order of the colours), is found by asking it, not by its name.
+A config describes it in a pipeline of transforms and in the data preprocessor. Which transform loads the image, and
+what it gives (bands, bits, order of the colours), is found by running it, not by its name.
 """
 
 import tempfile
@@ -29,12 +30,13 @@ COLOUR = (250, 150, 50)  # RGB, to see what a loader makes of it
 
 @dataclass(frozen=True)
 class LoaderFacts:
-    """What a loader makes of picture files; None for what it does not read, such as PNG by a loader of arrays.
+    """How a loader reads picture files; None for a kind of file that it does not read, such as PNG by a loader of
+    arrays.
 
     Attributes:
         order: "RGB" or "BGR", of the first three bands.
-        colour: What it makes of ``COLOUR``.
-        dtype: Of a file of 8 bits.
+        colour: The values it reads from a file of ``COLOUR``.
+        dtype: The type it gives a file of 8 bits.
         deep: Whether a file of 16 bits keeps them.
         alpha: Whether a file of four bands keeps the fourth.
         upright: Whether a photograph is turned as its camera noted.
@@ -51,8 +53,8 @@ class LoaderFacts:
 class ImageReader:
     """The transforms of a pipeline without those that load labels, on image files.
 
-    A transform that paints its images, as ``RenderScene``, says with its attribute ``from_file`` what reads them from
-    files in its place.
+    A transform that paints its images, such as ``RenderScene``, names in its attribute ``from_file`` the loader that
+    reads image files in its place.
 
     Args:
         pipeline: Configs of transforms, or transforms; none for ``LoadImageFromFile`` alone.
@@ -75,7 +77,7 @@ class ImageReader:
 
     @classmethod
     def of(cls, cfg: Config, loader: str = "test_dataloader") -> "ImageReader":
-        """Of the first data set of one of a config's data loaders."""
+        """The reader of the first data set of one of a config's data loaders."""
         dataset, model = datasets_of(Config({loader: cfg[loader]}))[0], cfg.get("model") or {}
         declared = None
         if (model.get("backbone") or {}).get("in_channels", 3) == 3:
@@ -87,13 +89,14 @@ class ImageReader:
         """Run the transforms up to the one that loads the image.
 
         Args:
-            sample: A path, or what a data set tells of a sample, its ``img_path`` among it.
+            sample: A path, or the dict that a data set gives for a sample, with ``img_path``.
 
         Returns:
             Results of the pipeline, with ``img`` (H, W) or (H, W, C).
 
         Raises:
-            ValueError: If no transform gives an image, or one needs what is not told. Else what the loader raises.
+            ValueError: If no transform gives an image, or a transform needs a key that ``sample`` lacks. Errors of
+            the loader pass through.
         """
         results = dict(sample) if isinstance(sample, Mapping) else dict(ALONE, img_path=str(sample), seg_fields=[])
         number = 0
@@ -109,14 +112,14 @@ class ImageReader:
         raise ValueError(f"no transform of the pipeline loads an image: {', '.join(map(name_of, self._steps))}")
 
     def prepare(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Run the transforms after the loader on what ``load`` gave."""
+        """Run the transforms after the loader on the results of ``load``."""
         for step in self._steps[self._loader + 1 :]:
             if (passed := self._run(step, results)) is not None:
                 results = passed
         return results
 
     def _run(self, step: Any, results: dict[str, Any]) -> dict[str, Any] | None:
-        """What a transform makes of results; None if it only loads labels."""
+        """The results after a transform; None if it only loads labels."""
         changed = dict(results)
         try:
             passed = step(changed)
@@ -142,17 +145,17 @@ class ImageReader:
 
     @property
     def facts(self) -> LoaderFacts:
-        """What the loader makes of the data set's files."""
+        """How the loader reads the data set's files."""
         return self.facts_of(self._suffix)
 
     def facts_of(self, path: str | Path) -> LoaderFacts:
-        """What the loader makes of such a file: a loader of arrays may read pictures, too, in another way."""
+        """How the loader reads files with this suffix: a loader of arrays may read pictures too, in another way."""
         suffix = Path(f"x{path}").suffix.lower()
         return LoaderFacts(order=self._declared) if suffix and suffix not in IMAGE_SUFFIXES else self._of_pictures
 
     @cached_property
     def _of_pictures(self) -> LoaderFacts:
-        """Found by loading small pictures of our own."""
+        """How the loader reads pictures, found by loading small pictures made for this."""
         colours = np.empty((8, 16, 3), dtype=np.uint8)
         colours[:] = COLOUR
         colours[:2] //= 2  # not the same upside down
@@ -181,7 +184,7 @@ class ImageReader:
         )
 
     def _loaded(self, path: Path, pixels: np.ndarray, upside_down: bool = False) -> np.ndarray | None:
-        """What the loader makes of RGB or RGBA (H, W, C) in a file; None if it reads no such colours."""
+        """The image that the loader reads from a file of RGB or RGBA (H, W, C); None if it reads no such colours."""
         if pixels.dtype == np.uint16:
             path.write_bytes(cv2.imencode(path.suffix, pixels[..., ::-1])[1].tobytes())
         else:
@@ -197,7 +200,7 @@ class ImageReader:
 
 
 def _order(image: np.ndarray) -> str | None:
-    """Of a picture in which red is most and blue is least."""
+    """The order of the bands, from a picture in which red is highest and blue is lowest."""
     first, second, third = (float(image[..., band].mean()) for band in range(3))
     return "RGB" if first > second > third else "BGR" if first < second < third else None
 
@@ -207,7 +210,7 @@ def _order(image: np.ndarray) -> str | None:
 
 @dataclass(frozen=True)
 class ModelInput:
-    """What a segmentor takes of an image as its loader gives it.
+    """The form in which a segmentor takes an image from its loader.
 
     Attributes:
         bands: C of the network's images.
@@ -224,7 +227,8 @@ class ModelInput:
 
     @classmethod
     def of(cls, segmentor: nn.Module, order: str | None = "BGR") -> "ModelInput":
-        """Of a built segmentor, whose images are loaded in this order (BGR is mmsegmentation's convention)."""
+        """The input of a built segmentor whose images are loaded in this order (BGR is mmsegmentation's
+        convention)."""
         pre = segmentor.data_preprocessor
         bands = bands_of(segmentor)
         normalises = getattr(pre, "_enable_normalize", False)
@@ -242,7 +246,7 @@ def bands_of(segmentor: nn.Module) -> int:
 
 
 def preprocessing_of(cfg: Mapping[str, Any]) -> dict[str, Any]:
-    """What a config's data preprocessor does to values: mean, std and whether it swaps colours."""
+    """How a config's data preprocessor changes values: mean, std and whether it swaps colours."""
     pre = cfg["model"].get("data_preprocessor") or {}
     numbers = {key: None if pre.get(key) is None else [float(x) for x in pre[key]] for key in ("mean", "std")}
     return {**numbers, "swap of colours": any(pre.get(key) for key in SWAPS)}

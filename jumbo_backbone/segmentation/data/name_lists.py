@@ -1,4 +1,4 @@
-"""Lists of names in text files, such as an ``ann_file``, and the faults that would become part of a name."""
+"""Lists of names in text files, such as an ``ann_file``, and faults in them that would end up in a name."""
 
 import os
 from pathlib import Path
@@ -13,11 +13,11 @@ def require_sound(path: str | os.PathLike, what: str) -> None:
 
     Args:
         path: The file.
-        what: What it lists, and who says so: "names (ann_file)".
+        what: What it lists and the setting that names the file: "names (ann_file)".
 
     Raises:
-        ValueError: If it begins with a byte-order mark, is not UTF-8, or has blank lines; the message says how to mend
-            it.
+        ValueError: If it begins with a byte-order mark, is not UTF-8, or has blank lines; the message says how to
+            correct it.
     """
     told = f"{what} in {os.path.abspath(path)}"
     try:

@@ -50,7 +50,7 @@ HARMLESS = {ALL_IGNORED, LOST}
 
 @dataclass(frozen=True)
 class Problem:
-    """A file with which training would fail or go wrong; ``kind`` is a key of ``WAYS_OUT``."""
+    """A file that would make training fail or learn something wrong; ``kind`` is a key of ``WAYS_OUT``."""
 
     kind: str
     path: str
@@ -58,7 +58,7 @@ class Problem:
 
     @classmethod
     def unreadable(cls, path: str, error: Exception) -> "Problem":
-        """What a program says that does not read a file."""
+        """The error message of a program that cannot read a file."""
         return cls(UNREADABLE, path, " ".join(str(error).split()) or type(error).__name__)
 
     @property

@@ -1,7 +1,7 @@
-"""Are the data sets of a config there, and do they fit its model? Asked before anything is built; no image is read.
+"""Checks that the data sets of a config are there and fit its model, before anything is built; no image is read.
 
-mmsegmentation's own data sets say where the files are and what they are called, so what is looked for is what training
-would read. Without this, a missing folder or mask shows as an error of a loading process.
+mmsegmentation's own data sets say where the files are and what they are called, so the check looks for the files that
+training would read. Without this, a missing folder or mask shows as an error of a loading process.
 """
 
 import os
@@ -32,20 +32,21 @@ SPLITS = ("train", "val", "test")
 
 
 def require_datasets(cfg: Config, splits: Sequence[str] = ("train", "val")) -> None:
-    """Refuse a config whose data sets are not there or do not fit its heads, in the terms of who wrote it.
+    """Refuse a config whose data sets are missing or do not fit its heads, with a message in terms of the config.
 
-    Lists files, reads none. A split without a data loader, and a data set without files, are passed over.
+    Lists files, reads none. A split without a data loader, and a data set without files, are skipped.
 
     Args:
-        cfg: Config of mmengine, with its ``custom_imports`` done.
+        cfg: A config of mmengine; its ``custom_imports`` have been imported.
         splits: Of "train", "val" and "test".
 
     Raises:
         FileNotFoundError: If a folder or list is missing or holds no fitting file; the message says how to get it.
-        ValueError: If images lack masks or masks images; if classes, palette and a head's ``num_classes`` differ in
+        ValueError: If an image has no mask or a mask no image; if classes, palette and a head's ``num_classes``
+        differ in
             number; if ``reduce_zero_label`` of data set and pipeline differ; if a type is not registered; if labels or
             images mean something else in another of the config's data sets (``require_one_meaning``).
-        TypeError: If a data set does not take an argument it is given.
+        TypeError: If a data set does not accept one of its arguments.
     """
     for split, dataset in datasets_by_split(cfg, splits):
         try:
@@ -123,7 +124,7 @@ def open_dataset(dataset: Mapping) -> BaseSegDataset | None:
     Raises:
         FileNotFoundError: If a folder or the ``ann_file`` is missing, or a folder holds no fitting file.
         ValueError: If the type is not registered.
-        TypeError: If the type does not take an argument it is given.
+        TypeError: If the type does not accept one of its arguments.
     """
     kind = _type_of(dataset)
     if not issubclass(kind, BaseSegDataset) or dataset.get("backend_args"):  # files of the latter are not on this disk
@@ -155,14 +156,14 @@ def _type_of(dataset: Mapping) -> type:
 
 
 def _folders(opened: BaseSegDataset) -> Iterator[tuple[str, str, str]]:
-    """What is in each folder, where it is, and how the files' names end."""
+    """For each folder: what it holds, where it is, and how the files' names end."""
     suffixes = dict(img_path=("images", opened.img_suffix), seg_map_path=("masks", opened.seg_map_suffix))
     for key, folder in opened.data_prefix.items():
         yield (*suffixes.get(key, (key, "")), folder)
 
 
 def _missing(what: str, suffix: str, folder: str) -> str:
-    """What is wrong with a folder, or nothing."""
+    """The problem with a folder; an empty text if there is none."""
     told = f"{what} (*{suffix}) in {os.path.abspath(folder)}: "
     if not os.path.isdir(folder):
         return told + "no such folder"

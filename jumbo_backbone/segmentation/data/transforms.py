@@ -26,7 +26,7 @@ def kind_of(step: Any) -> Any:
 
 
 def built(step: Mapping) -> Any:
-    """A transform; raises a ValueError for whatever stops it."""
+    """Make a transform; raises a ValueError if it cannot be made."""
     if step.get("imdecode_backend") == "tifffile" and importlib.util.find_spec("tifffile") is None:
         raise ValueError("imdecode_backend='tifffile' of the pipeline's loader needs: pip install tifffile")
     try:

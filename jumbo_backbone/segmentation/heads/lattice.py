@@ -1,4 +1,4 @@
-"""mmsegmentation's decode heads with a loss that is computed where it is needed.
+"""mmsegmentation's decode heads with a loss that is computed only at the pixels of a lattice.
 
 The stock loss resizes the logits of all classes to full resolution: at 512x512 and 150 classes that is 157 MB per image
 in float32, several times over with the gradients, and again for the auxiliary head. It costs more than the backbone.
@@ -33,7 +33,8 @@ else:
 class LatticeLoss(_Head):
     """Mixin for a ``BaseDecodeHead``: the loss on a lattice of pixels instead of all of them.
 
-    A sampler or loss that keeps at least ``min_kept`` hard pixels (OHEM) is to keep the lattice's share of so many.
+    A sampler or loss that keeps at least ``min_kept`` hard pixels (OHEM) keeps that number times the lattice's share
+    of the pixels.
 
     Args:
         loss_stride: Distance of the lattice's pixels; 1 is mmsegmentation's own loss on every pixel.
@@ -59,14 +60,14 @@ class LatticeLoss(_Head):
         return self._losses(seg_logits, batch_data_samples)
 
     def _losses(self, seg_logits: torch.Tensor, batch_data_samples: SampleList) -> dict[str, torch.Tensor]:
-        """mmsegmentation's, of logits and labels at the same pixels."""
+        """mmsegmentation's losses of logits and labels at the same pixels."""
         if self.out_channels == 1:
             return one_channel_losses(self, super().loss_by_feat, seg_logits, batch_data_samples)
         return super().loss_by_feat(seg_logits, batch_data_samples)
 
     @contextmanager
     def _keeping(self, share: float) -> Iterator[None]:
-        """Whatever keeps hard pixels keeps this share of its number of them."""
+        """Every sampler or loss that keeps hard pixels keeps this share of their number."""
         losses = self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]
         miners = {id(part): part for part in (self.sampler, *losses) if hasattr(part, "min_kept")}.values()
         with ExitStack() as stack:

@@ -1,7 +1,8 @@
-"""Bilinear resizing as the matrices it is, so that only what is needed of a resized map is computed.
+"""Bilinear resizing by matrices, so that only the needed part of a resized map is computed.
 
 A resize is linear, and separable: ``rows.T @ x @ columns`` with one small matrix for each side. Hence some rows and
-columns of the result can be had alone, and what is linear across channels can be done before it, on the small map.
+columns of the result can be computed alone, and an operation that is linear across channels can be done before the
+resize, on the small map.
 """
 
 import torch
@@ -9,7 +10,7 @@ import torch.nn.functional as F
 
 
 def resize_matrix(short: int, full: int, align_corners: bool, like: torch.Tensor) -> torch.Tensor:
-    """(short, full): what the resize of ``full`` pixels makes of the ``short`` unit vectors."""
+    """The matrix (short, full) of the resize: its rows are the resized unit vectors."""
     basis = torch.eye(short, dtype=like.dtype, device=like.device).unsqueeze(0)
     return F.interpolate(basis, full, mode="linear", align_corners=align_corners)[0]
 

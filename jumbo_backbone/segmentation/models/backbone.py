@@ -32,7 +32,7 @@ class JumboViTBackbone(BaseModule):
             that preset: ``dict(preset="small", jumbo_multiplier=17, jumbo_ffn="patch")`` is a ViT with class token
             and 16 registers.
         img_size: Size in pixels, int or (H, W), whose patch grid the learned positions have.
-        pos_embed_sizes: Further sizes in pixels that have learned positions of their own, as in ``JumboViT``.
+        pos_embed_sizes: More sizes in pixels, each with learned positions of its own, as in ``JumboViT``.
         patch_size: In pixels, int or (H, W).
         in_channels: Channels C of the image.
         out_indices: Blocks whose output is returned, in this order; negative from the end.
@@ -45,17 +45,17 @@ class JumboViTBackbone(BaseModule):
             blocks. The FFN that all blocks share is frozen with the first block: frozen blocks would change with it.
         with_cp: Recompute each block in the backward pass instead of storing its activations.
         budget: Arguments of ``ComputeBudget``, such as ``dict(keep_rate=0.7)``, for training and inference alike; None
-            for the full one. At run time ``backbone.default_budget`` changes it. Maps are complete whatever it is.
+            for the full one. At run time ``backbone.default_budget`` changes it. Maps are complete at every budget.
         init_cfg: mmengine's. ``dict(type="Pretrained", checkpoint=…)`` takes the authors' released ``.pth``, our
             safetensors or a timm checkpoint of the same model (a path, or "hf-hub:owner/repository/file"), strictly:
-            what was resampled or left out is logged, and anything missing or unexpected raises.
+            tensors that were resampled or left out are logged, and a missing or unexpected tensor raises.
 
     Raises:
         ValueError: For an unknown preset, readout or block number, and sizes that do not fit each other.
         TypeError: For an unknown size in ``arch``.
 
-    Weights of blocks after the last one returned, and what else the maps do not depend on, take no gradient, so that
-    every parameter that asks for one gets one (as DistributedDataParallel demands).
+    Weights of blocks after the last one returned, and all other parameters on which the maps do not depend, take no
+    gradient, so that every parameter with ``requires_grad`` gets one (as DistributedDataParallel demands).
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class JumboViTBackbone(BaseModule):
 
     @property
     def default_budget(self) -> ComputeBudget:
-        """How much to compute where nothing else is said."""
+        """The budget of a call that names none."""
         return self.vit.default_budget
 
     @default_budget.setter
@@ -153,8 +153,8 @@ class JumboViTBackbone(BaseModule):
             print_log(f"backbone from {self.checkpoint}: {report}", logger="current")
 
     def forward(self, x: torch.Tensor, budget: ComputeBudget | None = None) -> tuple[torch.Tensor, ...]:
-        """Images (B, C, H, W), sides multiples of the patch, to one map (B, D, H/patch, W/patch) per out index; of a
-        budget (None: ``default_budget``) with another resolution, maps of that one."""
+        """Images (B, C, H, W), sides multiples of the patch, to one map (B, D, H/patch, W/patch) per out index. At a
+        budget (None: ``default_budget``) with another resolution, the maps have the size for that resolution."""
         embed = self.vit.patch_embed
         budget = budget_of_call(self, budget)
         H, W = budget.input_size(tuple(x.shape[-2:]), embed.patch_size)
@@ -184,7 +184,7 @@ class JumboViTBackbone(BaseModule):
 
 
 def require_dial(backbone: nn.Module, what: str) -> None:
-    """Raise a TypeError if a backbone has no compute budget, which ``what`` is to set."""
+    """Raise a TypeError if a backbone has no compute budget, which ``what`` needs."""
     if not isinstance(backbone, HasBudget):
         name = type(backbone).__name__
         raise TypeError(f"{what} needs a JumboViTBackbone, not {name}, which has no compute budget")

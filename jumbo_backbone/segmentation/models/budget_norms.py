@@ -1,7 +1,8 @@
-"""Batch norm in a model for many compute budgets: statistics of its own for each of them.
+"""Batch norms in a model for many compute budgets, with separate statistics for each budget.
 
-Features of different budgets are distributed differently, and running statistics that mix them fit none: a point of
-mIoU on CamVid. Switchable batch norm (Slimmable Neural Networks, ICLR 2019, section 3.3), its affine part shared.
+Features of different budgets are distributed differently, and running statistics that mix them fit none of them: this
+costs a point of mIoU on CamVid. The method is switchable batch norm (Slimmable Neural Networks, ICLR 2019, section
+3.3) with a shared affine part.
 """
 
 import threading
@@ -23,10 +24,10 @@ class BudgetNorms(nn.Module):
     """Running statistics of all batch norms of a model, once for each budget.
 
     Args:
-        model: Whose batch norms they are; it is not kept.
-        budgets: Budgets it is trained for. Any other has the statistics of the nearest: of the same resolution if there
-            is one, else of the nearest scale; among these of the nearest keep rate. So it is with the keep rates of a
-            warm-up too; what they leave is forgotten after it.
+        model: The model with the batch norms; no reference to it is kept.
+        budgets: Budgets it is trained for. Any other budget uses the statistics of the nearest one: of the same
+            resolution if there is one, else of the nearest scale; among these the nearest keep rate. This holds for
+            the keep rates of a warm-up too; the statistics that they leave are discarded after it.
     """
 
     statistics: torch.Tensor
@@ -42,11 +43,11 @@ class BudgetNorms(nn.Module):
         self.register_load_state_dict_post_hook(lambda module, _: module.forget())
 
     def forget(self) -> None:
-        """Put statistics in place at the next use, even if they seem to be there."""
+        """Copy the statistics into the model at the next use, even if they seem to be there."""
         self._in_place = None
 
     def use(self, model: nn.Module, budget: ComputeBudget) -> int:
-        """Put the statistics of a budget in place. Without statistics of it the present ones stay.
+        """Copy the statistics of a budget into the model. If there are none of this budget, the present ones stay.
 
         Returns:
             The number of the budget among ``budgets``.
@@ -63,14 +64,14 @@ class BudgetNorms(nn.Module):
 
     @contextmanager
     def using(self, model: nn.Module, budget: ComputeBudget) -> Iterator[None]:
-        """What the model computes within has the statistics of this budget, whatever other threads ask it."""
+        """Calls inside the ``with`` block use the statistics of this budget, whatever budgets other threads use."""
         with _IN_USE:
             self.use(model, budget)
             yield
 
     @contextmanager
     def learning(self, model: nn.Module, budget: ComputeBudget) -> Iterator[None]:
-        """What the model computes within goes into the statistics of this budget."""
+        """Calls inside the ``with`` block update the statistics of this budget."""
         number = self.use(model, budget)
         yield
         if norms := _norms(model):

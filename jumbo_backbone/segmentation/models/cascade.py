@@ -32,25 +32,26 @@ _COUNTING = threading.Lock()
 
 @MODELS.register_module()
 class CascadeSegmentor(BaseSegmentor):
-    """A cascade of trained segmentors, or of compute budgets of one (see ``Cascade``).
+    """A cascade of trained segmentors, or of several compute budgets of one segmentor (see ``Cascade``).
 
     `jumbo calibrate` chooses the thresholds and writes them to a file, which `jumbo test` and `jumbo infer` take in
-    place of a checkpoint. It cannot be trained: its members are. Several threads may ask it at once.
+    place of a checkpoint. It cannot be trained; its members are trained. Several threads may call it at once.
 
     Args:
-        members: Cheap ones first, each ``dict(config=…, checkpoint=…)`` with, on request, ``budget``, a dict of
-            ``ComputeBudget`` arguments, ``test_cfg``, what differs from its config's, such as a larger ``stride``
-            of the windows, and ``name``. Paths are relative to the working directory. Members of one checkpoint share
+        members: Cheap ones first, each ``dict(config=…, checkpoint=…)``. Optional keys are ``budget``, a dict of
+            ``ComputeBudget`` arguments; ``test_cfg``, changes to that of its config, such as a larger ``stride`` of
+            the windows; and ``name``. Paths are relative to the working directory. Members of one checkpoint share
             its weights.
-        thresholds: Of all members but the last, until a calibration is loaded; without, all images go on to the last.
+        thresholds: One for each member but the last, until a calibration is loaded; without thresholds, all images go
+        on to the last member.
         confidence, ensemble: See ``Cascade``.
-        data_preprocessor: Of the last member's config unless told.
+        data_preprocessor: By default that of the last member's config.
 
     Raises:
         FileNotFoundError: If a config or a checkpoint is missing.
-        ValueError: If members have other classes or another normalisation, or thresholds do not fit them.
-        TypeError: If a member has a budget and its backbone takes none, or a budget or ``test_cfg`` and its segmentor
-            takes none.
+        ValueError: If members differ in classes or normalisation, or thresholds do not fit their number.
+        TypeError: If a member has a budget that its backbone does not take, or a budget or ``test_cfg`` that its
+            segmentor does not take.
     """
 
     def __init__(
@@ -93,11 +94,11 @@ class CascadeSegmentor(BaseSegmentor):
         self.forget()
 
     def forget(self) -> None:
-        """Start counting anew how many images each member answered."""
+        """Reset the counts of images that each member answered."""
         self.answered = [0] * len(self.cascade.members)
 
     def load_calibration(self, path: str | os.PathLike) -> dict:
-        """Take thresholds and all that `jumbo calibrate` chose from its file.
+        """Take the thresholds, and all else that `jumbo calibrate` chose, from its file.
 
         Returns:
             The last member's ``meta``.
@@ -112,7 +113,7 @@ class CascadeSegmentor(BaseSegmentor):
         return self.meta
 
     def contents(self) -> list[str]:
-        """What each member is: its weights, config, budget and windows."""
+        """A hash of each member: its weights, config, budget and windows."""
         members = [(cast(Trained, model), budget) for model, budget in self.cascade.members]
         weights = {id(model.segmentor): of_weights(model.segmentor) for model, _ in members}
         return [
@@ -122,7 +123,7 @@ class CascadeSegmentor(BaseSegmentor):
         ]
 
     def init_weights(self) -> None:
-        """Nothing: the members come trained."""
+        """Does nothing: the members are trained already."""
 
     def inference(self, inputs: torch.Tensor, batch_img_metas: list[dict]) -> torch.Tensor:
         """Images (B, C, H, W) to scores (B, K, H, W)."""
@@ -147,11 +148,11 @@ class CascadeSegmentor(BaseSegmentor):
         return self.encode_decode(inputs, [])
 
     def extract_feat(self, inputs: torch.Tensor) -> NoReturn:
-        """There are no features of a cascade."""
+        """Raises: a cascade has no features."""
         raise TypeError("a cascade has no feature maps of its own: ask its members for theirs")
 
     def loss(self, inputs: torch.Tensor, data_samples: SampleList) -> NoReturn:
-        """A cascade is not trained."""
+        """Raises: a cascade is not trained."""
         raise TypeError("a cascade cannot be trained: train its members, then calibrate it with `jumbo calibrate`")
 
 
@@ -167,7 +168,7 @@ class Trained(nn.Module):
         try:
             path = find_config(Path(config))
         except FileNotFoundError as error:
-            raise FileNotFoundError(f"{error}; paths of members start where you are") from None
+            raise FileNotFoundError(f"{error}; paths of members are relative to the working directory") from None
         self.config = config
         self.cfg = Config.fromfile(path)
         follow_backbone(self.cfg, path)
@@ -179,7 +180,7 @@ class Trained(nn.Module):
         self.meta = load_strictly(self.segmentor, checkpoint)
 
     def inferring(self, test_cfg: dict[str, Any]) -> "Trained":
-        """The same network with changes of its ``test_cfg``; the weights are shared."""
+        """The same network with changes to its ``test_cfg``; the weights are shared."""
         if not test_cfg:
             return self
         other = copy.copy(self)  # of the module alone
@@ -187,13 +188,13 @@ class Trained(nn.Module):
         return other
 
     def forward(self, x: torch.Tensor, budget: ComputeBudget | None = None) -> torch.Tensor:
-        """Images (B, C, H, W) to scores (B, K, H, W). Nothing of the network changes meanwhile."""
+        """Images (B, C, H, W) to scores (B, K, H, W). The call does not change the network."""
         metas = [dict(img_shape=x.shape[2:], ori_shape=x.shape[2:]) for _ in x]
         own = None if self.test_cfg is self.segmentor.test_cfg else self.test_cfg
         return self.segmentor.inference(x, metas, **named(budget=budget, test_cfg=own))
 
     def require_told(self, what: str) -> None:
-        """Raise a TypeError if the segmentor cannot be told ``what`` with a call."""
+        """Raise a TypeError if a call of the segmentor does not take ``what``."""
         if not isinstance(self.segmentor, JumboSegmentor):
             raise TypeError(
                 f"{self.config} has a {type(self.segmentor).__name__}, which a call cannot give {what}: derive it from "
@@ -208,7 +209,7 @@ def _taking_budgets(model: ConfigDict) -> ConfigDict:
 
 
 def require_alike(one: Trained, other: Trained) -> None:
-    """Raise a ValueError if two segmentors do not tell the same classes apart or read images in other ways."""
+    """Raise a ValueError if two segmentors differ in their classes or in how they read images."""
     counts = [t.segmentor.out_channels for t in (one, other)]
     if counts[0] != counts[1] or counts[0] < 2:
         raise ValueError(
@@ -242,7 +243,8 @@ def valid_pixels(inputs: torch.Tensor, metas: Sequence[dict]) -> torch.Tensor | 
 
 
 def _name(member: dict, model: Trained, members: Sequence[dict]) -> str:
-    """The checkpoint's folder, if members are of several, the budget, and what differs in ``test_cfg``."""
+    """A member's name: the checkpoint's folder (if members have several checkpoints), the budget, and the changes to
+    ``test_cfg``."""
     several = len({str(m["checkpoint"]) for m in members}) > 1
     parts = [os.path.basename(os.path.dirname(str(member["checkpoint"])))] if several else []
     if not several or member.get("budget"):

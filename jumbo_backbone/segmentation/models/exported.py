@@ -15,13 +15,13 @@ class ExportedSegmentor(nn.Module):
     """A segmentor as one function of tensors, for export: images (B, C, H, W) with the values of their files,
     normalised within, to logits (B, K, H, W). H and W are multiples of the patch; the image is taken whole.
 
-    Images of three bands are RGB, whichever order the network was trained on; of others the bands are in the order in
-    which the config's loader gives them. ``describe`` says it.
+    Images of three bands are RGB, whichever order the network was trained on; the bands of other images are in the
+    order in which the config's loader gives them. ``describe`` gives the order in words.
 
     Args:
         segmentor: Trained.
-        order: In which the loader gives three bands, "BGR" as mmcv does, or "RGB"; None if that is not known, and the
-            bands are taken as the loader gives them.
+        order: The order in which the loader gives three bands: "BGR" as mmcv does, or "RGB". None if it is not known;
+            the bands are then taken as the loader gives them.
     """
 
     def __init__(self, segmentor: EncoderDecoder, order: str | None = "BGR") -> None:
@@ -41,7 +41,7 @@ class ExportedSegmentor(nn.Module):
         return self.segmentor.encode_decode(images, [dict(img_shape=images.shape[2:])])
 
     def describe(self, reader: ImageReader | None = None, dataset_meta: Mapping[str, Any] | None = None) -> dict:
-        """What goes in and comes out, as words and JSON, for the metadata of an exported file.
+        """The inputs and outputs, in words and JSON, for the metadata of an exported file.
 
         Args:
             reader: Of the config; without, ``LoadImageFromFile``'s.

@@ -11,11 +11,11 @@ from .backbone import JumboViTBackbone
 @WEIGHT_INITIALIZERS.register_module()
 class FromScratch:
     """``init_cfg=dict(type="FromScratch")`` for ``JumboViTBackbone``: Xavier's weights in every linear map of the
-    encoder, that of the patches among them, and sine-cosine positions ("Better plain ViT baselines for ImageNet-1k",
+    encoder, including the patch embedding, and sine-cosine positions ("Better plain ViT baselines for ImageNet-1k",
     Beyer et al. 2022).
 
-    The encoder's own start, a normal of std 0.02 throughout, is meant for long training; it spends the first minutes of
-    a short one on a plateau.
+    The encoder's own initial weights, all from a normal of std 0.02, are meant for long training; a short training
+    spends its first minutes on a plateau with them.
     """
 
     def __call__(self, module: nn.Module) -> None:

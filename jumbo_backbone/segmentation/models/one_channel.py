@@ -19,8 +19,8 @@ def one_channel_losses(
     logits: torch.Tensor,
     samples: SampleList,
 ) -> dict[str, torch.Tensor]:
-    """A head's own losses of logits (B, 1, h, w), with what mmsegmentation gets wrong of one channel: its accuracy is
-    the share of background, and it fails where every pixel is ignored."""
+    """A head's own losses of logits (B, 1, h, w), with two faults of mmsegmentation's corrected: for one channel its
+    accuracy is the share of background, and it fails where every pixel is ignored."""
     labels = torch.stack([sample.gt_sem_seg.data for sample in samples])
     known = labels != head.ignore_index
     if known.any():
@@ -35,7 +35,7 @@ def one_channel_losses(
 
 
 def require_learnable(segmentor: nn.Module) -> None:
-    """Raise a ValueError if a head of a segmentor has one channel and a loss that does not learn from it."""
+    """Raise a ValueError if a head of a segmentor has one channel and a loss that learns nothing from one channel."""
     for name in ("decode_head", "auxiliary_head"):
         head = getattr(segmentor, name, None)
         heads: list[Any] = list(head) if isinstance(head, nn.ModuleList) else [head]
@@ -46,10 +46,10 @@ def require_learnable(segmentor: nn.Module) -> None:
 
 
 def require_learnable_config(model: Mapping) -> None:
-    """The same of the heads of a model's config, for segmentors that do not ask.
+    """The same check for the heads of a model's config, for segmentors that do not check themselves.
 
     Raises:
-        ValueError: Also if a head has one class, which there is nothing to tell from.
+        ValueError: Also if a head has one class, since there is no other class to tell it from.
     """
     for name in ("decode_head", "auxiliary_head"):
         heads = model.get(name) or ()
@@ -68,7 +68,8 @@ def require_learnable_config(model: Mapping) -> None:
 
 
 def _require(losses: nn.Module | list[nn.Module], place: str) -> None:
-    """Ask losses about one channel: each has to raise it where there is foreground, and to lower it elsewhere."""
+    """Test losses on one channel: the gradient of each has to raise it where there is foreground, and to lower it
+    elsewhere."""
     for loss in list(losses) if isinstance(losses, (nn.ModuleList, list)) else [losses]:
         told = f"{place} has one channel, from which {type(loss).__name__}"
         try:

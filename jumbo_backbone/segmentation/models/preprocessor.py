@@ -13,11 +13,11 @@ from mmseg.registry import MODELS
 class BandsPreProcessor(SegDataPreProcessor):
     """``SegDataPreProcessor`` with as many means and deviations as images have bands, where mmengine takes 1 or 3.
 
-    It has mmsegmentation's name in configs: what that one takes, it treats in the same way.
+    It has mmsegmentation's name in configs, and treats everything that mmsegmentation's takes in the same way.
 
     Args:
         mean, std: One number for each band as loaded (for RGB after ``bgr_to_rgb``), one for all, or None.
-        kwargs: Of ``SegDataPreProcessor``.
+        kwargs: Arguments of ``SegDataPreProcessor``.
 
     Raises:
         ValueError: If there are not as many deviations as means, one of them is not above 0, or images have another

@@ -24,7 +24,7 @@ MODES = ("whole", "slide")
 @MODELS.register_module()
 class JumboSegmentor(EncoderDecoder):
     """``EncoderDecoder`` that takes a compute budget with each call, and slides over ``test_cfg.max_batch`` windows at
-    once (8 unless told).
+    once (8 by default).
 
     ``test_cfg = dict(mode="slide", crop_size=(512, 512), stride=(341, 341), max_batch=8)`` gives the result of
     mmsegmentation's one-by-one windows, for any number of images.
@@ -38,8 +38,8 @@ class JumboSegmentor(EncoderDecoder):
         require_learnable(self)
 
     def postprocess_result(self, seg_logits: torch.Tensor, data_samples: SampleList | None = None) -> SampleList:
-        """As ``EncoderDecoder``, but with one channel, too, ``seg_logits`` are logits. mmsegmentation leaves their
-        sigmoid there, of which ``SegTTAModel`` takes another one: foreground would be everywhere."""
+        """As ``EncoderDecoder``, but ``seg_logits`` are logits with one channel too. mmsegmentation stores their
+        sigmoid there, and ``SegTTAModel`` takes the sigmoid again: foreground would be everywhere."""
         if seg_logits.size(1) > 1:
             return super().postprocess_result(seg_logits, data_samples)
         # as the second of two channels they come through cut and resized, and nothing else
@@ -107,16 +107,17 @@ class ElasticSegmentor(JumboSegmentor):
     """One segmentor for many compute budgets (SuperViT): each step trains at four of them.
 
     At keep rate 1 the heads learn from the labels, as in ``EncoderDecoder``; at a lower one the decode head's logits
-    learn from those of the same resolution at keep rate 1, by their divergence at each pixel of the head's map, or, as
-    ``distill_share`` says, from the labels too. The losses add up to their mean over the budgets, or to their sum, by
-    their weights. All graphs of a step live until its one backward pass, which takes up to three times the memory of
-    plain training (``with_cp`` of the backbone brings it down). Batch norms have statistics of their own for each
+    learn from those at keep rate 1 and the same resolution, by their divergence at each pixel of the head's map;
+    ``distill_share`` sets whether they learn from the labels too. The loss of a step is the weighted mean of the
+    budgets' losses, or their weighted sum. All graphs of a step are kept until its one backward pass, so it takes up
+    to three times the memory of plain training (``with_cp`` of the backbone reduces it). Batch norms have
+    statistics of their own for each
     budget (see ``BudgetNorms``).
 
     Args:
-        elastic: Arguments of ``ElasticBudgets``; with ``preset="supervit"`` those of ``ElasticBudgets.supervit()``, of
-            which the others are changes.
-        kwargs: Of ``JumboSegmentor``.
+        elastic: Arguments of ``ElasticBudgets``; with ``preset="supervit"`` the others change the values of
+            ``ElasticBudgets.supervit()``.
+        kwargs: Arguments of ``JumboSegmentor``.
 
     Raises:
         ValueError: If the budgets are out of range or do not fit the depth.
@@ -175,7 +176,7 @@ class ElasticSegmentor(JumboSegmentor):
 
 
 def named(**options: Any) -> dict[str, Any]:
-    """The options that are given. Subclasses and backbones that know none of them are called without."""
+    """The options that are not None, so that subclasses and backbones without these options can be called."""
     return {name: value for name, value in options.items() if value is not None}
 
 

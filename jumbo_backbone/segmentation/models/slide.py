@@ -23,7 +23,7 @@ def slide_inference(
     """Average the logits of overlapping windows.
 
     Windows of all images and positions go through the network together, ``max_batch`` at a time, so that memory does
-    not grow with their number; beyond it there is one map of logits of the size of the images.
+    not grow with their number, apart from one map of logits of the size of the images.
 
     Args:
         predict: Windows (b, C, h, w) to logits (b, K, h, w).
@@ -31,7 +31,7 @@ def slide_inference(
         num_channels: K.
         crop_size: Window (h, w) in pixels; where an image is smaller, the window is as large as the image.
         stride: (vertical, horizontal) in pixels.
-        max_batch: Most windows in one pass.
+        max_batch: The largest number of windows in one pass.
 
     Returns:
         Logits (B, K, H, W), the mean over the windows that cover a pixel.

@@ -1,4 +1,4 @@
-"""Any plain vision transformer of timm as an mmsegmentation backbone, for baselines."""
+"""A plain vision transformer of timm as an mmsegmentation backbone, for baselines."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -23,7 +23,7 @@ class TimmViTBackbone(BaseModule):
         final_norm: Apply the final norm to every map.
         drop_path_rate: Stochastic depth, as timm's model understands it (linear in depth).
         with_cp: Recompute blocks in the backward pass.
-        pretrained: Weights as timm knows them.
+        pretrained: timm's argument for pretrained weights.
         checkpoint_path: A file of weights, loaded strictly by timm.
         **kwargs: Further arguments of the timm model, such as ``reg_tokens=16``.
 

@@ -8,7 +8,7 @@ ENDS = (0.5, 99.5)  # percentiles of the values that become black and white
 
 
 def require_bands(chosen: Sequence[int] | None, bands: int) -> None:
-    """Raise a ValueError if these cannot be the red, green and blue of an image of so many bands."""
+    """Raise a ValueError if the chosen bands cannot be red, green and blue of an image with this number of bands."""
     if chosen is None:
         return
     if len(chosen) != 3 or not all(isinstance(b, int) and 0 <= b < bands for b in chosen):
@@ -21,13 +21,14 @@ def require_bands(chosen: Sequence[int] | None, bands: int) -> None:
 def as_picture(image: np.ndarray, order: str | None, chosen: Sequence[int] | None = None) -> np.ndarray:
     """Three bands of an image as a picture.
 
-    Values of 8 bits stay as they are; others are scaled so that what the three bands hold goes from black to white.
+    Values of 8 bits stay as they are; others are scaled so that the values of the three bands range from black to
+    white.
 
     Args:
         image: (H, W) or (H, W, C), of any numbers.
         order: "RGB" or "BGR" of the first three bands, as loaded; None if it is not known.
-        chosen: Bands that become red, green and blue. None for the first three in their order, or for the first alone,
-            in grey, of an image that has fewer.
+        chosen: Bands that become red, green and blue. None for the first three in their order; an image with fewer
+            bands shows the first one in grey.
 
     Returns:
         uint8 (H, W, 3), RGB.
@@ -46,7 +47,7 @@ def as_picture(image: np.ndarray, order: str | None, chosen: Sequence[int] | Non
 
 
 def in_8_bits(values: np.ndarray) -> np.ndarray:
-    """Numbers as uint8: what are 8 bits already, if in other types, stay so; others are scaled to what they span."""
+    """Numbers as uint8: values that fit 8 bits, in whatever type, stay; others are scaled by their range."""
     if values.dtype == np.uint8:
         return values
     if values.dtype == bool:

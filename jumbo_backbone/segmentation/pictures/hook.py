@@ -21,14 +21,14 @@ from .labels import contact_sheet, save
 class PictureHook(Hook):
     """Draws image, truth and prediction of every test sample into ``out_dir``, as large as the original.
 
-    Images are taken from what the network gets (before it is normalised, as the test pipeline resized them), so none is
-    read again and there need be no files. A picture is named after its sample's ``img_path``.
+    Images are the inputs of the network before they are normalised, as the test pipeline resized them. So none is
+    read again, and no image files are needed. A picture is named after its sample's ``img_path``.
 
     Args:
-        out_dir: Folder, made if need be.
-        opacity: Of the colours, 0 to 1.
+        out_dir: Folder, made if it does not exist.
+        opacity: Opacity of the colours, 0 to 1.
         bands: Bands of the image that are shown as red, green and blue; None for the config's ``picture_bands``, or
-            the colours.
+            else the bands that are colours.
     """
 
     priority = "LOW"
@@ -69,7 +69,7 @@ class PictureHook(Hook):
             save(sheet, self.out_dir / f"{name}.png")
 
     def _name(self, img_path: str) -> str:
-        """Of files with one name from several folders, the later ones are numbered."""
+        """The name of a picture; files with one name from several folders are numbered from the second on."""
         stem = name = Path(img_path).stem
         number = 1
         while self._drawn.setdefault(name, img_path) != img_path:
@@ -79,8 +79,8 @@ class PictureHook(Hook):
 
 
 def _images(batch: dict) -> Sequence[torch.Tensor]:
-    """Images (C, H, W) of a batch. With augmentation at test time it holds a batch for each: of those the largest that
-    is not mirrored."""
+    """Images (C, H, W) of a batch. With augmentation at test time there is a batch for each augmentation: the largest
+    images that are not mirrored are taken."""
     inputs, samples = batch["inputs"], batch["data_samples"]
     if isinstance(samples[0], (list, tuple)):
         best = max(
@@ -91,7 +91,7 @@ def _images(batch: dict) -> Sequence[torch.Tensor]:
 
 
 def picture_of(image: torch.Tensor, order: str | None, bands: Sequence[int] | None = None) -> np.ndarray:
-    """What a pipeline packed, (C, H, W), as a picture uint8 (H, W, 3), see ``as_picture``."""
+    """The image (C, H, W) that a pipeline packed, as a picture uint8 (H, W, 3), see ``as_picture``."""
     return as_picture(image.cpu().numpy().transpose(1, 2, 0), order, bands)
 
 

@@ -30,7 +30,7 @@ MOST_ENTRIES = 40  # of a legend by share; what is left over shares the last one
 def overlay(image: np.ndarray, labels: np.ndarray, palette: np.ndarray, opacity: float = 0.6) -> np.ndarray:
     """Lay the colours of ``labels`` over an image; ignored pixels are striped.
 
-    The stronger the colours, the less colour is left to the image, so that classes are told by theirs.
+    The stronger the colours, the greyer the image, so that classes can be told apart by colour.
 
     Args:
         opacity: 0 shows the image alone, 1 the colours alone.
@@ -103,10 +103,11 @@ def legend(
     width: int = LONGER_SIDE,
     size: int = SMALLEST,
 ) -> Image.Image:
-    """Names of classes beside their colours, in as many columns as there is room for.
+    """A legend: names of classes beside their colours, in as many columns as fit.
 
     Args:
-        labels: Label map; then the classes that occur, largest first, with their share. Without it, all classes.
+        labels: Label map; with it, the legend lists the classes that occur, largest first, with their share. Without
+        it, all classes.
         width: Of the legend, in pixels.
         size: Height of letters, in pixels.
 
@@ -146,7 +147,7 @@ def _largest_first(found: np.ndarray) -> list[int]:
 
 
 def _entries(order: Sequence[int], classes: Sequence[str], palette: np.ndarray) -> list[Entry]:
-    """Of indices of classes; the one past the last stands for ignored pixels."""
+    """Legend entries of indices of classes; the index after the last class stands for ignored pixels."""
     return [(classes[i], palette[i]) if i < len(classes) else ("ignored", None) for i in order]
 
 
@@ -195,13 +196,13 @@ _SIGNS = str.maketrans({"–": "-", "—": "-", "−": "-", "×": "x", "·": "-"
 
 
 def _plain(text: str) -> str:
-    """What Pillow's own font has letters for: accents are dropped, other scripts become question marks."""
+    """The text in letters of Pillow's own font: accents are dropped, other scripts become question marks."""
     text = unicodedata.normalize("NFKD", text.translate(_SIGNS))
     return "".join(c for c in text if not unicodedata.combining(c)).encode("ascii", "replace").decode()
 
 
 def _shorten(text: str, size: int, room: float) -> str:
-    """Leave out of the middle what is wider than ``room`` pixels."""
+    """Shorten a text in its middle to a width of ``room`` pixels."""
     whole = text = _plain(text)
     keep = len(whole)
     while _font(size).getlength(text) > room and keep > 1:
@@ -252,7 +253,8 @@ def labelled_picture(
     opacity: float = 0.6,
     title: str = "",
 ) -> Image.Image:
-    """``overlay``, and below it the legend of the classes that occur; raises what ``overlay`` and ``legend`` do."""
+    """``overlay``, and below it the legend of the classes that occur; raises the errors of ``overlay`` and
+    ``legend``."""
     palette = _palette_of(classes, palette)
     zoom = -(-LONGER_SIDE // max(*np.shape(image)[:2], 1))
     picture = Image.fromarray(overlay(_enlarged(image, zoom), _enlarged(labels, zoom), palette, opacity))
@@ -272,7 +274,8 @@ def contact_sheet(
     opacity: float = 0.8,
     per_row: int = 2,
 ) -> Image.Image:
-    """Scenes side by side, each as image, truth and prediction, below it how many pixels are right; then the legend.
+    """Scenes side by side, each as image, truth and prediction with the share of right pixels below it; then the
+    legend.
 
     Args:
         images: uint8 (H, W, 3) each; sizes may differ.
@@ -284,7 +287,7 @@ def contact_sheet(
         per_row: Scenes in a row.
 
     Raises:
-        ValueError: If there are no images, or not a label map for each; else as ``overlay``.
+        ValueError: If there are no images, or an image has no label map; and as ``overlay``.
     """
     maps = [predictions] if truths is None else [truths, predictions]
     if not len(images) or any(len(labels) != len(images) for labels in maps):
@@ -330,7 +333,7 @@ def _right(truth: np.ndarray, prediction: np.ndarray) -> str:
 
 
 def save(picture: Image.Image, path: str | os.PathLike) -> None:
-    """Write a PNG; whoever looks finds a whole picture or none."""
+    """Write a PNG whole or not at all."""
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG")
     write_atomically(buffer.getvalue(), path)

@@ -18,7 +18,7 @@ class Meaning:
     Attributes:
         classes: Names.
         palette: uint8 (K, 3), RGB.
-        values: uint8 (K,), what the data set's label files hold for each class.
+        values: uint8 (K,), the value of each class in the data set's label files.
     """
 
     classes: Sequence[str]
@@ -26,7 +26,8 @@ class Meaning:
     values: np.ndarray
 
     def label_picture(self, labels: np.ndarray) -> Image.Image:
-        """Label map (H, W) as a picture with a palette, in the data set's encoding; what is no class is black."""
+        """Label map (H, W) as a picture with a palette, in the data set's encoding; pixels without a class are
+        black."""
         picture = Image.fromarray(self.values[labels])
         table = np.zeros((256, 3), dtype=np.uint8)
         table[self.values] = self.palette
@@ -35,10 +36,11 @@ class Meaning:
 
 
 def meaning_of(meta: dict, cfg: Config, num_classes: int) -> Meaning:
-    """From a checkpoint's ``meta``; what it does not tell, from the config's data set.
+    """The meaning by a checkpoint's ``meta``; facts that it lacks come from the config's data set.
 
     Raises:
-        ValueError: If neither names as many classes as the model has, or a value does not fit in a label file.
+        ValueError: If neither has as many class names as the model has classes, or a value does not fit in a label
+        file.
     """
     told = dict(meta.get("dataset_meta") or {})
     if not {"classes", "palette", "reduce_zero_label"} <= told.keys():
@@ -47,7 +49,7 @@ def meaning_of(meta: dict, cfg: Config, num_classes: int) -> Meaning:
     classes, palette = told.get("classes", ()), told.get("palette", ())
     if not len(classes) == len(palette) == num_classes:
         raise ValueError(
-            f"the model tells {num_classes} classes apart, but {len(classes)} names and {len(palette)} colours are in "
+            f"the model has {num_classes} classes, but {len(classes)} names and {len(palette)} colours are in "
             "the checkpoint or the config: name as many of each in the test data set's metainfo"
         )
     values = np.arange(num_classes)

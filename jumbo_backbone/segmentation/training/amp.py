@@ -11,7 +11,8 @@ from torch import nn
 
 @OPTIM_WRAPPERS.register_module()
 class AutocastOptimWrapper(OptimWrapper):
-    """``OptimWrapper`` whose forward passes run under ``torch.autocast`` in bfloat16 (mmengine's own asserts a GPU)."""
+    """``OptimWrapper`` whose forward passes run under ``torch.autocast`` in bfloat16 (mmengine's own requires a
+    GPU)."""
 
     @contextlib.contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:

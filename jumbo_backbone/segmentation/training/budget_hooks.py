@@ -14,8 +14,8 @@ from ..models.backbone import JumboViTBackbone, require_dial
 
 
 class BudgetHook(Hook):
-    """Gives the backbone a budget of a schedule with each call of a training step: what is validated, tested or
-    exported has the backbone's own, which stays as it is, and so has a call that names its budget.
+    """Gives the backbone the budget of a schedule in each training step. Validation, tests and exports use the
+    backbone's own budget, which stays as it is; a call that names its budget keeps it.
 
     Raises:
         TypeError: In ``before_train``, if the backbone has no budget.
@@ -46,7 +46,7 @@ class BudgetHook(Hook):
         self._now = None
 
     def _name_budget(self, backbone: JumboViTBackbone, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict]:
-        """Arguments of a call of the backbone, with the budget of this step if they name none."""
+        """The arguments of a call of the backbone, completed by the budget of this step if they name none."""
         named = len(args) > 1 or kwargs.get("budget") is not None
         # a step that was cut short may have left its budget, which predictions are not to have
         schedule = self._now is not None and backbone.training

@@ -1,4 +1,4 @@
-"""Reads checkpoint files: whole or not at all, and without running code that may be in them."""
+"""Reads checkpoint files: a damaged file is refused, and code that may be in a file is not run."""
 
 import os
 import re
@@ -23,13 +23,14 @@ torch.serialization.add_safe_globals([kind for kind in vars(np.dtypes).values() 
 
 @dataclass
 class CheckpointFile:
-    """What a file holds.
+    """The content of a checkpoint file.
 
     Attributes:
-        path: Where it is.
+        path: Path of the file.
         weights: Tensors by name, without the prefix of a wrapper for several processes.
-        meta: What training noted beside them: iteration, epoch, seed, config, classes; empty for weights alone.
-        rest: What else training saved to go on from: ``optimizer``, ``param_schedulers``, ``message_hub``.
+        meta: Notes of the training: iteration, epoch, seed, config, classes; empty for weights alone.
+        rest: The rest of the state of training, needed to resume: ``optimizer``, ``param_schedulers``,
+        ``message_hub``.
     """
 
     path: Path
@@ -39,7 +40,7 @@ class CheckpointFile:
 
     @property
     def lacking(self) -> list[str]:
-        """What it has not and an interrupted training needs to go on."""
+        """The parts that an interrupted training needs to resume and this file lacks."""
         needed = {
             "the optimiser's state": self.rest.get("optimizer"),
             "the running averages of the log": self.rest.get("message_hub"),
@@ -61,7 +62,7 @@ def read_checkpoint(path: str | os.PathLike) -> CheckpointFile:
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {path.absolute()}: give a .pth file that `jumbo train` wrote")
     if path.stat().st_size == 0:
-        raise ValueError(f"{path} is empty (0 bytes): what wrote or copied it did not finish")
+        raise ValueError(f"{path} is empty (0 bytes): the program that wrote or copied it did not finish")
     try:
         content = _read(path)
     except PermissionError:
@@ -113,5 +114,5 @@ def _has_numbers(tensor: torch.Tensor) -> bool:
 
 @CheckpointLoader.register_scheme(prefixes=r".*\.safetensors$")
 def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, torch.Tensor]:
-    """Have mmengine read ``.safetensors`` wherever it takes a checkpoint: ``load_from``, ``init_cfg``."""
+    """Make mmengine read ``.safetensors`` wherever it takes a checkpoint: ``load_from``, ``init_cfg``."""
     return read_checkpoint(filename).weights

@@ -1,4 +1,4 @@
-"""What a run says on the terminal: its progress within half a minute, and not what its files hold."""
+"""The terminal output of a run: its progress at least every half minute, and nothing that its files hold."""
 
 import logging
 import time
@@ -42,12 +42,12 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 @HOOKS.register_module()
 class PromptLoggerHook(LoggerHook):
-    """Every so many iterations as mmengine's, and besides whenever nothing was said for a while.
+    """Logs every ``interval`` iterations, as mmengine's hook does, and also after a long silence.
 
     Args:
-        seconds: Longest silence while iterations take less than that; on a slow machine ``interval`` iterations may
+        seconds: Longest silence in seconds, if an iteration takes less; on a slow machine ``interval`` iterations may
             take an hour.
-        **kwargs: Of ``LoggerHook``.
+        **kwargs: Arguments of ``LoggerHook``.
     """
 
     def __init__(self, seconds: float = 30.0, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""Hooks for what a run writes: whole checkpoints only, and a record of the run and its results."""
+"""Hooks that write the files of a run: whole checkpoints only, and a record of the run and its results."""
 
 import contextlib
 import itertools
@@ -50,8 +50,9 @@ class AtomicBackend(LocalBackend):
 
     @contextlib.contextmanager
     def removing_afterwards(self) -> Iterator[None]:
-        """What is to be removed within is removed at the end, and only if nothing failed; an inner one joins in.
-        What has been written anew by then, under its own name, stays."""
+        """Files that are to be removed inside the ``with`` block are removed at its end, and only if nothing failed;
+        an inner block leaves its files to the outer one.
+        A file that has been written again by then, under the same name, stays."""
         if self._waiting is not None:
             yield
             return
@@ -71,10 +72,11 @@ register_backend("atomic", AtomicBackend, force=True)
 
 @HOOKS.register_module()
 class AtomicCheckpointHook(CheckpointHook):
-    """mmengine's ``CheckpointHook``, with its arguments, for whom nothing saved is ever lost.
+    """mmengine's ``CheckpointHook``, with the same arguments, changed so that a saved checkpoint is never lost.
 
-    A checkpoint replaces a good one only when it is complete, an older one is removed only after the newer is in place,
-    and a copied folder is its own: the best checkpoint is looked for beside the others, not where it once was.
+    A checkpoint replaces a good one only when it is complete, and an older one is removed only after the newer one is
+    in place. A work dir may be copied: the best checkpoint is looked for beside the others, not at the path where it
+    was saved.
     """
 
     best_ckpt_path: str | None
@@ -122,7 +124,7 @@ class RunRecordHook(Hook):
         self._write(runner, path.name, [*earlier, now])
 
     def _earlier(self, runner: Runner, path: Path) -> list[dict]:
-        """The validations that a file tells of; one that tells something else is put aside."""
+        """The validations that a file lists; a file that holds something else is renamed."""
         if not path.is_file():
             return []
         try:
@@ -148,7 +150,7 @@ class RunRecordHook(Hook):
 
 
 def describe_run(runner: Runner) -> dict:
-    """What one needs to know to repeat a run."""
+    """The facts that one needs to repeat a run."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
     return dict(
         command=shlex.join(sys.argv),

@@ -1,7 +1,7 @@
 """Layer-wise learning-rate decay that asks the backbone how deep a parameter lies.
 
-mmsegmentation's constructor knows three backbones by their class names and gives what it cannot place the head's full
-rate. Here a backbone publishes ``get_layer_depth(name)`` and ``no_weight_decay()``, as ours do.
+mmsegmentation's constructor knows three backbones by their class names and gives parameters that it cannot place the
+head's full rate. Here a backbone publishes ``get_layer_depth(name)`` and ``no_weight_decay()``, as ours do.
 """
 
 from collections import Counter
@@ -22,12 +22,13 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
     With ``paramwise_cfg = dict(layer_decay_rate=r)`` the rate of layer l of n is ``lr * r ** (n - 1 - l)`` in the
     backbone, and ``lr`` in everything outside it. Parameters of one dimension (norms, biases) and those that the
-    backbone names (tokens, positions) take no weight decay. ``custom_keys`` is mmengine's, on top: of the keys that a
-    name contains the longest counts, and its ``lr_mult`` and ``decay_mult`` multiply what was found so far.
+    backbone names (tokens, positions) take no weight decay. ``custom_keys`` works as in mmengine, after that: the
+    longest key that a name contains counts, and its ``lr_mult`` and ``decay_mult`` multiply the rate and the weight
+    decay.
 
     Raises:
-        ValueError: If the rate is not in (0, 1], ``paramwise_cfg`` has other keys, or the model has no backbone that
-            publishes the two facts.
+        ValueError: If the rate is not in (0, 1], ``paramwise_cfg`` has other keys, or the model has no backbone with
+            these two methods.
     """
 
     def _validate_cfg(self) -> None:

@@ -22,7 +22,7 @@ PATCHES = "patch_embed.proj.weight"
 def load_strictly(model: nn.Module, path: str | os.PathLike) -> dict:
     """Load a segmentor's checkpoint to predict with it, or a cascade's calibration.
 
-    Learned positions may be of another grid and are resampled; all else has to fit.
+    Learned positions of another grid are resampled; all other weights have to fit.
 
     Returns:
         The checkpoint's ``meta``.
@@ -40,7 +40,7 @@ def load_strictly(model: nn.Module, path: str | os.PathLike) -> dict:
 
 
 def start_predicting(model: nn.Module, file: CheckpointFile) -> None:
-    """Make a file's weights fit a model, in place of ``file.weights``: all but the grid of positions is to be the same.
+    """Make a file's weights fit a model and store them in ``file.weights``. Only the grid of positions may differ.
 
     Raises:
         ValueError: If not.
@@ -54,14 +54,16 @@ def start_predicting(model: nn.Module, file: CheckpointFile) -> None:
 
 
 def start_from(model: nn.Module, file: CheckpointFile) -> LoadReport:
-    """Make a trained segmentor's weights those that a new training starts from, in place of ``file.weights``.
+    """Turn a trained segmentor's weights into the initial weights of a new training and store them in
+    ``file.weights``.
 
-    All of the file is taken, but for the layers that give the classes where these are others in number, and the
-    statistics that ``ElasticSegmentor`` keeps for each budget where the file or the model has none. Positions and the
+    All weights of the file are taken, with two exceptions: the layers that give the classes, if the number of classes
+    differs; and the statistics that ``ElasticSegmentor`` keeps for each budget, if the file or the model has none.
+    Positions and the
     kernel on the image are adapted to another size and other channels.
 
     Returns:
-        What is taken, adapted, fresh and left out.
+        A text that says what is taken, adapted, fresh and left out.
 
     Raises:
         ValueError: If anything else differs.
@@ -90,12 +92,14 @@ def require_resumable(model: nn.Module, optim_wrapper: Any, schedulers: Any, fil
     Args:
         model: The model, without wrapper.
         optim_wrapper: mmengine's optimiser wrapper, or several; None if there is none to compare.
-        schedulers: Parameter schedulers or their configs, as the file's are counted; None for any number.
-        file: What the training left.
+        schedulers: Parameter schedulers or their configs, whose number is compared with the file's; None for any
+        number.
+        file: The checkpoint of the training.
 
     Raises:
         ValueError: If the file holds weights alone, or any weight, state of the optimiser or number of schedules
-            differs; torch itself would take some of it, and crash or go wrong in the first step.
+            differs; torch itself would accept some of these files, and crash or compute something wrong in the first
+            step.
     """
     if file.lacking:
         raise ValueError(
@@ -133,7 +137,7 @@ def require_fit(model: nn.Module, weights: Mapping[str, torch.Tensor], file: Che
 def _in_plain_words(
     model: nn.Module, own: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor], file: CheckpointFile
 ) -> Iterator[str]:
-    """What the differences of names and shapes mean, as far as it is known."""
+    """The likely cause of the differences of names and shapes, in words, if it is known."""
     backbone = {name.removeprefix(f"backbone.{vit}") for vit in ("vit.", "") for name in own}
     if not any(name.startswith(("backbone.", "decode_head.")) for name in file.weights) and backbone & set(weights):
         key = "init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint"
@@ -158,7 +162,8 @@ _BUDGET_STATISTICS = frozenset({"norms.statistics", "norms.known"})
 
 
 def _replaceable(model: nn.Module, own: Mapping[str, torch.Tensor]) -> Iterator[tuple[str, torch.Tensor]]:
-    """Names and own tensors of what a new training can begin without: classifiers and statistics of budgets."""
+    """Names and tensors of the model that a new training need not take from a file: classifiers and statistics of
+    budgets."""
     for prefix, module in model.named_modules():
         if isinstance(getattr(module, CLASSIFIER, None), nn.Module):
             names = [name for name in own if name.startswith(f"{prefix}.{CLASSIFIER}.")]
@@ -170,10 +175,11 @@ def _replaceable(model: nn.Module, own: Mapping[str, torch.Tensor]) -> Iterator[
 
 
 def _adapt(model: nn.Module, weights: dict[str, torch.Tensor], file: CheckpointFile) -> LoadReport:
-    """Resample positions and adapt kernels to the model, in place, as its own loading would; and tell so."""
+    """Resample positions and adapt kernels to the model, in place, as the model's own loading would; return a
+    report."""
     report, own = LoadReport(), model.state_dict()
     if any(weights[name].ndim != own[name].ndim for name in own if name in weights):
-        return report  # of no kind that could be adapted: the shapes are left to disagree
+        return report  # cannot be adapted: loading reports the shapes that differ
     for prefix, module in model.named_modules():
         if isinstance(module, JumboViT):
             try:
@@ -190,14 +196,14 @@ _ALIKE = frozenset({"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "exp_inf", "momen
 
 
 def _optimizer_differs(optimizer: torch.optim.Optimizer, saved: Any) -> str:
-    """What makes a saved state unfit for an optimiser, or nothing."""
+    """The reason why a saved state does not fit an optimiser; an empty text if it fits."""
     now = optimizer.state_dict()["param_groups"]
     groups: Any
     state: Any
     groups, state = (saved.get(key) if isinstance(saved, Mapping) else None for key in ("param_groups", "state"))
     whole = isinstance(state, Mapping) and all(isinstance(entry, Mapping) for entry in state.values())
     if not whole or not isinstance(groups, list) or not all(isinstance(g, Mapping) and "params" in g for g in groups):
-        return "its state of the optimiser is of no kind that torch writes"
+        return "its state of the optimiser has a form that torch does not write"
     foreign = sorted({key for group in groups for key in group} - {key for group in now for key in group})
     if foreign := [key for key in foreign if not key.startswith("initial_")]:  # schedulers note those
         return f"it is of another optimiser than {type(optimizer).__name__}, with {some(foreign)}"
@@ -216,7 +222,7 @@ def _optimizer_differs(optimizer: torch.optim.Optimizer, saved: Any) -> str:
 
 
 def _count(schedulers: Any) -> int | None:
-    """Of a list of schedulers, or of lists by the optimiser's name."""
+    """The number in a list of schedulers, or in lists by the optimiser's name."""
     if isinstance(schedulers, Mapping) and "type" not in schedulers:
         return sum(map(len, schedulers.values()))
     return len(schedulers) if isinstance(schedulers, list) else None

@@ -1,4 +1,4 @@
-"""Metrics of a validation or a test, also for each class, and as JSON."""
+"""Metrics of a validation or a test: means, values for each class, and JSON."""
 
 import json
 import math
@@ -14,11 +14,11 @@ from mmseg.registry import METRICS
 
 @METRICS.register_module(force=True)
 class IoUMetric(mmseg.evaluation.IoUMetric):
-    """mmsegmentation's ``IoUMetric``, whose place it takes in configs, that keeps what it finds for each class.
+    """mmsegmentation's ``IoUMetric``, replaced in configs by this class, which also keeps the values of each class.
 
     Attributes:
         of_classes: After an evaluation, by the names of mmsegmentation's table ("IoU", "Acc", …), each class's value in
-            percent; nan for one that occurs neither in the labels nor in what is predicted.
+            percent; nan for a class that occurs neither in the labels nor in the predictions.
     """
 
     of_classes: dict[str, dict[str, float]] = {}
@@ -38,12 +38,12 @@ class IoUMetric(mmseg.evaluation.IoUMetric):
 
 
 def of_classes(metrics: Iterable[BaseMetric]) -> dict[str, dict[str, float]]:
-    """What the metrics of an evaluator found for each class in its last evaluation."""
+    """The values of each class from the last evaluation of an evaluator's metrics."""
     return {what: values for metric in metrics for what, values in getattr(metric, "of_classes", {}).items()}
 
 
 def to_json(content: Any) -> bytes:
-    """As JSON, which has no nan and no infinity: null."""
+    """Metrics as JSON, which has no nan and no infinity: both become null."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):

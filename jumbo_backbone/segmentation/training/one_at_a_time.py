@@ -17,10 +17,10 @@ LOCK = ".training.lock"
 
 @contextmanager
 def alone_in(work_dir: str | os.PathLike) -> Iterator[None]:
-    """Keep other trainings out of a folder, as long as this process lives; one that was killed keeps nobody out.
+    """Keep other trainings out of a folder, as long as this process lives. A killed process blocks no other.
 
-    The lock is the system's and of this process alone: workers do not inherit it. Where a file system has no locks,
-    nobody is kept out.
+    The lock is the operating system's and belongs to this process alone: workers do not inherit it. On a file system
+    without locks, no training is kept out.
 
     Raises:
         ValueError: If another process trains there.

@@ -1,8 +1,8 @@
-"""What makes a run go on after an interruption with the numbers it would have had without one.
+"""Resuming an interrupted run so that it gives the same numbers as without the interruption.
 
-mmengine restores weights, optimiser, schedule and the place in the data. The random numbers are made a function of the
-seed and of that place, rather than of how many were drawn before: then there is nothing to restore, whatever the
-number of workers, and whether or not a validation came in between.
+mmengine restores weights, optimiser, schedule and the place in the data. Here the random numbers depend on the seed
+and on that place, not on how many were drawn before. So no random state has to be restored, whatever the number of
+workers, and whether or not a validation came in between.
 """
 
 import random
@@ -27,7 +27,8 @@ from .loading import require_resumable, start_from, start_predicting, unwrapped
 
 
 class Draw(int):
-    """Index of a sample that knows which draw from the data set it is: ``seed`` and ``place``, the how-manieth."""
+    """Index of a sample, with the ``seed`` of the run and the ``place`` of this draw: the position in the sequence of
+    draws."""
 
     seed: int
     place: int
@@ -50,9 +51,10 @@ class Draw(int):
 
 
 def seed_by_draw(dataset: Dataset) -> None:
-    """Have a data set seed the generators for each ``Draw`` that a loader asks it for.
+    """Make a data set seed the generators for each ``Draw`` that a loader asks it for.
 
-    Here, and not in a pipeline: a data set that repeats, joins or mixes others asks those for plain indices.
+    This is done here, and not in a pipeline, because a data set that repeats, joins or mixes others asks them for
+    plain indices.
     """
     if hasattr(dataset, "__dict__"):
         cast(Any, dataset).__getitems__ = partial(_fetch, dataset)  # what torch's loaders call, where there is one
@@ -69,8 +71,8 @@ def _fetch(dataset: Dataset, indices: Sequence[int]) -> list:
 
 @DATA_SAMPLERS.register_module()
 class NumberedInfiniteSampler(InfiniteSampler):
-    """mmengine's ``InfiniteSampler`` for loops over iterations, whose indices are ``Draw``s: random augmentations are a
-    function of the seed and of the place in the stream of samples, through any wrappers of the data set."""
+    """mmengine's ``InfiniteSampler`` for loops over iterations, whose indices are ``Draw``s: random augmentations
+    depend on the seed and on the position in the sequence of draws, through any wrappers of the data set."""
 
     def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
         super().__init__(dataset, *args, **kwargs)
@@ -83,7 +85,7 @@ class NumberedInfiniteSampler(InfiniteSampler):
 
 @DATA_SAMPLERS.register_module()
 class NumberedSampler(DefaultSampler):
-    """mmengine's ``DefaultSampler`` for loops over epochs, whose indices are ``Draw``s likewise."""
+    """mmengine's ``DefaultSampler`` for loops over epochs, whose indices are ``Draw``s too."""
 
     def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
         super().__init__(dataset, *args, **kwargs)
@@ -91,7 +93,7 @@ class NumberedSampler(DefaultSampler):
         self._begin = 0
 
     def begin_at(self, sample: int) -> None:
-        """Leave out the first samples of the next epoch: an interrupted one had them."""
+        """Leave out the first samples of the next epoch, which the interrupted run has used."""
         self._begin = sample
 
     def __iter__(self) -> Iterator[Draw]:
@@ -104,8 +106,8 @@ class NumberedSampler(DefaultSampler):
 
 @TRANSFORMS.register_module()
 class SeedAugmentation(BaseTransform):
-    """First of a training pipeline: seeds the generators from the draw that is being prepared, also where a data set is
-    asked for it without a loader. Samples drawn otherwise (a notebook's ``dataset[3]``) pass through."""
+    """First transform of a training pipeline: seeds the generators from the draw that is being prepared, also where a
+    data set is called without a loader. Samples with plain indices (a notebook's ``dataset[3]``) pass through."""
 
     def transform(self, results: dict) -> dict:
         draw = results.get("sample_idx")
@@ -119,7 +121,7 @@ class ResumeHook(Hook):
     """Makes an interrupted run go on as if it had not been interrupted, and refuses files that do not fit.
 
     Seeds each iteration from the run's seed, the iteration and the rank; saves gradients that wait for an update;
-    makes up for a validation that an interruption cut off, and goes on within an epoch.
+    runs a validation that an interruption cut off, and continues in the middle of an epoch.
 
     Raises:
         ValueError: In ``after_load_checkpoint``, if a file does not fit the model or the optimiser (see
@@ -159,7 +161,8 @@ class ResumeHook(Hook):
             return
         if get_world_size() > 1:  # each process has its own part, and only one of them saves
             runner.logger.warning(
-                "this checkpoint is saved between two updates of accumulated gradients, of which it holds none: make "
+                "this checkpoint is saved between two updates of accumulated gradients, and it does not hold these "
+                "gradients: make "
                 "default_hooks.checkpoint.interval a multiple of optim_wrapper.accumulative_counts"
             )
             return
@@ -178,8 +181,8 @@ class ResumeHook(Hook):
         sampler = _sampler_of(runner)
         if not isinstance(sampler, (NumberedInfiniteSampler, NumberedSampler)):
             runner.logger.warning(
-                f"{type(sampler).__name__} does not number its samples: interrupted, this run would go on with other "
-                "augmentations than it would have had. Take NumberedInfiniteSampler, or NumberedSampler for epochs"
+                f"{type(sampler).__name__} does not number its samples: if this run were interrupted and resumed, its "
+                "augmentations would differ. Take NumberedInfiniteSampler, or NumberedSampler for epochs"
             )
         if isinstance(runner.train_loop, EpochBasedTrainLoop):
             _enter_epoch(runner, sampler)
@@ -208,7 +211,7 @@ def _sampler_of(runner: Runner) -> Sampler | None:
 
 
 def _enter_epoch(runner: Runner, sampler: Sampler | None) -> None:
-    """Have a loop over epochs go on where its iteration says, which may be within one."""
+    """Make a loop over epochs continue at its iteration, which may be in the middle of an epoch."""
     loop = runner.train_loop
     loader = loop.dataloader
     if isinstance(sampler, InfiniteSampler):
@@ -234,7 +237,7 @@ def _enter_epoch(runner: Runner, sampler: Sampler | None) -> None:
 
 
 def _is_validation_due(runner: Runner) -> bool:
-    """Whether the loop would validate where it stands."""
+    """Whether the loop would validate at its present iteration."""
     loop = runner.train_loop
     if runner.val_loop is None:
         return False

@@ -16,21 +16,21 @@ from .work_dir import Checkpoints, Tell
 
 
 def choose_start(cfg: Config, resume: str | None, load_from: str | None, tell: Tell) -> None:
-    """Set ``resume`` and ``load_from`` of a config, once the file they mean is known to fit its model and optimiser.
+    """Set ``resume`` and ``load_from`` of a config, after a check that the file fits its model and optimiser.
 
-    A new training in a folder that holds another's checkpoints moves those into a folder of their own. Temporary files
+    A new training in a folder with the checkpoints of an earlier one moves those into a subfolder. Temporary files
     that a killed run left are removed.
 
     Args:
-        resume: A file, or "auto" for the newest checkpoint that is whole, or to start anew if there is none. None for
-            what the config says.
+        resume: A file, or "auto": the newest checkpoint that is whole, or a new start if there is none. None for the
+            config's setting.
         load_from: A file of a trained segmentor whose weights a new training starts from (see ``start_from``). None
-            for what the config says.
-        tell: Called with what was decided, a line at a time.
+            for the config's setting.
+        tell: Called with each decision, as one line.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it cannot be read or does not fit, or a new training would take the place of ``load_from``.
+        ValueError: If it cannot be read or does not fit, or a new training would overwrite ``load_from``.
     """
     if resume is None and cfg.get("resume"):
         resume = cfg.get("load_from") or "auto"
@@ -52,7 +52,7 @@ def choose_start(cfg: Config, resume: str | None, load_from: str | None, tell: T
     if load_from is not None:
         if Path(os.path.abspath(load_from)) in checkpoints.of_earlier_runs():
             raise ValueError(
-                f"{load_from} is of an earlier run in {cfg.work_dir}, whose place a new one takes: give another "
+                f"{load_from} is of an earlier run in {cfg.work_dir}, which a new run would replace: give another "
                 "--work-dir"
             )
         _start(cfg, load_from, tell)
@@ -61,17 +61,20 @@ def choose_start(cfg: Config, resume: str | None, load_from: str | None, tell: T
 
 def _set_apart(cfg: Config, checkpoints: Checkpoints, tell: Tell) -> None:
     if is_first_process() and (folder := checkpoints.set_apart()) is not None:
-        tell(f"{cfg.work_dir} held an earlier run, which is now in {folder}; --resume would have gone on with it")
+        tell(
+            f"{cfg.work_dir} held an earlier run, which is now in {folder}; "
+            "with --resume, this run would have continued it"
+        )
 
 
 def is_first_process() -> bool:
-    """Whether this is the only process of a run, or the first, before they have met."""
+    """Whether this is the only process of a run, or the first of several, before the processes are connected."""
     ranks = (os.environ.get(name) for name in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"))
     return next((rank for rank in ranks if rank is not None), "0") == "0"
 
 
 def without_pretraining(model: dict) -> None:
-    """Take from a model's config the weights that it would start from: all of them come from elsewhere."""
+    """Remove from a model's config the weights that it would start from, since another file gives all of them."""
     backbone = model.get("backbone") or {}
     backbone.pop("init_cfg", None)
     for key in ("pretrained", "checkpoint_path"):

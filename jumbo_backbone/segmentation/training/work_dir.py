@@ -16,11 +16,11 @@ Tell = Callable[[str], None]
 
 
 class Checkpoints:
-    """Files that the config's ``CheckpointHook`` writes, wherever it does so and whatever it calls them.
+    """Files that the config's ``CheckpointHook`` writes, in whatever folder and with whatever names.
 
     Attributes:
-        work_dir: Of the run.
-        folder: Of the checkpoints, which is another if the hook has an ``out_dir``.
+        work_dir: Work dir of the run.
+        folder: Folder of the checkpoints, which differs from ``work_dir`` if the hook has an ``out_dir``.
     """
 
     def __init__(self, cfg: Config) -> None:
@@ -35,15 +35,16 @@ class Checkpoints:
         self._of_any_run = re.compile(rf"(best_.+_)?({pattern}|(iter|epoch)_\d+\.pth)")
 
     def saved(self) -> list[Path]:
-        """To go on from: the one that ``last_checkpoint`` notes first, then the others, the later the earlier."""
+        """The checkpoints to resume from: first the one that ``last_checkpoint`` notes, then the others, newest
+        first."""
         found = ((path, self._numbered.fullmatch(path.name)) for path in _files(self.folder))
         numbered = {path: int(match["number"] or 0) for path, match in found if match}
         noted = self.noted()
         return sorted(numbered, key=lambda path: (path.name == noted, numbered[path]), reverse=True)
 
     def noted(self) -> str | None:
-        """The name that ``last_checkpoint`` notes; None if there is no such note. Its folder is of no account: it is
-        that of the run that wrote it, which may have been copied since."""
+        """The name that ``last_checkpoint`` notes; None if there is no such note. The folder in the note is ignored:
+        it is where the run wrote the file, and the work dir may have been copied since."""
         try:
             note = (self.work_dir / "last_checkpoint").read_bytes()
         except OSError:
@@ -51,13 +52,13 @@ class Checkpoints:
         return Path(note.decode(errors="replace").strip()).name
 
     def newest_whole(self, tell: Tell) -> CheckpointFile | None:
-        """The newest file from which an interrupted training can go on; None if there are no files.
+        """The newest file from which an interrupted training can be resumed; None if there are no files.
 
         Args:
-            tell: Called with what is passed over, and why.
+            tell: Called with each file that is skipped, and the reason.
 
         Raises:
-            ValueError: If there are files, and none is of use.
+            ValueError: If there are files, but none can be resumed from.
         """
         saved, noted = self.saved(), self.noted()
         if saved and noted is not None and saved[0].name != noted:
@@ -73,7 +74,7 @@ class Checkpoints:
                 continue
             if not file.lacking:
                 if passed_over:
-                    tell(f"{some(passed_over)} is of no use; going on from {path.name}, the newest that is whole")
+                    tell(f"{some(passed_over)} cannot be used; going on from {path.name}, the newest that is whole")
                 return file
             passed_over.append(path.name)
             tell(f"passing over {path}: it lacks {', '.join(file.lacking)} (was it saved with save_optimizer=False?)")
@@ -86,13 +87,13 @@ class Checkpoints:
         return None
 
     def of_earlier_runs(self) -> list[Path]:
-        """All checkpoints that are there, the best ones and those of another kind of loop among them."""
+        """All checkpoints in the folder, including the best ones and those of another kind of loop."""
         folders = dict.fromkeys([self.folder, self.work_dir])
         return [path for folder in folders for path in _files(folder) if self._of_any_run.fullmatch(path.name)]
 
     def set_apart(self) -> Path | None:
-        """Move what an earlier run left into a folder of its own, so that a new run mixes with nothing. Logs stay, in
-        folders named after the time.
+        """Move the files of an earlier run into a subfolder, so that they do not mix with those of a new run. Logs
+        stay, in folders named after the time.
 
         Returns:
             The folder; None if no run left checkpoints or results.
@@ -112,12 +113,13 @@ class Checkpoints:
         return self.work_dir / f"earlier_{number}"
 
     def remove_leftovers(self) -> list[Path]:
-        """Remove temporary files of a run that was killed while it wrote; gives their paths."""
+        """Remove temporary files of a run that was killed while it wrote; returns their paths."""
         return [path for folder in {self.work_dir, self.folder} for path in remove_leftovers(folder)]
 
 
 def _checkpoint_hook(cfg: Config) -> dict:
-    """The config of the hook that saves checkpoints; without one, mmengine's own has its defaults."""
+    """The config of the hook that saves checkpoints; empty if there is none, which stands for the defaults of
+    mmengine's hook."""
     hooks = cfg.get("default_hooks") or {}
     others = [*hooks.values(), *(cfg.get("custom_hooks") or [])]
     named = (hook for hook in others if isinstance(hook, dict) and "CheckpointHook" in str(hook.get("type")))

@@ -228,11 +228,11 @@ BAD = [
     (lambda a, b: Ensemble([a, b], temperatures=[1.0, 0.0]), ValueError, "above 0"),
     (lambda a, b: Ensemble([a, b], names=["a"]), ValueError, "1 names for 2 members"),
     (lambda a, b: Ensemble([a, *tables(1, classes=3)])(ROWS), ValueError, "3 classes, Table 1 of 4 classes"),
-    (lambda a, b: Cascade([a, *tables(1, classes=3)], [1])(ROWS), ValueError, "tell the same classes apart"),
+    (lambda a, b: Cascade([a, *tables(1, classes=3)], [1])(ROWS), ValueError, "have to give the same classes"),
     (lambda a, b: Ensemble([*tables(1, grid=(2, 2)), *tables(1, grid=(4, 4))])(ROWS), ValueError, "on 4x4.*one grid"),
     (lambda a, b: Ensemble(tables(1, classes=1))(ROWS), ValueError, "2 or more classes"),
     (lambda a, b: Ensemble([lambda x: [x]])(ROWS), ValueError, "gave list"),
-    (lambda a, b: Ensemble([a])("rows"), TypeError, "asked about tensors"),
+    (lambda a, b: Ensemble([a])("rows"), TypeError, "a committee takes tensors"),
 ]
 
 

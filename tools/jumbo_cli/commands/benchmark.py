@@ -10,23 +10,23 @@ REGISTERS = "registers_"  # before a preset's name: timm's plain ViT of its size
 
 DESCRIPTION = """Measure timm models side by side: throughput, latency, peak memory, parameters and FLOPs.
 
-Models are timed in turn, A B A B ..., and compared round by round, so that a machine which slows down or speeds up
-meanwhile cancels: the ratio printed is the median of these paired ratios of images/s, with its quartiles.
+Models are timed in turn, A B A B ..., and compared round by round, so that changes in the machine's speed cancel: the
+ratio printed is the median of these paired ratios of images/s, with its quartiles.
 
 A MODEL is a name of timm's, jumbo_*_patch16_224 included, or registers_{pico,nano,tiny,small,base,large}: timm's plain
-ViT of that preset's width, depth and heads, with a class token and 16 registers. Naming a model twice shows the noise.
+ViT of that preset's width, depth and heads, with a class token and 16 registers. Name a model twice to see the noise.
 
 With --keep-rate and --resolution each model is measured at all these compute budgets; only Jumbo models have them. With
---budgets DIR the accuracy on labelled images is measured as well, a folder of them for each class in the order of the
-classes, and the plot shows accuracy against time.
+--budgets DIR the accuracy on labelled images is measured as well, and the plot shows accuracy against time. DIR has a
+folder of images for each class, in the order of the classes.
 
 In mode "train" a step is forward, loss and backward; FLOPs are those of the step, per image. Images are random and
 weights fresh. bfloat16 means weights and images cast. GFLOP/s is FLOPs times images/s.
 
-Peak memory is that of one step in a fresh process, taken after all timings. On CUDA it is what torch allocated at
-most, weights included. On CPU it is the growth of the peak of resident memory over what was resident once the model
-stood, so without weights, but with some 15 MiB that libraries need on their first use; compiled models have no such
-figure, since the compiler's own memory hides it.
+Peak memory is that of one step in a fresh process, measured after all timings. On CUDA it is the most that torch
+allocated, weights included. On CPU it is the peak of resident memory less the memory that was resident once the model
+was built: so without weights, but with some 15 MiB that libraries need on their first use. Compiled models have no
+such figure, since the compiler's own memory hides it.
 """
 
 EPILOG = """examples:
@@ -55,9 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--batch-size", nargs="+", type=positive, default=[16], metavar="N", help="images per step (16)")
     add("--img-size", nargs="+", type=positive, default=[224], metavar="N", help="height and width in pixels (224)")
     add("--dtype", nargs="+", choices=["float32", "bfloat16"], default=["float32"], help="weights and images (float32)")
-    add("--mode", choices=["inference", "train"], default="inference", help="what a step is (inference)")
+    add("--mode", choices=["inference", "train"], default="inference", help="kind of step (inference)")
     add("--compile", action="store_true", help="time torch.compile(model)")
-    add("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: CUDA where there is some")
+    add("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: CUDA if available")
     add("--repeats", type=positive, default=20, metavar="N", help="rounds, in which every model has its turn (20)")
     add(
         "--min-time",
@@ -80,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--budgets", type=Path, metavar="DIR", help="measure accuracy as well, on folders of images by class")
     add("--checkpoint", type=Path, metavar="FILE", help="weights, for --budgets")
     add("--model-kwargs", nargs="+", type=key_value, default=[], metavar="K=V", help="arguments for every model")
-    add("--no-memory", dest="memory", action="store_false", help="leave out peak memory, which takes a process a case")
+    add("--no-memory", dest="memory", action="store_false", help="skip peak memory, which needs a process per case")
     add("--json", type=Path, metavar="FILE", help="write every raw timing, the summary and the machine's facts")
     add("--plot", type=Path, metavar="FILE.png", help="draw images/s against image size; with --budgets, accuracy")
 

@@ -27,7 +27,7 @@ Exit code: 0 calibrated, 1 the run broke (full disk, killed process), 2 wrong in
 
 
 class Parser(argparse.ArgumentParser):
-    """Knows which arguments go together."""
+    """A parser that checks which arguments go together."""
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         found = super().parse_args(args, namespace)
@@ -54,7 +54,7 @@ def tolerance(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError(f"{text}: an mIoU lies between 0 and 1, half a point is 0.005")
     return value
@@ -83,8 +83,8 @@ COMMAND = Command(
     "Choose the thresholds of a cascade of segmentors on validation images.",
     "jumbo_backbone.segmentation.cli.calibrate:run",
     add_arguments,
-    description="Choose the thresholds of a cascade of segmentors on validation images, and draw what it reaches at "
-    "which cost.",
+    description="Choose the thresholds of a cascade of segmentors on validation images, and draw its metric against "
+    "its cost.",
     epilog=EPILOG,
     parser=Parser,
     **SEG,

@@ -12,8 +12,8 @@ EPILOG = """examples:
 
 Input "images": float32 (batch, bands, H, W) with the values of the image files; three bands are RGB, others come in
 the order in which the config's loader gives them. Output: logits (batch, classes, H, W). Resize images to H x W
-yourself. The file's metadata says what it takes: bands, channel_order, values, mean and std (which it applies itself),
-classes. Needs the extra "onnx" as well: pip install 'jumbo-backbone[seg,onnx]'.
+yourself. The file's metadata describes its input: bands, channel_order, values, mean and std (which it applies
+itself), classes. Needs the extra "onnx" as well: pip install 'jumbo-backbone[seg,onnx]'.
 
 Exit code: 0 exported, 2 wrong input, 130 stopped by Ctrl-C.
 """

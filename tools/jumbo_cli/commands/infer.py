@@ -13,8 +13,8 @@ EPILOG = """examples:
   {prog} CONFIG CHECKPOINT frames/ --batch-size 16 --device cuda
   {prog} CONFIG CHECKPOINT field.tif --bands 3 2 1      which of many bands the pictures show
 
-Of a folder all images in it are read, but not those of its subfolders, nor pictures that this command wrote. They are
-read and resized as the config's test pipeline does it, by its own loader (mmcv's turns photographs upright). Pictures
+For a folder, all images in it are read, but not those in its subfolders, nor pictures that this command wrote. Images
+are read and resized as in the config's test pipeline, by its own loader (mmcv's turns photographs upright). Pictures
 show the colours, or the bands given by --bands; other than 8-bit values are stretched from the least to the largest.
 No data set is needed. Each image gives NAME_overlay.png: the image in full size with the colours over it and a legend.
 --labels also writes NAME_labels.png, with the values of the data set's own label files, and classes_legend.png, which

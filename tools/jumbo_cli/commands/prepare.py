@@ -43,7 +43,7 @@ Ctrl-C.
 
 
 class Parser(argparse.ArgumentParser):
-    """Knows which arguments go together."""
+    """A parser that checks which arguments go together."""
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         found = super().parse_args(args, namespace)
@@ -82,13 +82,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="NAME=#rrggbb, NAME=NUMBER or NAME (of 0, 1, …), or a file with one a line (default: what masks show)",
     )
     own.add_argument(
-        "--ignore", nargs="+", metavar="VALUE", help="numbers or #rrggbb that count for nothing, or none (default: 255)"
+        "--ignore", nargs="+", metavar="VALUE", help="numbers or #rrggbb to ignore, or none (default: 255)"
     )
     own.add_argument("--nearest", action="store_true", help="other colours become the nearest one of --classes")
     own.add_argument(
         "--val", type=float, default=0.2, help="share of the pictures for validation (default: %(default)s)"
     )
-    own.add_argument("--seed", type=int, default=0, help="of the split (default: %(default)s)")
+    own.add_argument("--seed", type=int, default=0, help="seed of the split (default: %(default)s)")
     together = own.add_mutually_exclusive_group()
     together.add_argument(
         "--scenes",
@@ -103,7 +103,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     together.add_argument(
         "--scene-pattern",
         metavar="REGEX",
-        help="what it finds in the path without suffix (or its first group) is the scene",
+        help="regular expression: its match in the path without suffix (or that of its first group) is the scene",
     )
     own.add_argument(
         "--base",
@@ -111,7 +111,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("masks_small"),
         help="config to build on, such as masks_upernet (default: %(default)s)",
     )
-    own.add_argument("--overwrite", action="store_true", help="make a folder anew that this command made")
+    own.add_argument("--overwrite", action="store_true", help="replace a folder that this command made")
     ade = parser.add_argument_group("of ADE20K")
     ade.add_argument(
         "--check", type=Path, metavar="CONFIG", help="instead: read all data sets of a config, change nothing"

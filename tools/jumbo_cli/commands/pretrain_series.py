@@ -6,11 +6,12 @@ from pathlib import Path
 from ..arguments import number
 from ..command import Command
 
-DESCRIPTION = """Pretrain on synthetic series what JumboForecaster begins with.
+DESCRIPTION = """Pretrain the initial weights of JumboForecaster on synthetic series.
 
-"forecast": a Jumbo token learns to weigh experts, classical methods of forecasting, by the series and by what they say
-of it. First cases are made, series with the experts' forecasts, in numbered files; then it is trained on them. Each
-goes on where the last call stopped, with the same numbers, after Ctrl-C, kill or a power cut.
+"forecast": a Jumbo token learns to weigh experts, which are classical methods of forecasting, by the series and by
+their forecasts of it. First, cases (series with the experts' forecasts) are made and written to numbered files; then
+the model is trained on them. After Ctrl-C, kill or a power cut, both steps go on where the last call stopped, with
+the same numbers.
 """
 
 EPILOG = """examples:
@@ -32,9 +33,9 @@ Exit code: 0 done, 1 the run broke (full disk, killed process), 2 wrong input, 1
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add, count = parser.add_argument, number(int, 1)
     add("task", choices=["forecast"], help="what is learned")
-    add("--work-dir", type=Path, default=Path("work_dirs/pretrain_series"), help="where it is kept (%(default)s)")
+    add("--work-dir", type=Path, default=Path("work_dirs/pretrain_series"), help="folder of the run (%(default)s)")
     add("--out", type=Path, help="file of the weights (WORK_DIR/forecast.safetensors)")
-    add("--cases", type=Path, metavar="DIR", help="where cases are kept, for several runs (WORK_DIR/cases)")
+    add("--cases", type=Path, metavar="DIR", help="folder of the cases; runs may share it (WORK_DIR/cases)")
     add("--shards", type=count, default=160, metavar="N", help="files of cases to train on (160)")
     add("--shard-size", type=count, default=2048, metavar="N", help="cases in a file (2048)")
     add("--held-out", type=count, default=4, metavar="N", help="files of cases to measure on (4)")
@@ -59,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 COMMAND = Command(
     "pretrain-series",
-    "Pretrain on synthetic series what forecasts begin with.",
+    "Pretrain the initial weights of forecasts on synthetic series.",
     "timeseries.cli.pretrain_series:run",
     add_arguments,
     description=DESCRIPTION,

@@ -1,4 +1,4 @@
-"""The classes that a user names, and by which number or colour masks show each."""
+"""The classes that a user names, and the number or colour of each in the masks."""
 
 import colorsys
 import os
@@ -20,7 +20,7 @@ class NamedClasses:
 
     Attributes:
         names: Of the classes.
-        values: What shows each in masks: numbers, or colours as 0xRRGGBB; None for the numbers 0, 1, 2, …
+        values: The value of each in masks: numbers, or colours as 0xRRGGBB; None for the numbers 0, 1, 2, …
         coloured: Whether ``values`` are colours.
     """
 
@@ -74,7 +74,7 @@ def read_ignored(words: Sequence[str] | None) -> tuple[set[int] | None, bool]:
     """Values to ignore, and whether they are colours: from numbers or colours, or "none" for no value at all.
 
     Raises:
-        ValueError: If words are of several kinds, or none of these.
+        ValueError: If the words are of several kinds, or a word is of no such kind.
     """
     if words is None or list(words) == ["none"]:
         return (None if words is None else set()), False
@@ -84,7 +84,7 @@ def read_ignored(words: Sequence[str] | None) -> tuple[set[int] | None, bool]:
 
 
 def told(value: int, coloured: bool) -> str:
-    """A number or a colour as people write it."""
+    """A number, or a colour as #rrggbb."""
     return f"#{value:06x}" if coloured else str(value)
 
 

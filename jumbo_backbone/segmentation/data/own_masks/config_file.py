@@ -11,16 +11,16 @@ from ...configs.shipped import find_config, shipped_folder
 def config_text(
     base: Path, name: str, classes: Sequence[str], palette: Sequence[Sequence[int]], suffix: str, told: str
 ) -> str:
-    """What the file ``config.py`` of a prepared folder holds.
+    """The text of the file ``config.py`` of a prepared folder.
 
-    It finds a shipped base wherever the package is installed, and its data in the folder where it lies itself.
+    The config finds a shipped base wherever the package is installed, and its data in the folder where the file lies.
 
     Args:
         base: A config file, or the name of a shipped one, that reads folders of masks.
         name: Of the work dir.
         classes, palette: In the order of the labels.
         suffix: Of the photos.
-        told: What made the folder, for the first line.
+        told: The command that made the folder, for the first line.
 
     Raises:
         FileNotFoundError: If there is no such base.

@@ -1,4 +1,4 @@
-"""A folder that appears whole or not at all, in the place of nothing or of one that was made the same way."""
+"""A folder that is written whole or not at all. It may replace only a folder that was made in the same way."""
 
 import json
 import os
@@ -14,7 +14,7 @@ def require_free(out: Path, overwrite: bool) -> None:
     """Check that a folder may be written.
 
     Raises:
-        ValueError: If something is there that was not made here, or that may not be overwritten.
+        ValueError: If a file or folder is there that was not made here, or that may not be overwritten.
     """
     _put_back(out)
     if not os.path.lexists(out) or (out.is_dir() and not any(out.iterdir())):
@@ -27,8 +27,9 @@ def require_free(out: Path, overwrite: bool) -> None:
 
 @contextmanager
 def appearing(out: Path, record: dict) -> Iterator[Path]:
-    """A temporary folder beside ``out`` to write to, which takes its place when all went well, with a ``record``. If
-    not, ``out`` is as it was, and the temporary folder is gone; of a killed process, the next call removes it."""
+    """A temporary folder beside ``out`` to write to. It replaces ``out`` when all went well, with a ``record``. On
+    failure ``out`` stays as it was and the temporary folder is removed; the next call removes that of a killed
+    process."""
     out.parent.mkdir(parents=True, exist_ok=True)
     new, old = _beside(out, "part"), _beside(out, "old")
     shutil.rmtree(new, ignore_errors=True)
@@ -55,7 +56,7 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 def _put_back(out: Path) -> None:
-    """Undo the first half of a replacement whose second half never came."""
+    """Undo the first half of a replacement that was interrupted before its second half."""
     old = _beside(out, "old")
     if old.is_dir() and not os.path.lexists(out):
         old.rename(out)

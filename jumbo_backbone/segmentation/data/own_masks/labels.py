@@ -1,4 +1,4 @@
-"""What the values of masks become: labels 0, 1, 2, … for classes, and 255 for what counts for nothing."""
+"""How the values of masks become labels: 0, 1, 2, … for classes, and 255 for ignored values."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ class Meaning:
     Attributes:
         names: Of the classes, in the order of the labels.
         palette: A colour for each, for pictures.
-        labels: By the values of masks; ``IGNORED`` for those that count for nothing.
+        labels: The label of each value of masks; ``IGNORED`` for ignored values.
         coloured: Whether these values are colours.
-        nearest: Whether other colours become the nearest of them.
+        nearest: Whether any other colour counts as the nearest of these.
         told: How this was decided, a sentence each.
     """
 
@@ -35,7 +35,7 @@ class Meaning:
     told: list[str]
 
     def apply(self, mask: Mask) -> tuple[np.ndarray, int]:
-        """Labels uint8 (H, W) of a mask, and how many of its pixels had no value of their own."""
+        """Labels uint8 (H, W) of a mask, and how many of its pixels took the nearest value."""
         values = mask.values
         if mask.coloured and not self.coloured:
             values = values & 0xFF  # shades of grey that stand for numbers
@@ -71,13 +71,14 @@ def choose(
 
     Args:
         survey: Of the masks, read as colours if the classes have colours.
-        classes: By name; None to take what the masks hold.
-        ignore: Values that count for nothing; None for 255 in masks of numbers.
+        classes: The classes that the user names; None to take every value of the masks as a class.
+        ignore: Values to ignore; None for 255 in masks of numbers.
         nearest: Whether colours that nobody named become the nearest named one.
 
     Raises:
-        ValueError: If masks have values that are no class's, more than 255 classes or fewer than two, too many colours,
-            or a format that alters them; if names do not say which colour they are of.
+        ValueError: If masks have values that belong to no class, more than 255 classes or fewer than two, too many
+            colours, or a format that alters values; if classes are named without their colours and masks have
+            colours.
     """
     _require_exact(survey, classes, nearest)
     binary = not (survey.coloured or ignore or (classes and len(classes.names) != 2)) and set(survey.pixels) == {0, 255}
@@ -175,7 +176,7 @@ def _named_values(survey: Survey, classes: NamedClasses, ignore: set[int], binar
         return classes.values
     if survey.coloured:
         raise ValueError(
-            f"masks have {len(used):,} colours, and names alone do not say which is whose: give --classes "
+            f"masks have {len(used):,} colours, and names alone do not say which colour is which class: give --classes "
             f"NAME=#rrggbb … for {survey.some(used)}"
         )
     return (

@@ -1,4 +1,4 @@
-"""What is in the masks: each is read as a map of numbers or of colours, and the values of all are counted."""
+"""Reads masks, each as a map of numbers or of colours, and counts the values of all."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -35,7 +35,7 @@ class Mask:
 
     @property
     def grey(self) -> bool:
-        """Whether its colours are shades of grey alone, which are taken for numbers."""
+        """Whether all its colours are shades of grey, which count as numbers."""
         return self.coloured and bool((self.values == (self.values & 0xFF) * 0x010101).all())
 
 
@@ -43,7 +43,7 @@ def read_mask(path: Path, as_colours: bool = False) -> Mask:
     """A mask of one channel as numbers (of a palette: its indices), one of three as colours.
 
     Args:
-        path: Of the file. Where it is transparent throughout a pixel, the pixel is black.
+        path: The file. A fully transparent pixel becomes black.
         as_colours: Read numbers as colours too: those of the palette, or shades of grey.
 
     Raises:
@@ -83,7 +83,7 @@ def read_mask(path: Path, as_colours: bool = False) -> Mask:
 
 @dataclass
 class Survey:
-    """What all masks hold together.
+    """The values of all masks together.
 
     Attributes:
         coloured: Whether they show classes by colours. Colours that are shades of grey alone count as numbers.
@@ -117,7 +117,7 @@ def survey(masks: Sequence[Path], as_colours: bool, many: bool, workers: int, pr
 
     Args:
         masks: Files.
-        as_colours: Whether all are to be read as colours; else masks of one channel show classes by numbers.
+        as_colours: Whether to read all masks as colours; if not, masks of one channel show classes by numbers.
         many: Whether a mask may have any number of values.
         workers: Threads that read.
         progress: Whether to show a bar on stderr.
@@ -167,7 +167,8 @@ def survey(masks: Sequence[Path], as_colours: bool, many: bool, workers: int, pr
 
 
 class _Seen(NamedTuple):
-    """Of one mask: "numbers", "grey" (colours that may be numbers) or "colours"; pixels by value; and as of Mask."""
+    """The kind of one mask: "numbers", "grey" (colours that may be numbers) or "colours"; its pixels by value; and
+    the attributes of ``Mask``."""
 
     kind: str
     pixels: dict[int, int]

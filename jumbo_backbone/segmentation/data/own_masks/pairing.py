@@ -27,7 +27,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Pairing:
-    """All pairs in the order of their names, and the files that are in none."""
+    """All pairs in the order of their names, and the files without a partner."""
 
     pairs: list[Pair]
     photos_alone: list[Path]
@@ -44,8 +44,8 @@ class Pairing:
 def pair_up(photos: Path, masks: Path) -> Pairing:
     """Find the pairs in two folders and in all folders below them.
 
-    Names that begin with a dot are passed over. Both folders may be the same, or one lie in the other; if they are the
-    same, masks are the files whose names have one of ``ENDINGS``.
+    Names that begin with a dot are skipped. Both folders may be the same, or one may lie in the other; if they are
+    the same, masks are the files whose names have one of ``ENDINGS``.
 
     Raises:
         FileNotFoundError: If a folder is not there, or holds no images.

@@ -1,4 +1,4 @@
-"""What a photo's header tells: its size as training reads it, and whether it is more than a photograph."""
+"""What a photo's header says: its size as training reads it, and whether it has more than 3 bands of 8 bits."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +21,7 @@ class Photo(NamedTuple):
 
 
 def look_at(path: Path) -> Photo:
-    """What the header of a photo says; of files that Pillow does not open, what OpenCV reads.
+    """The facts in the header of a photo; for files that Pillow does not open, the facts that OpenCV reads.
 
     Raises:
         ValueError: If it cannot be read.
@@ -41,7 +41,7 @@ def look_at(path: Path) -> Photo:
 
 
 def difference(photo: Photo, mask: tuple[int, int]) -> str:
-    """How the size of a photo and that of its mask differ; nothing if they do not."""
+    """How the sizes of a photo and its mask differ, in words; an empty text if they are equal."""
     if photo.size == mask:
         return ""
     told = f"photo {photo.size[0]}x{photo.size[1]}, mask {mask[0]}x{mask[1]}"

@@ -31,16 +31,16 @@ class Options:
     """How a folder is made; see ``pair_up``, ``choose``, ``scenes_of`` and ``split``.
 
     Attributes:
-        classes: By name; None for those that masks show.
-        ignore: Values of masks that count for nothing; None for 255 in masks of numbers.
+        classes: The classes that the user names; None for those that masks show.
+        ignore: Values of masks to ignore; None for 255 in masks of numbers.
         ignored_colours: Whether ``ignore`` are colours.
-        nearest: Whether colours that nobody named become the nearest named one.
+        nearest: Whether a colour without a class counts as the nearest colour with one.
         val: Share of the pictures for validation.
         seed: Of the split.
-        scenes, pattern: What belongs together.
-        base: Config that that of the folder builds on.
+        scenes, pattern: Which pictures belong together.
+        base: The config that the folder's config builds on.
         overwrite: Whether a folder that was made here may be replaced.
-        told: What asked for it, such as a command.
+        told: The command that asked for it, for the first line of the config.
         workers: Threads that read.
     """
 
@@ -60,7 +60,7 @@ class Options:
 
 @dataclass
 class Prepared:
-    """What was made. ``pictures`` and ``scenes`` count by split, ``pixels`` by split and label."""
+    """A summary of the folder. ``pictures`` and ``scenes`` count by split, ``pixels`` by split and label."""
 
     names: tuple[str, ...]
     told: list[str]
@@ -98,20 +98,24 @@ class Prepared:
 
 def prepare(photos: Path, masks: Path, out: Path, options: Options, progress: bool = False) -> Prepared:
     """Make a folder from photos and masks: ``images`` and ``annotations`` with training and validation, and
-    ``config.py``. Photos become hard links, or copies where that cannot be; the originals are only read.
+    ``config.py``. Photos become hard links, or copies where links are not possible; the originals are only read.
 
     Raises:
         FileNotFoundError: If photos or masks are not there.
-        ValueError: If they cannot be used as they are, or ``out`` may not be written; nothing has been then.
+        ValueError: If they cannot be used as they are, or ``out`` may not be written; in both cases nothing is
+        written.
     """
     out = Path(os.path.abspath(out))
     for folder in (photos, masks):
         if out == Path(os.path.abspath(folder)) or out.is_relative_to(os.path.abspath(folder)):
             raise ValueError(
-                f"--out {out} lies in {folder}, where the next run would take its files for yours: give another"
+                f"--out {out} lies in {folder}, and the next run would mistake its files for your photos or masks: "
+                f"give another --out"
             )
     if set('"\\\n') & set(str(out)):
-        raise ValueError(f"--out {str(out)!r} has a quote, a backslash or a line break, which no config can name")
+        raise ValueError(
+            f"--out {str(out)!r} has a quote, a backslash or a line break, which a config cannot hold: rename it"
+        )
     require_free(out, options.overwrite)
     pairing = pair_up(photos, masks)
     pairs = pairing.pairs
@@ -179,7 +183,7 @@ def _require_sizes(pairs: Sequence[Pair], sizes: dict[Path, tuple[int, int]], wo
 
 
 def _other_photos(looks: Sequence[Photo]) -> list[str]:
-    """That a config for photographs would lose something of these."""
+    """A warning that a config for photographs would lose a part of these images."""
     others = Counter((look.bands, look.bits) for look in looks if look.bits > 8 or look.bands not in (1, 3))
     return [
         f"{count:,} photos have {bands} bands of {bits} bits, and are kept so: the config reads 3 of 8 until "

@@ -1,5 +1,5 @@
-"""Which pairs are for training and which for validation. Pictures of one scene stay together: if they were on both
-sides, validation would ask for what training has seen."""
+"""Which pairs are for training and which for validation. Pictures of one scene stay together: if they were in both
+splits, validation would use scenes that training has seen."""
 
 import random
 import re
@@ -12,21 +12,22 @@ _FRAME = re.compile(r"[_\-. ]?\d+$")  # the number that a name ends in
 
 
 def scenes_of(names: Sequence[str], by: str = "auto", pattern: str | None = None) -> tuple[list[str], str]:
-    """The scene that each picture is of.
+    """The scene of each picture.
 
     Args:
         names: Paths with "/" and without suffix.
-        by: "folder": pictures of one folder are of one scene. "name": those of one folder whose names differ in the
-            number at their end alone. "none": each picture is a scene of its own. "auto": "folder" if there are several
-            folders, else "name" if there are several such scenes of which one has several pictures, else "none".
-        pattern: A regular expression in place of all that: what its first group finds in a name, or without a group the
-            whole of it, is the scene.
+        by: "folder": pictures of one folder are of one scene. "name": pictures of one folder whose names differ only
+            in the number at their end are of one scene. "none": each picture is a scene of its own. "auto": "folder"
+            if there are several folders, else "name" if there are several such scenes and one of them has several
+            pictures, else "none".
+        pattern: A regular expression, used instead of ``by``: the scene is the text that its first group matches in a
+            name, or without a group the whole match.
 
     Returns:
         A scene for each name, and a sentence that says how they were found.
 
     Raises:
-        ValueError: For a pattern that is wrong or fits a name not at all, and another ``by``.
+        ValueError: For a pattern that is invalid or does not match a name, and for an unknown ``by``.
     """
     if pattern is not None:
         return _by_pattern(names, pattern)
@@ -98,10 +99,10 @@ def _by_pattern(names: Sequence[str], pattern: str) -> tuple[list[str], str]:
         match = compiled.search(name)
         if match is None or (found := match.group(1 if compiled.groups else 0)) is None:
             raise ValueError(
-                f"the pattern of scenes {pattern!r} is not in the name {name!r}: give one that fits all names"
+                f"the pattern of scenes {pattern!r} does not match the name {name!r}: give one that matches all names"
             )
         scenes.append(found)
-    return scenes, f"what {pattern!r} finds in a name is its scene: {_count(scenes)}"
+    return scenes, f"the text that {pattern!r} matches in a name is its scene: {_count(scenes)}"
 
 
 def _count(scenes: Sequence[str]) -> str:

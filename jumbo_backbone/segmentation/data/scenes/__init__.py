@@ -1,8 +1,9 @@
 """Scenes: small painted landscapes with exact labels, rendered on the fly, so that there is always a data set at hand.
 
-Colours say little: things draw theirs from the palette of their scene, whichever class they are of, and so do the
-surfaces in three scenes of ten; in the others they vary widely about nature's. Places say little too: the horizon
-lies anywhere, also outside the frame. What a class is shows in its texture, its shape and what surrounds it.
+Colour hardly tells the class: things take their colours from the palette of their scene, whatever their class, and so
+do the surfaces in three scenes of ten; in the other scenes the surfaces' colours vary widely about natural ones.
+Place hardly tells it either: the horizon lies anywhere, also outside the frame. A class is told by its texture, its
+shape and its surroundings.
 """
 
 from .classes import CLASSES, PALETTE

@@ -11,7 +11,7 @@ Colour = np.ndarray  # float32 (3, 1, 1), RGB in 0 … 1; it fits images in plan
 
 
 def pick(rng: np.random.Generator, options: Sequence[Any]) -> Any:
-    """One of them; ``rng.choice`` takes ten times as long."""
+    """One of the items, drawn at random; ``rng.choice`` takes ten times as long."""
     place: Any = rng.integers(len(options))
     return options[place]
 
@@ -42,8 +42,9 @@ def step(x: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def cover_of(field: np.ndarray, slope: Any = None) -> np.ndarray:
-    """How much of each pixel lies where a field (H, W) is positive: 0 … 1, taking it as linear around the pixel.
-    ``slope`` is what it changes by from one pixel to the next, if known."""
+    """The fraction, 0 … 1, of each pixel where a field (H, W) is positive; the field counts as linear around the
+    pixel.
+    ``slope`` is the field's change from one pixel to the next, if known."""
     if slope is None:
         slope = cv2.magnitude(cv2.Sobel(field, -1, 1, 0, ksize=1), cv2.Sobel(field, -1, 0, 1, ksize=1))
         slope = slope * 0.5 + 1e-6  # Sobel's difference is over two pixels
@@ -75,7 +76,7 @@ class Colours:
         return list(self._mix(0.3 + 0.68 * (rng.permutation(count) + rng.uniform(0, 1, count)) / count))
 
     def against(self, background: Colour) -> Colour:
-        """A new colour, of three the one that stands out most."""
+        """A new colour: the one of three drawn that stands out most."""
         three = next(self.pool)
         return three[np.abs(three - background).sum(axis=(1, 2, 3)).argmax()]
 
@@ -104,7 +105,7 @@ class Brush:
         cv2.fillPoly(self.canvas, [self._pixels(points)], _paint(colour), **self.EXACT)
 
     def box(self, x: float, y: float, width: float, height: float, colour: Colour) -> None:
-        """A rectangle on its lower left corner."""
+        """A rectangle, given by its lower left corner."""
         self.fill(((x, y), (x + width, y), (x + width, y + height), (x, y + height)), colour)
 
     def discs(self, centres: Any, radius: float, colours: Colour) -> None:

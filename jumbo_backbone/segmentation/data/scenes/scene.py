@@ -31,7 +31,7 @@ def render(seed: int, size: tuple[int, int] = (128, 128)) -> tuple[np.ndarray, n
 
     Args:
         seed: Number of the scene, 0 … 2^32 - 1.
-        size: Height and width in pixels, each at least 32. What is seen scales with the shorter one.
+        size: Height and width in pixels, each at least 32. The content scales with the shorter one.
 
     Returns:
         Image uint8 (H, W, 3) in RGB, and labels uint8 (H, W), indices into ``CLASSES``. Edges of the image are smooth;
@@ -39,7 +39,7 @@ def render(seed: int, size: tuple[int, int] = (128, 128)) -> tuple[np.ndarray, n
 
     Raises:
         ValueError: For a seed or size out of range.
-        TypeError: For ones that are not integers.
+        TypeError: For a seed or size that is not an integer.
     """
     check_scene(seed, size)
     return _Scene(np.random.default_rng(seed), *size).paint()
@@ -107,7 +107,7 @@ class _Scene:
         return cv2.merge(list(image)), self.labels
 
     def _put(self, cover: np.ndarray, colour: np.ndarray, label: int | None = None) -> None:
-        """Paint where ``cover`` (H, W), 0 … 1, says so; with a label, also that."""
+        """Paint where ``cover`` (H, W), 0 … 1, is above 0; a ``label`` is set where it is at least 0.5."""
         self.image += cover * (colour - self.image)
         if label is not None:
             np.putmask(self.labels, cover >= 0.5, label)

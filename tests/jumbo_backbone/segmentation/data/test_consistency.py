@@ -186,10 +186,10 @@ def test_the_text_of_a_config_is_read_and_not_run(cfg):
     [
         (
             dict(mean=[100.0] * 3),
-            "mean [127.0, 127.0, 127.0], the config at hand has [100.0, 100.0, 100.0]",
+            "mean [127.0, 127.0, 127.0], this config has [100.0, 100.0, 100.0]",
         ),
         (dict(std=[1.0] * 3), "trained with std"),
-        (dict(bgr_to_rgb=False), "trained with swap of colours True, the config at hand has False"),
+        (dict(bgr_to_rgb=False), "trained with swap of colours True, this config has False"),
     ],
 )
 def test_another_preprocessing_than_in_training(cfg, change, told):

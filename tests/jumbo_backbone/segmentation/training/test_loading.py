@@ -202,7 +202,7 @@ def test_an_optimizer_that_differs(built, files, config, tmp_path):
     refused("it has 1 parameter schedulers, the config 2", schedules=2)
     one = dict(param_groups=[{}], state={})
     for other in (dict(a=1), one | dict(param_groups=3), one | dict(state=3), one):
-        refused("its state of the optimiser is of no kind", lambda state, other=other: state.update(optimizer=other))
+        refused("its state of the optimiser has a form", lambda state, other=other: state.update(optimizer=other))
 
 
 # ---- files that are none

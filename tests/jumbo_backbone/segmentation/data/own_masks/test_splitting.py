@@ -64,7 +64,7 @@ def test_a_pattern_says_what_a_scene_is():
     [
         (lambda: scenes_of(["a"], "video"), "'video' are none of auto, folder, name, none"),
         (lambda: scenes_of(["a"], pattern="("), "'.' is no regular expression"),
-        (lambda: scenes_of(["a1", "b"], pattern=r"\d"), "is not in the name 'b'"),
+        (lambda: scenes_of(["a1", "b"], pattern=r"\d"), "does not match the name 'b'"),
         (lambda: split(["a", "b"], 0), "val=0 leaves nothing"),
         (lambda: split(["a", "b"], 1.5), "val=1.5 leaves nothing"),
         (lambda: split(["a", "b"], float("nan")), "val=nan leaves nothing"),
