@@ -23,7 +23,7 @@ class Covariates(NamedTuple):
 
     @classmethod
     def of(cls, X: pd.DataFrame | None, past: list[Hashable] | str | None) -> "Covariates":
-        """From a table, of whose columns those in ``past`` ("all" for all) are not known ahead.
+        """The columns of a table. Those in ``past`` ("all" for all) are not known ahead.
 
         Raises:
             ValueError: If ``past`` names other columns.
@@ -36,13 +36,13 @@ class Covariates(NamedTuple):
         return cls(columns, [c not in (past or []) for c in columns])
 
     def beside(self, y: Rows, X: pd.DataFrame | None, timeline: Timeline, doing: str) -> Rows | None:
-        """Rows of X, its columns in the order fitted, that lie at times of the timeline.
+        """The rows of X at times of the timeline, with columns in the order of ``fit``.
 
         Args:
             y: Rows of the series.
             X: Their covariates.
             timeline: Of the series.
-            doing: What for, in messages.
+            doing: The purpose of the rows, for messages: "fit" or "update".
 
         Raises:
             TypeError: If the times of X are of another kind than those of y.
@@ -65,7 +65,7 @@ class Covariates(NamedTuple):
 
         Args:
             instances: The series, their M own columns first.
-            wanted: Steps wanted (S,); of these, X has to tell what is known ahead.
+            wanted: Steps to forecast (S,). X has to hold the columns known ahead at these steps.
             X: Covariates of the steps to come.
             timeline: Of all series.
 
