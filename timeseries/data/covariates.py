@@ -105,13 +105,13 @@ class Covariates(NamedTuple):
     def _ahead(self, X: pd.DataFrame | None, timeline: Timeline, first: int, last: int) -> Rows | None:
         """Rows of X for steps to come; columns that are not known ahead need not be there."""
         if X is not None and not self.columns:
-            raise ValueError(f"fitted without X, to predict there are {columns_of(X)}: fit with X, or leave it out")
+            raise ValueError(f"fitted without X, but predict got {columns_of(X)}: fit with X, or leave it out")
         needed = {c for c, ahead in zip(self.columns, self.known_ahead, strict=True) if ahead}
         there = set(columns_of(X))
         if needed - there or there - set(self.columns):
             given = None if X is None else columns_of(X)
             raise ValueError(
-                f"fitted with the columns {self.columns} of X, to predict there are {given}: give the "
+                f"fitted with the columns {self.columns} of X, but predict got {given}: give the "
                 "same ones for the steps to come, or name those that are not known ahead in past_covariates"
             )
         if X is None:
@@ -150,7 +150,7 @@ class Covariates(NamedTuple):
             if unknown.any() and (~np.isnan(i.values[:, i.values.shape[1] - K + known[unknown]])).any():
                 names = [self.columns[k] for k in known[unknown]]
                 raise ValueError(
-                    f"X tells nothing of {names} at the steps to forecast"
+                    f"X has no value of {names} at the steps to forecast"
                     + (f" of {i.key}" if i.key is not None else "")
                     + ": all are NaN. Give their values, or fit with past_covariates if they are not known ahead"
                 )

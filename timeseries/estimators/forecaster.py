@@ -246,7 +246,7 @@ class JumboForecaster(ForecasterAnswers):
     def _update(self, y, X=None, update_params=True):
         """Take in the new rows; with ``update_params`` also train on them, once there are enough."""
         if y.shape[1] != self.design_.targets:
-            raise ValueError(f"fitted on series of {self.design_.targets} columns, to update there are {y.shape[1]}")
+            raise ValueError(f"fitted on series of {self.design_.targets} columns, but update got {y.shape[1]}")
         instances = merged(self._tails, *self._rows(in_columns(y, list(self._columns)), X, "update"))
         if update_params and self.max_epochs:
             self._learn_more(Material.of(instances, self.design_.targets))
