@@ -93,7 +93,8 @@ class JumboClassifier(ClassifierParameters):
         committee; best with ``elastic``. "budgets": ``[dict(keep_rate=0.5, resolution=0.5)]``. "seeds": one of
         ``n_members`` networks after another; the answer is the mean of those asked. None: always everything.
     committee_target : "last" or float
-        Accuracy that a committee has to reach on the series it is calibrated on. "last": that of its last stage.
+        Accuracy that a committee has to reach on the series it is calibrated on: a number from 0 to 1, or "last" for
+        that of its last stage.
     device : str
         "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", … The fitted estimator keeps its weights on the CPU.
     random_state : int, RandomState or None
