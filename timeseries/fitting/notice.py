@@ -1,4 +1,4 @@
-"""What a long training says at its beginning: what it does, about how long that takes, and how to watch it."""
+"""The log message at the start of a long training: about how long it takes, and how to show its progress."""
 
 import logging
 from collections.abc import Callable
@@ -9,12 +9,11 @@ import torch
 logger = logging.getLogger(__name__)
 
 _LISTEN = 1.0  # seconds of training after which its length is estimated
-_LONG = 10.0  # seconds beyond which it is worth a word
+_LONG = 10.0  # shortest training, in seconds, that is logged
 
 
 class Notice:
-    """Says once that training takes long, in the log of ``timeseries`` as a warning, which is seen unless it is
-    silenced.
+    """Logs one warning to the logger of ``timeseries`` if training takes long.
 
     Args:
         who: The estimator's name.
@@ -27,7 +26,7 @@ class Notice:
         self._decided = False
 
     def watch(self, epochs: int, steps: int, device: torch.device) -> Callable[[], None]:
-        """What is to be called after each step of a training of so many epochs of so many steps."""
+        """A function to call after each step of a training of so many epochs of so many steps."""
         began, done = None, 0
 
         def after_step() -> None:
