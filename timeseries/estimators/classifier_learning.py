@@ -16,7 +16,8 @@ from ..fitting.classification import BATCH, Fitted, fit_network, steps_of, strat
 from ..fitting.committee import KERNELS, stages_of
 from ..fitting.pretraining import pretrain_encoder
 from ..fitting.training import History, draw_seeds, seeded, shuffled
-from ..networks.network import ClassifierNet, SeriesEncoder
+from ..networks.network import ClassifierNet
+from ..networks.series_encoder import SeriesEncoder
 from .classifier_parameters import ClassifierParameters
 
 _FREE = ("keep_rate", "proj_drop_rate", "drop_path_rate")  # may change after pretraining

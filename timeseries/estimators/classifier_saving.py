@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from jumbo_backbone import Calibration
 
-from ..networks.network import SeriesEncoder
+from ..networks.series_encoder import SeriesEncoder
 from .classifier_learning import Pretrained
 from .saving import weights_of, with_weights
 

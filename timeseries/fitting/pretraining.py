@@ -15,7 +15,7 @@ from torch import nn
 from jumbo_backbone import ComputeBudget
 
 from ..data.windows import Batch
-from ..networks.network import SeriesEncoder
+from ..networks.series_encoder import SeriesEncoder
 from .training import History, Schedule, seeded, train
 
 MASKED = 0.4  # share of the patches, as in PatchTST

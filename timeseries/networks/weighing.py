@@ -10,7 +10,7 @@ import torch
 from scipy.stats import norm
 from torch import nn
 
-from .network import SeriesEncoder
+from .series_encoder import SeriesEncoder
 
 LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
 PLACES = 16  # of the horizon, at even distances, at which the network reads the forecast of an expert

@@ -15,8 +15,9 @@ from tests.conftest import images
 from timeseries import JumboClassifier, JumboForecaster
 from timeseries.fitting.budgets import training_loss, training_plan
 from timeseries.fitting.forecasting import distance
-from timeseries.networks.network import Forecast, SeriesEncoder
+from timeseries.networks.network import Forecast
 from timeseries.networks.patching import SeriesEmbed, resample_time
+from timeseries.networks.series_encoder import SeriesEncoder
 
 SMALL = dict(embed_dim=16, num_heads=2, depth=2, jumbo_multiplier=2, random_state=0)
 

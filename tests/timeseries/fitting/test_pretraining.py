@@ -10,7 +10,7 @@ import torch
 from timeseries.data.windows import Batch
 from timeseries.fitting.pretraining import Reconstruction, mask_stretches, pretrain_encoder
 from timeseries.fitting.training import Schedule, seeded
-from timeseries.networks.network import SeriesEncoder
+from timeseries.networks.series_encoder import SeriesEncoder
 
 CPU = torch.device("cpu")
 SIZES = dict(embed_dim=16, depth=2, num_heads=2, jumbo_multiplier=2)
