@@ -1,5 +1,6 @@
 """Pretraining of the weigher: the same cases and weights every time, also after a kill, and it learns."""
 
+import json
 import os
 import signal
 import subprocess
@@ -68,6 +69,12 @@ def test_training_learns(shards, tmp_path):
     model, reached = pretrain(replace(TINY, epochs=20), *shards, tmp_path / "state.pt", CPU, lambda message: None)
     assert measure(model, shards[0], CPU)["loss"] < 0.97 * measure(TINY.build(), shards[0], CPU)["loss"]
     assert reached["loss"] == pytest.approx(measure(model, shards[1], CPU)["loss"], rel=1e-5)
+
+
+def test_the_tiny_recipe_reaches_what_it_did(shards, tmp_path):
+    _, reached = pretrain(TINY, *shards, tmp_path / "state.pt", CPU, lambda message: None)
+    golden = json.loads((ROOT / "tests/golden/weigher.json").read_text())
+    assert reached == {name: pytest.approx(value, rel=0.02) for name, value in golden.items()}
 
 
 def test_going_on_gives_the_weights_of_an_uninterrupted_run(shards, tmp_path):
