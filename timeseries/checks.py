@@ -1,4 +1,4 @@
-"""Checks of arguments, with messages that say what to do."""
+"""Checks of what users give, with messages that say what to do."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ _LARGEST = 1e150  # its square is still a finite number
 
 
 def check_count(name: str, value: Any, unit: str = "", least: int = 1) -> None:
-    """Raise TypeError if the value is not an integer, ValueError if it is below ``least``."""
+    """Raises TypeError for what is no integer, ValueError below the least, 1 or 0."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be an integer, got {value!r}")
     if value < least:

@@ -23,7 +23,7 @@ class Covariates(NamedTuple):
 
     @classmethod
     def of(cls, X: pd.DataFrame | None, past: list[Hashable] | str | None) -> "Covariates":
-        """The columns of a table. Those in ``past`` ("all" for all) are not known ahead.
+        """From a table, of whose columns those in ``past`` ("all" for all) are not known ahead.
 
         Raises:
             ValueError: If ``past`` names other columns.
@@ -36,13 +36,13 @@ class Covariates(NamedTuple):
         return cls(columns, [c not in (past or []) for c in columns])
 
     def beside(self, y: Rows, X: pd.DataFrame | None, timeline: Timeline, doing: str) -> Rows | None:
-        """The rows of X at times of the timeline, with columns in the order of ``fit``.
+        """Rows of X, its columns in the order fitted, that lie at times of the timeline.
 
         Args:
             y: Rows of the series.
             X: Their covariates.
             timeline: Of the series.
-            doing: The purpose of the rows, for messages: "fit" or "update".
+            doing: What for, in messages.
 
         Raises:
             TypeError: If the times of X are of another kind than those of y.
@@ -65,7 +65,7 @@ class Covariates(NamedTuple):
 
         Args:
             instances: The series, their M own columns first.
-            wanted: Steps to forecast (S,). X has to hold the columns known ahead at these steps.
+            wanted: Steps wanted (S,); of these, X has to tell what is known ahead.
             X: Covariates of the steps to come.
             timeline: Of all series.
 
@@ -105,13 +105,13 @@ class Covariates(NamedTuple):
     def _ahead(self, X: pd.DataFrame | None, timeline: Timeline, first: int, last: int) -> Rows | None:
         """Rows of X for steps to come; columns that are not known ahead need not be there."""
         if X is not None and not self.columns:
-            raise ValueError(f"fitted without X, but predict got {columns_of(X)}: fit with X, or leave it out")
+            raise ValueError(f"fitted without X, to predict there are {columns_of(X)}: fit with X, or leave it out")
         needed = {c for c, ahead in zip(self.columns, self.known_ahead, strict=True) if ahead}
         there = set(columns_of(X))
         if needed - there or there - set(self.columns):
             given = None if X is None else columns_of(X)
             raise ValueError(
-                f"fitted with the columns {self.columns} of X, but predict got {given}: give the "
+                f"fitted with the columns {self.columns} of X, to predict there are {given}: give the "
                 "same ones for the steps to come, or name those that are not known ahead in past_covariates"
             )
         if X is None:
@@ -150,7 +150,7 @@ class Covariates(NamedTuple):
             if unknown.any() and (~np.isnan(i.values[:, i.values.shape[1] - K + known[unknown]])).any():
                 names = [self.columns[k] for k in known[unknown]]
                 raise ValueError(
-                    f"X has no value of {names} at the steps to forecast"
+                    f"X tells nothing of {names} at the steps to forecast"
                     + (f" of {i.key}" if i.key is not None else "")
                     + ": all are NaN. Give their values, or fit with past_covariates if they are not known ahead"
                 )

@@ -8,7 +8,7 @@ import pandas as pd
 
 from .timeline import Timeline
 
-_MOST_GAPS = 20  # most steps for each row; more steps are treated as a mistake in the times
+_MOST_GAPS = 20  # steps for each row; more are taken for a mistake in the times
 _SMALL = 1_000_000  # steps that fit into memory in any case
 
 
@@ -45,7 +45,7 @@ class Rows(NamedTuple):
 def values_of(table: pd.DataFrame) -> list[np.ndarray]:
     """The values (T, C) of the series of a table in sktime's "pd-multiindex" format, one after another."""
     codes, _ = pd.factorize(table.index.droplevel(-1))
-    order = np.argsort(codes, kind="stable")  # the rows of a series may be scattered over the table
+    order = np.argsort(codes, kind="stable")  # an instance's rows need not stand together
     bounds = np.flatnonzero(np.diff(codes[order])) + 1
     return np.split(table.to_numpy(dtype=np.float64)[order], bounds)
 
@@ -57,7 +57,7 @@ def last_step(table: pd.DataFrame, timeline: Timeline) -> int:
     timeline.check_kind(times, "y")
     steps, among = timeline.locate(times)
     if not among.all():
-        rows_of(table, timeline, "y")  # raises, and names the row
+        rows_of(table, timeline, "y")  # tells which
     return int(steps.max())
 
 
@@ -66,13 +66,13 @@ def rows_of(table: pd.DataFrame, timeline: Timeline, what: str, strict: bool = T
 
     Args:
         table: The table, in any order.
-        timeline: The timeline of its times.
+        timeline: Where its times are.
         what: Its name in messages.
-        strict: Raise for rows between the times of the timeline. If false, such rows are left out.
+        strict: Refuse rows between the times of the timeline. Else they are left out.
 
     Raises:
         TypeError: If its times are of another kind than the timeline's.
-        ValueError: If a time occurs twice in a series, or with ``strict`` a row lies between the times of the timeline.
+        ValueError: If a time occurs twice in a series, or ``strict`` finds a row; the first one is named.
     """
     index, values = table.index, table.to_numpy(dtype=np.float64)
     keys, series = _series_of(index, what)
@@ -110,7 +110,7 @@ def instances_of(y: Rows, X: Rows | None = None) -> list[Instance]:
     """The series of some rows, in the order of their keys, NaN at steps without a row.
 
     Args:
-        y: Rows of the series. If a step occurs twice, the later row is taken.
+        y: Rows of the series. Where a step comes twice, the later row holds.
         X: Rows of covariates, which become columns after those of y: of steps from the first row of a series to the
             last of all.
 
@@ -146,7 +146,7 @@ def instances_of(y: Rows, X: Rows | None = None) -> list[Instance]:
 
 
 def check_shared(y: Rows, X: Rows, spans: str) -> None:
-    """Raise ValueError if X has no row at any time of a series. ``spans`` describes both time ranges in the message."""
+    """Raises ValueError if a series has no row of X at any time that it has itself; ``spans`` tells when they are."""
     series = _numbers_in(y.keys, X.keys)[X.series]
     known = series >= 0
     lowest = min(y.steps.min(initial=0), X.steps.min(initial=0))
@@ -207,7 +207,7 @@ def ends_of(instances: list[Instance], keep: int, targets: int) -> list[Instance
 
 
 def known_span(values: np.ndarray) -> slice:
-    """The rows of (T, C) from the first that holds a value to the last; all rows if none holds one."""
+    """From the first row of (T, C) that holds anything to the last; all rows if none does."""
     if not np.isnan(values[0]).all() and not np.isnan(values[-1]).all():
         return slice(0, len(values))
     known = np.flatnonzero(~np.isnan(values).all(axis=1))
@@ -218,7 +218,7 @@ def sorted_keys(keys: list[Hashable | None], what: str) -> list[Hashable | None]
     """Names of series in order.
 
     Raises:
-        TypeError: If they mix kinds that cannot be sorted together.
+        TypeError: If they are of kinds that have no order.
     """
     if len(keys) == 1:
         return keys
@@ -276,7 +276,7 @@ def _rising(series: np.ndarray, steps: np.ndarray) -> np.ndarray:
 
 
 def row_in_words(row: Hashable | tuple) -> str:
-    """A time, and the name of its series, for messages."""
+    """A time, and the series it is in."""
     if not isinstance(row, tuple):
         return str(row)
     return f"{row[-1]}{of_series(row[0] if len(row) == 2 else row[:-1])}"

@@ -1,4 +1,4 @@
-"""Infers the frequency of an index that has none set. Times that allow no frequency, or several, raise an error."""
+"""The frequency of an index that does not say it: found where the times leave no doubt, refused where they do."""
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ class Uneven(ValueError):
     """Times without a common frequency.
 
     Attributes:
-        time: The first time that breaks the spacing.
+        time: The first that tells so.
     """
 
     def __init__(self, message: str, time: object) -> None:
@@ -32,7 +32,7 @@ def frequency_of(dates: pd.DatetimeIndex) -> pd.offsets.BaseOffset:
     Calendar days, months and business days are counted on the clock of the dates' zone, anything shorter in UTC.
 
     Raises:
-        Uneven: If no frequency fits, or more than one. The message names the first time that shows it.
+        Uneven: If there is none, or it is not the only one. The first trouble is named.
     """
     if len(dates) < 3:
         raise Uneven(
@@ -65,7 +65,7 @@ def frequency_of(dates: pd.DatetimeIndex) -> pd.offsets.BaseOffset:
 
 
 def common_step(numbers: np.ndarray) -> int | None:
-    """The greatest common step of rising integers, if it is also their most common difference; else None.
+    """The step of which all differences of rising integers are multiples, if none is more common; else None.
 
     Where rows are missing at random, most neighbours are still one step apart. Where they are not, the greatest common
     divisor is an accident of the times.
@@ -78,7 +78,7 @@ def common_step(numbers: np.ndarray) -> int | None:
 
 
 def uneven(times: pd.Index, numbers: np.ndarray) -> Uneven:
-    """The error for times without a common step. It names the first odd gap. ``numbers`` are the times as integers."""
+    """The error for times, whose integers are given, that have no common step: it names the first gap that is odd."""
     gaps = np.diff(numbers)
     found, counts = np.unique(gaps, return_counts=True)
     usual = found[counts.argmax()]
@@ -105,7 +105,7 @@ def _monthly(days: pd.DatetimeIndex) -> pd.offsets.BaseOffset | None:
 
 
 def _business(days: pd.DatetimeIndex) -> pd.offsets.BaseOffset | None:
-    """Business days, if the dates span many weekends and none falls on one."""
+    """Business days, if there is none on many weekends."""
     dates = days.to_numpy().astype("datetime64[D]")
     if (days.dayofweek >= 5).any() or common_step(np.busday_count(dates[0], dates)) != 1:
         return None
@@ -123,7 +123,7 @@ def _business(days: pd.DatetimeIndex) -> pd.offsets.BaseOffset | None:
 
 
 def _daily(days: pd.DatetimeIndex) -> pd.offsets.BaseOffset | None:
-    """Days, or every n-th day, unless the same days of each week are missing."""
+    """Days or every so many days, unless what is missing is the same days of each week."""
     dates = days.to_numpy().astype("datetime64[D]").astype(np.int64)
     step = common_step(dates)
     if step == 1 and (never := _never(dates, 1, 7)) is not None:
@@ -137,9 +137,8 @@ def _daily(days: pd.DatetimeIndex) -> pd.offsets.BaseOffset | None:
 
 
 def _never(numbers: np.ndarray, step: int, cycle: int) -> int | None:
-    """The first place in the cycle that no integer ever takes, if such places explain most missing integers; else None.
-
-    The integers rise, and a cycle has so many steps, counted from the first integer."""
+    """Of rising integers, the first place in a cycle of so many steps, counted from the first, where there is never
+    one, if that is why most of those that are missing are missing; else None."""
     places = (numbers - numbers[0]) // step
     cycles = (places[-1] + 1) // cycle
     if cycles < _MANY:

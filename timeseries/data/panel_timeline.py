@@ -1,4 +1,4 @@
-"""The timeline that all series of a table share; an error if their frequencies differ."""
+"""The timeline that the series of a table share, and a refusal where their frequencies differ."""
 
 import warnings
 from collections.abc import Hashable
@@ -37,9 +37,9 @@ def timeline_for(table: pd.DataFrame, freq: Frequency) -> Timeline:
 
 
 def even_values(table: pd.DataFrame) -> list[np.ndarray]:
-    """Like ``values_of``, with NaN at the steps where a series has no row.
+    """As ``values_of``, with NaN at the steps that a series leaves out.
 
-    If the series have no common frequency, each row counts as one step, with a warning if the rows are not evenly
+    Where the series have no common frequency their rows are taken for steps, with a warning if they are not evenly
     spaced.
     """
     try:

@@ -21,7 +21,7 @@ class Timeline(ABC):
 
     Attributes:
         like: An empty index of the kind of these times.
-        offset: The frequency as an offset of pandas; None for integers.
+        offset: What pandas calls the frequency; None for integers, which have none.
     """
 
     like: pd.Index
@@ -49,7 +49,7 @@ class Timeline(ABC):
 
         Raises:
             TypeError: If they are of another kind.
-            ValueError: If a time lies between two steps. The message names the first one, and ``what`` as its table.
+            ValueError: If one of them lies between two steps. The first is named, ``what`` says whose it is.
         """
         self.check_kind(index, what)
         steps, among = self.locate(index)
@@ -62,7 +62,7 @@ class Timeline(ABC):
         return steps
 
     def check_kind(self, index: pd.Index, what: str) -> None:
-        """Raise TypeError for times of another kind: integers, periods, dates with or without a zone, durations."""
+        """Raises TypeError for times of another kind: integers, periods, dates with or without a zone, durations."""
         if kind_of(index) != kind_of(self.like):
             raise TypeError(f"{what} has {in_words(index)}, the series have {in_words(self.like)}: give the same")
 
@@ -77,18 +77,18 @@ class Timeline(ABC):
         return self.steps(pd.Index([last + duration for duration in values]), "fh") - end
 
     def dated(self, times: pd.Index, steps: np.ndarray) -> pd.Index:
-        """The times with their frequency set, if they follow each other without a gap, as pandas requires."""
+        """With the frequency, which pandas allows times that follow each other."""
         if isinstance(times, pd.DatetimeIndex) and (np.diff(steps) == 1).all():
             try:
                 return pd.DatetimeIndex(times, freq=self.offset)
-            except ValueError:  # the clock skips the hour of a step when summer time begins
+            except ValueError:  # a clock that skipped the hour of a step
                 pass
         return times
 
 
 @dataclass(frozen=True, eq=False)
 class EvenTimeline(Timeline):
-    """Integers, periods, durations, and dates with steps of equal length. Dates with a zone are counted in UTC.
+    """Integers, periods, durations, and dates that are equally long apart: those with a zone are counted in UTC.
 
     Attributes:
         origin: The time of step 0, as an integer in units of the index.
@@ -125,7 +125,7 @@ class EvenTimeline(Timeline):
 
 @dataclass(frozen=True, eq=False)
 class CalendarTimeline(Timeline):
-    """Dates with steps whose length depends on the calendar: months, business days, days in zones with summer time.
+    """Dates whose distance the calendar decides, such as months, business days, and days where clocks change.
 
     Attributes:
         origin: The date of step 0 on the clock of the zone.
@@ -171,7 +171,7 @@ class CalendarTimeline(Timeline):
 
 
 def check_freq(freq: Frequency) -> None:
-    """Raise ValueError if ``freq`` is not a frequency, or goes back in time."""
+    """Raises ValueError for what is no frequency, or goes back in time."""
     try:
         step = 1 if freq is None else freq if isinstance(freq, (int, np.integer)) else to_offset(freq).n
     except (ValueError, TypeError, AttributeError):
@@ -188,11 +188,11 @@ def timeline_of(times: pd.Index, freq: Frequency = None) -> Timeline:
 
     Args:
         times: Of all series together.
-        freq: A frequency of pandas, or the step of integers. None: take that of the index, or infer it.
+        freq: Of the times: what pandas takes as one, or the step of integers. None: that of the index, or it is found.
 
     Raises:
-        TypeError: If the times are not integers, periods, durations or dates.
-        ValueError: If the frequency cannot be inferred, or ``freq`` does not fit the times.
+        TypeError: If the times are no integers, periods, durations or dates.
+        ValueError: If the frequency cannot be told, or is not that of the times.
     """
     like = times[:0]
     if isinstance(times, pd.TimedeltaIndex):
@@ -225,7 +225,7 @@ def kind_of(index: pd.Index) -> str:
     """The kind of the times of an index, in words.
 
     Raises:
-        TypeError: If the index does not hold times.
+        TypeError: If they are no times.
     """
     if isinstance(index, pd.PeriodIndex):
         return f"periods of frequency {index.freqstr}"
@@ -248,7 +248,7 @@ def in_words(index: pd.Index) -> str:
 
 
 def integers_of(index: pd.Index, unit: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Times as integers (n,), and which of them are exact (n,). Dates and durations are counted in ``unit``."""
+    """Times as integers (n,), dates and durations in a unit, and which of them it can express (n,)."""
     if not hasattr(index, "asi8"):
         return index.to_numpy(dtype=np.int64), np.ones(len(index), dtype=bool)
     if isinstance(index, pd.PeriodIndex):
@@ -273,7 +273,7 @@ def _of_dates(dates: pd.DatetimeIndex, freq: Frequency) -> Timeline:
 
 
 def _length(offset: pd.offsets.BaseOffset, zone: Any) -> pd.Timedelta | None:
-    """The length of an offset; None if it depends on the date."""
+    """How long an offset always lasts; None if that depends on the date."""
     if isinstance(offset, pd.offsets.Tick):
         return pd.Timedelta(offset)
     days = {pd.offsets.Day: 1, pd.offsets.Week: 7}.get(type(offset))

@@ -60,7 +60,7 @@ class Panel:
         return len(self.starts)
 
     def windows(self, series: torch.Tensor, cuts: torch.Tensor, before: int, after: int) -> Batch:
-        """The windows around some cuts. Steps beyond the ends of a series count as not observed.
+        """What lies around some cuts; beyond the ends of a series nothing is observed.
 
         Args:
             series: Number of the series (B,).
@@ -83,7 +83,7 @@ class Panel:
         return Batch(values * observed, observed)
 
     def last_known(self, series: torch.Tensor, stands: torch.Tensor, channels: int) -> torch.Tensor:
-        """The end of the observed values of each of the first channels.
+        """Where the knowledge of each of the first channels ends.
 
         Args:
             series: Number of the series (B,).

@@ -31,101 +31,101 @@ from .plotting import plot_attention, plot_kept
 
 
 class JumboClassifier(ClassifierParameters):
-    """Classifies series by the scores of two classifiers: a small transformer, which classifies by its Jumbo token (one
-    wide token) and the mean of its patch tokens; and a linear classifier of the features of fixed convolutions
-    (those of MiniRocket and Hydra), which is fitted in closed form in seconds and hard to beat on few series.
+    """Classifies series by a committee of two: a small transformer, by its Jumbo token (one wide token) and the mean of
+    its patches, and a linear classifier of fixed convolutions (those of MiniRocket and Hydra).
 
-    Held-out series decide the share of the transformer in the scores: the one that helps most there, often 0
-    (``networks_[0].share``). In any case ``predict_proba`` gives probabilities calibrated on series left out.
+    On few series the convolutions are hard to beat, and they are fitted in closed form in seconds. What the transformer
+    adds is measured on held-out series, and it gets as large a share of the scores as helps there, often none
+    (``networks_[0].share``). Either way ``predict_proba`` gives probabilities that are calibrated on series left out.
     Series may be multivariate, of unequal lengths, and have missing values (NaN).
 
     Parameters
     ----------
     patch_length, patch_stride : int, optional
-        Steps in a patch, and steps from the start of one patch to the start of the next. Default: about 32 patches in
-        the longest series, which overlap by half.
+        Steps in a patch, and from one to the next. Default: such that the longest series has about 32 patches, which
+        overlap by half.
     embed_dim, depth, num_heads, jumbo_multiplier : int
-        Width of a patch token, number of blocks, number of attention heads, and number of slices of the Jumbo token.
+        Width of a patch token, blocks, attention heads, and width of the Jumbo token in patch tokens.
     num_kernels : int
-        Approximate number of features of fixed convolutions, which a classifier in closed form reads beside the network
-        (see ``ConvolutionFeatures``). 0: no convolutions, the network classifies alone.
+        About so many features of fixed convolutions that are classified in closed form beside the network (see
+        ``ConvolutionFeatures``); 0 leaves the network to itself.
     normalisation : {"none", "standard", "last", "difference"}
-        How each series is normalised by itself, after all are scaled by mean and deviation of the training set. With
-        "none", the level and the spread of a series can help to tell its class.
+        Of each series by itself, after all were brought to one scale by mean and deviation of the training set. With
+        "none" level and size of a series can tell its class.
     keep_rate : float
-        Fraction of the patch tokens that goes on after a quarter, a half and three quarters of the encoder's blocks:
-        those that the Jumbo token attends to most. The others are fused into one (``jumbo_backbone.ComputeBudget``).
-        Below 1, the probabilities of series of unequal lengths depend a little on which are classified together.
+        Share of the patches that go on after a quarter, a half and three quarters of the encoder's blocks: those that
+        the Jumbo token attends to most. The others go on as one (see ``jumbo_backbone.ComputeBudget``). Below 1, the
+        probabilities of series of unequal lengths depend a little on which are classified together.
     elastic : bool or dict, optional
-        Train one network for many compute budgets, so that ``set_budget`` can choose among them. True, or a dict of
-        arguments of ``jumbo_backbone.ElasticBudgets``, such as ``dict(keep_rates=(0.5, 0.7), resolutions=(0.5,))``.
-        Each step trains up to four budgets, so training takes up to four times as long.
+        Train one network for many compute budgets, for ``set_budget`` to choose from: up to four of them in each step,
+        so that it takes up to four times as long (True, or arguments of ``jumbo_backbone.ElasticBudgets``, such as
+        ``dict(keep_rates=(0.5, 0.7), resolutions=(0.5,))``).
     token_dropping : tuple of two floats, optional
-        Fractions of the patch tokens dropped at random when training begins and when it ends, such as (0.9, 0.1).
+        Shares of the patches that are dropped at random when training begins and when it ends, such as (0.9, 0.1).
     dropout, head_dropout, drop_path_rate : float
-        Dropout rates in the encoder, before the head, and of whole residual branches.
+        In the encoder, before the head, and of whole residual branches.
     label_smoothing : float
-        Fraction of the target that is spread over all classes.
+        Share of the target that is spread over all classes.
     class_weight : "balanced", dict or None
-        Weight of each class in the loss. "balanced": the inverse of its frequency; a dict: by label; None: all alike.
+        Weight of each class in the loss: inversely to its frequency, as given by label, or none.
     pretrain_epochs : int
         Epochs of ``pretrain``.
     frozen_epochs : int
-        First epochs of ``fit`` in which a pretrained encoder stays as it is.
+        First epochs of ``fit`` that leave a pretrained encoder as it is.
     max_epochs : int
-        The most epochs of training. 0: no training. The convolutions, fitted in closed form, then classify alone, and
-        the encoder keeps its first or pretrained weights.
+        At most so many epochs. 0: no training. The convolutions, fitted in closed form, then classify alone, and the
+        encoder stays as it began or was pretrained.
     learning_rate, weight_decay : float
-        Learning rate and weight decay of AdamW.
+        Of AdamW.
     validation : float
-        Fraction of the training series of each class that is held out at first, to decide when training stops and which
-        share the transformer gets. 0: train on all series for all epochs, with a share of one half.
+        Share of the training series, of each class alike, that at first is not trained on but tells when to stop and
+        which share the transformer gets. 0 trains on all of them for all epochs, and both have the same share.
     patience : int
         Epochs without improvement on the validation series.
     n_members : int
-        Number of networks of different seeds. Their probabilities are averaged.
+        Networks of different seeds whose probabilities are averaged.
     committee : {"kernels", "budgets", "seeds"}, list of dict or None
-        A cascade: compute little at first, and more only for series whose answer is below a threshold of confidence
-        (``predict_stage`` gives the stage that answered). ``fit`` calibrates the thresholds on held-out series: those
-        of ``validation``, or, if the share of the transformer is 0, all series, each left out in turn. "kernels":
-        first the convolutions of MiniRocket alone, then everything. A list of budgets, each a dict of arguments of
+        Compute little at first, and more only for the series whose answer is not yet sure enough (``predict_stage``
+        tells which stage answered). ``fit`` calibrates how sure is enough on series not learned from: those of
+        ``validation``, or, where the transformer has no share, all, each left out. "kernels": first the convolutions
+        of MiniRocket alone, then everything. A list of budgets, each with arguments of
         ``jumbo_backbone.ComputeBudget``: first the transformer alone at each of them, then everything as without a
         committee; best with ``elastic``. "budgets": ``[dict(keep_rate=0.5, resolution=0.5)]``. "seeds": one of
-        ``n_members`` networks after another; the answer is the mean of those asked. None: always everything.
+        ``n_members`` networks after another, an answer being the mean of those asked. None: everything, always.
     committee_target : "last" or float
-        Accuracy that a committee has to reach on the series it is calibrated on: a number from 0 to 1, or "last" for
-        that of its last stage.
+        Accuracy that a committee is to have on the series it is calibrated on: that of everything, or a number from
+        0 to 1.
     device : str
         "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", … The fitted estimator keeps its weights on the CPU.
     random_state : int, RandomState or None
-        Seed of everything random in this estimator. Global generators are left as they are.
+        Decides everything that is random here. Global generators are left as they are.
     verbose : int
-        1 shows a progress bar. 0: a fit of over ten seconds logs how long it may take (logger "timeseries").
+        1 shows a progress bar. At 0 a fit of over ten seconds says first how long it may take (logger "timeseries").
     callbacks : list of callable, optional
         Each is called after every epoch with an ``Epoch``; training ends if one returns True.
     encoder : dict, optional
-        Further arguments of ``jumbo_backbone.JumboEncoder``, for ablations. They replace parameters of the same
+        Further arguments of ``jumbo_backbone.JumboEncoder``, for ablations. They come before parameters of the same
         name: ``dict(jumbo_ffn="patch", jumbo_multiplier=17)`` gives a class token and 16 registers, of which the head
         reads the class token alone.
 
     Attributes
     ----------
     networks_ : list of torch.nn.Module
-        The networks, one of each member.
+        The members.
     history_ : list of History
-        What each member's training recorded.
+        Of each member's training.
     calibration_ : jumbo_backbone.Calibration
-        With a committee: its thresholds, the cost of each stage (FLOPs of one series, beyond what the stages before it
-        computed), and how many series leave at each.
+        Of a committee: its thresholds, what each member costs (FLOPs of one series, beyond what those before it have
+        computed), and how many series leave with each.
     pretrained_ : Pretrained
-        After ``pretrain``: the encoders, and the units of the series that they read.
+        After ``pretrain``: the encoders, and the units in which they read.
 
     Raises
     ------
     ValueError, TypeError
         In the constructor, for parameters out of range; in ``fit`` and ``predict``, for infinite values; in
         ``predict``, and in ``fit`` after ``pretrain``, for another number of channels; in ``fit``, if there are too few
-        series to calibrate a committee on, or the committee does not reach its target.
+        series to calibrate a committee on, or it does not reach its target.
 
     Examples
     --------
@@ -164,17 +164,17 @@ class JumboClassifier(ClassifierParameters):
     def pretrain(self, X):
         """Learn from series without labels: the encoder reconstructs masked patches (PatchTST, section 3.2).
 
-        ``fit`` then starts from this encoder. ``fit``, ``reset``, ``set_params`` and ``clone`` keep the pretrained
-        encoder; a second call trains it further.
+        ``fit`` then starts from this encoder. What was learned survives ``fit``, ``reset``, ``set_params`` and
+        ``clone``; a second call goes on from the first.
 
         Parameters
         ----------
         X : in any format of sktime's panels
-            The series. They may differ from those of ``fit``, but have as many channels.
+            They need not be those of ``fit``, but have as many channels.
 
         Returns
         -------
-        self, which is not fitted yet.
+        self : not fitted.
 
         Raises
         ------
@@ -197,7 +197,7 @@ class JumboClassifier(ClassifierParameters):
         return Members(self, self._embedding(), start, self._tensors(arrays), device)
 
     def _measure(self, arrays: list[np.ndarray]) -> None:
-        """Set units and patches: those of pretraining, or new ones for the series to learn from."""
+        """Set units and patches, by the series to learn from, or as they were in pretraining."""
         start = getattr(self, "pretrained_", None)
         if start is None:
             self.location_, self.scale_ = mean_and_spread(np.concatenate(arrays))
@@ -222,14 +222,14 @@ class JumboClassifier(ClassifierParameters):
     # ---- arrays
 
     def _arrays_to_learn_from(self, X: np.ndarray | pd.DataFrame) -> list[np.ndarray]:
-        """The series (T, C) of a panel. Sets the channels' names: those of pretraining, or of the panel, if any."""
+        """Series (T, C) of a panel, and the names of their channels, if they have any, or had in pretraining."""
         start = getattr(self, "pretrained_", None)
         known = None if start is None else start.channel_names
         self.channel_names_ = names_of(X) if known is None else known
         return arrays_of(in_order(X, known))
 
     def _arrays_as_fitted(self, X: np.ndarray | pd.DataFrame) -> list[np.ndarray]:
-        """The series (T, C) of a panel, with their channels in the order of ``fit``."""
+        """Series (T, C) of a panel, their channels in the order that was fitted."""
         arrays = arrays_of(in_order(X, self.channel_names_))
         if (channels := arrays[0].shape[1]) != self.channels_:
             raise ValueError(f"series of {channels} channels, fitted on series of {self.channels_}")
@@ -243,7 +243,7 @@ class JumboClassifier(ClassifierParameters):
         return arrays
 
     def _tensors(self, arrays: list[np.ndarray]) -> list[torch.Tensor]:
-        """Each series as float32 (C, T), in units of the training set."""
+        """Float32 (C, T) each, in units of the training set."""
         return [torch.from_numpy(((a - self.location_) / self.scale_).T.astype(np.float32)) for a in arrays]
 
     # ---- predicting
@@ -257,7 +257,7 @@ class JumboClassifier(ClassifierParameters):
         return routed(self._cascade(), data, device)[0].numpy()
 
     def predict_stage(self, X):
-        """The stage of the committee that answers each series.
+        """Which stage of the committee answers each series.
 
         Parameters
         ----------
@@ -266,12 +266,12 @@ class JumboClassifier(ClassifierParameters):
         Returns
         -------
         np.ndarray of int (n,)
-            0 is the first stage. Without a committee all are 0.
+            From 0, the first that is asked; all 0 without a committee.
 
         Raises
         ------
         ValueError
-            If the number of channels differs from ``fit``, and for infinite values.
+            For another number of channels than that fitted, and for infinite values.
         """
         self.check_is_fitted()
         X = self._checked_question(X)
@@ -290,14 +290,14 @@ class JumboClassifier(ClassifierParameters):
             raise ValueError(f"fitted on series of one class, {self.classes_[0]}: there is no network to ask")
 
     def plot_attention(self, series, block=-1, ax=None):
-        """Draw one series and the attention that the Jumbo token pays to each of its patches.
+        """Draw one series and which of its patches the Jumbo token looked at.
 
         Parameters
         ----------
         series : in any format of sktime's panels, or np.ndarray (C, T) or (T,)
             Of a panel, the first series is drawn.
         block : int
-            Number of the block in the encoder; negative numbers count from the end. The mean of all members is drawn.
+            Block of the encoder, negative from the end. Of several members, the mean of theirs is drawn.
         ax : matplotlib axes, optional
             New ones if None.
 
@@ -315,14 +315,14 @@ class JumboClassifier(ClassifierParameters):
         return plot_attention(array, patch_spans(self, len(array), len(attention)), attention, ax)
 
     def plot_kept(self, series, keep_rate, ax=None):
-        """Draw one series and the patches that are kept at a keep rate.
+        """Draw one series and which of its patches are kept at a keep rate.
 
         Parameters
         ----------
         series : in any format of sktime's panels, or np.ndarray (C, T) or (T,)
             Of a panel, the first series is drawn.
         keep_rate : float
-            As in the constructor. The mean of all members is drawn.
+            As in the constructor. Of several members, the mean of theirs is drawn.
         ax : matplotlib axes, optional
             New ones if None.
 

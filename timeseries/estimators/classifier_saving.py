@@ -35,7 +35,7 @@ def state_of(classifier: "JumboClassifier") -> dict[str, Any]:
 
 
 def restore(classifier: "JumboClassifier", state: dict[str, Any]) -> None:
-    """Make a new classifier the fitted one that ``state_of`` described."""
+    """Make a new classifier the fitted one that ``state_of`` told."""
     classifier._restore_sktime_state(state)
     if (start := state["pretrained"]) is not None:
         channels = len(start["location"])

@@ -1,8 +1,8 @@
 """Values of Python, numpy and pandas as JSON with arrays beside it, and back.
 
-JSON has null, booleans, integers, finite floats, strings and lists: these are written unchanged. Any other value is
-written as an object of one member: its name is the kind, its value the content: ``{"timestamp": [0, "ns", null]}``.
-Only the kinds listed here are written or read, and types must match exactly, so that no file decides which code runs.
+JSON knows null, booleans, integers, finite floats, strings and lists: those stand for themselves. Everything else is an
+object of one member, whose name says what it is and whose value says which, such as ``{"timestamp": [0, "ns", null]}``.
+Only the kinds listed here are written or read, and types count exactly, so that no file decides which code runs.
 """
 
 import dataclasses
@@ -28,13 +28,13 @@ _NUMBERS = "biuf"  # kinds of numpy's dtypes that go beside the JSON
 
 @dataclasses.dataclass(frozen=True)
 class _Kind:
-    """How values of a type are split into simpler values, and rebuilt from them."""
+    """How values of a type are taken apart into simpler ones, and put together from these again."""
 
     name: str
     type: type
     apart: Callable[[Any], Any]
     together: Callable[[Any], Any]
-    derived: bool = False  # subclasses of the type are of this kind, too
+    derived: bool = False  # types derived from it count, too
 
     def covers(self, value: Any) -> bool:
         return isinstance(value, self.type) if self.derived else type(value) is self.type
@@ -44,7 +44,7 @@ def pack(value: Any, name: str = "") -> tuple[Any, dict[str, np.ndarray]]:
     """A value as JSON, and the arrays that belong to it, by names that begin with ``name``.
 
     Raises:
-        TypeError: If the value, or a value in it, is of a kind not listed here.
+        TypeError: If the value, or one in it, is of no kind that is known here.
     """
     arrays: dict[str, np.ndarray] = {}
     return _pack(value, name, arrays), arrays
@@ -54,7 +54,7 @@ def unpack(content: Any, arrays: dict[str, np.ndarray]) -> Any:
     """Undo ``pack``.
 
     Raises:
-        ValueError: If the content holds a kind not listed here.
+        ValueError: If it holds a kind that is not known here.
     """
     if isinstance(content, list):
         return [unpack(item, arrays) for item in content]
@@ -94,7 +94,7 @@ def _pack(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
 
 
 def _array_apart(array: np.ndarray) -> list[Any]:
-    """Parts of an array that does not hold plain numbers: dates and durations as integers, other items one by one."""
+    """What holds no plain numbers: moments and durations as integers, other items one by one."""
     if array.dtype.kind in "mM":
         return [str(array.dtype), list(array.shape), array.astype(array.dtype.newbyteorder("=")).view(np.int64)]
     if array.dtype.kind not in "OUSc":
@@ -138,7 +138,7 @@ def _random_together(state: tuple) -> np.random.RandomState:
 
 
 def _zone_name(zone: Any) -> str:
-    """The name of a zone of the time zone database. Its file path would differ on other machines."""
+    """Of a zone of the time zone database, whose files lie elsewhere on other machines."""
     name = zone.key if isinstance(zone, zoneinfo.ZoneInfo) else str(zone._filename).rpartition("zoneinfo/")[2]
     if not name or PurePosixPath(name).is_absolute():
         raise TypeError(f"the time zone {zone!r} has no name to save")
@@ -161,7 +161,7 @@ def _offset_apart(offset: pd.offsets.BaseOffset) -> list[Any]:
     name = type(offset).__name__
     if getattr(pd.offsets, name, None) is not type(offset):
         raise TypeError(f"{offset!r} is no offset of pandas' own and cannot be saved")
-    # weekmask and holidays already define the calendar
+    # a calendar is told by its weekmask and holidays
     return [name, offset.n, offset.normalize, {k: v for k, v in offset.kwds.items() if k != "calendar"}]
 
 

@@ -34,116 +34,110 @@ class JumboForecaster(ForecasterAnswers):
     network learns a whole panel or hierarchy. The network is a linear map of the context (as NLinear, AAAI 2023) plus
     what a Jumbo encoder (ICLR 2026) adds to it.
 
-    ``update`` takes in new rows. With ``update_params`` it also trains the networks further, whenever a quarter of the
-    remembered steps is new. It trains on the older half of the new rows, and keeps the result only if the forecasts of
-    the newer half improve. With fewer new rows, or without a gain, the networks stay as they are.
+    ``update`` takes in new rows. With ``update_params`` it also learns, whenever a quarter of what is remembered is
+    new: from the older half of the new rows, and it keeps what it learned only where the newer half gains by it. Fewer
+    rows, or no gain, leave the networks as they are.
 
-    Experts, which are classical forecasting methods, forecast beside the networks (``pretrained``). A model with a
-    Jumbo token, pretrained on synthetic series, weighs the experts for each series. So the forecasts of short series
-    are good, too. Held-out windows decide the weight of the networks in the forecast.
+    Beside the networks classical methods forecast, experts, which a Jumbo token weighs that was pretrained on synthetic
+    series (``pretrained``). So short series are forecast well, too. Held-out windows decide how much the networks
+    count.
 
     Parameters
     ----------
     context_length : int, optional
-        Steps of the series that the network reads. Default: 512, or as many as the series allow. Series that are too
-        short get a shorter context, with a warning if ``context_length`` was given.
+        Steps read. Default: 512, or what the series allow. Shorter series get a shorter context, with a warning if one
+        was given.
     horizon : int, optional
-        Steps that the network forecasts in one pass. Default: the furthest step of the ``fh`` given to ``fit``, or 24.
+        Steps forecast in one pass. Default: the furthest step of the ``fh`` given to ``fit``, or 24.
     patch_length, patch_stride : int, optional
-        Steps in a patch, and steps from the start of one patch to the start of the next. Default: a sixteenth of the
-        context, at least 4 and at most 24 steps, without overlap.
+        Steps in a patch, and from one to the next. Default: a sixteenth of the context, at least 4 and at most 24
+        steps, without overlap.
     embed_dim, depth, num_heads, jumbo_multiplier : int
-        Width of a patch token, number of blocks, number of attention heads, and number of slices of the Jumbo token.
+        Width of a patch token, blocks, attention heads, and width of the Jumbo token in patch tokens.
     normalisation : {"standard", "last", "difference"}
-        How each window is normalised before the network reads it; the forecast undoes it. "standard": by its mean and
-        standard deviation. "last": by its last value and standard deviation. "difference": the network reads the
-        differences from step to step.
+        What is taken from each window before the network reads it, and given back after: mean and deviation; the last
+        value and the deviation; or it reads the differences from step to step.
     affine : bool
         Learn one scale and one shift, applied after normalising and undone in the forecast (RevIN, ICLR 2022).
     log : bool
-        Forecast the logarithm of the values. All values have to be positive.
+        Forecast the logarithm of values, which have to be positive.
     loss : {"quantile", "mae", "huber", "mse"}
-        Loss of the point forecast: "quantile" and "mae" give medians, "mse" gives means. With "quantile", the losses
-        of all quantiles train the centre of the forecast; with the others they train only its spread.
+        What the point forecast minimises: "quantile" and "mae" give medians, "mse" means. "quantile" lets all quantiles
+        shape the centre of the forecast, the others only its spread.
     quantiles : tuple of float
-        Probabilities of the quantiles that the network learns, 0.5 among them. Others are interpolated.
+        Probabilities that are learned, 0.5 among them; others are interpolated.
     past_covariates : list of str, "all" or None
-        Columns of X that are not known ahead: the network reads them up to the present only. None: all columns of X
-        are known ahead.
+        Columns of X that are not known ahead: they are read up to the present only. None: all are known ahead.
     keep_rate : float
-        Fraction of the patch tokens that goes on after a quarter, a half and three quarters of the encoder's blocks:
-        those that the Jumbo token attends to most. The others are fused into one (``jumbo_backbone.ComputeBudget``).
+        Share of the patches that go on after a quarter, a half and three quarters of the encoder's blocks: those that
+        the Jumbo token attends to most. The others go on as one (see ``jumbo_backbone.ComputeBudget``).
     elastic : bool or dict, optional
-        Train one network for many compute budgets, so that ``set_budget`` can choose among them. True, or a dict of
-        arguments of ``jumbo_backbone.ElasticBudgets``, such as ``dict(keep_rates=(0.5, 0.7), resolutions=(0.5,))``.
-        Each step trains up to four budgets, so training takes up to four times as long.
+        Train one network for many compute budgets, for ``set_budget`` to choose from: up to four of them in each step,
+        so that it takes up to four times as long (True, or arguments of ``jumbo_backbone.ElasticBudgets``, such as
+        ``dict(keep_rates=(0.5, 0.7), resolutions=(0.5,))``).
     token_dropping : tuple of two floats, optional
-        Fractions of the patch tokens dropped at random when training begins and when it ends, such as (0.9, 0.1).
+        Shares of the patches that are dropped at random when training begins and when it ends, such as (0.9, 0.1).
     dropout, head_dropout, drop_path_rate : float
-        Dropout rates in the encoder, before the head, and of whole residual branches.
+        In the encoder, before the head, and of whole residual branches.
     pretraining : {"forecast", "masked"}
-        Task that ``pretrain`` trains on its panel. "forecast": to forecast, so that ``fit`` may get series that are
-        too short to train on. "masked": the encoder alone reconstructs masked patches (PatchTST, section 3.2).
+        What ``pretrain`` learns from its panel: to forecast, so that ``fit`` may meet series too short to learn from;
+        or, by its encoder alone, to reconstruct masked patches (PatchTST, section 3.2).
     pretrain_epochs : int, optional
         Epochs of ``pretrain``. Default: as ``max_epochs``.
     frozen_epochs : int
-        First epochs of ``fit`` in which an encoder that was pretrained on masked patches stays as it is.
+        First epochs of ``fit`` that leave an encoder as it was pretrained on masked patches.
     max_epochs : int
-        The most epochs of training. With validation, training ends earlier if the score does not improve for
-        ``patience`` epochs. 0: no training; ``fit`` then only fits the linear map in closed form, or takes over the
-        networks that were pretrained to forecast.
+        At most so many epochs; with validation fewer, if the score does not improve for ``patience`` epochs. 0: no
+        training. ``fit`` then only fits the linear map in closed form, or takes what was pretrained to forecast.
     learning_rate, weight_decay : float
-        Learning rate and weight decay of AdamW.
+        Of AdamW.
     validation : float or int
-        The end of every series that is held out of training to decide when training stops: a fraction (float) or a
-        number of steps (int). With 0, or if every series is too short to hold out any, all epochs run.
+        End of every series, a share or in steps, that is not trained on but tells when to stop. 0, or a series too
+        short to spare it: all epochs are run.
     patience : int
         Epochs without improvement on the validation windows.
     n_members : int
-        Number of networks of different seeds. Their forecasts are averaged, quantile by quantile. Beyond ``horizon``
-        each network first reads its own forecasts (``roll_on``), then the average is taken.
+        Networks of different seeds whose forecasts are averaged, quantile by quantile; beyond ``horizon`` each first
+        rolls on by itself.
     roll_on : bool
-        Forecast beyond ``horizon`` by reading the forecast so far as context. False: steps beyond ``horizon`` raise an
-        error.
+        Beyond ``horizon``, read one's own forecast and go on. If not, asking for more is an error.
     insample : bool
-        Keep the whole series after fitting, so that ``predict`` can also forecast steps of the past, each from the
-        steps before it.
+        Keep the whole series after fitting, so that steps of the past can be forecast too, each from what came before.
     device : str
         "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", … The fitted estimator keeps its weights on the CPU.
     random_state : int, RandomState or None
-        Seed of everything random in this estimator. Global generators are left as they are.
+        Decides everything that is random here. Global generators are left as they are.
     verbose : int
-        1 shows a progress bar. 0: a fit of over ten seconds logs how long it may take (logger "timeseries").
+        1 shows a progress bar. At 0 a fit of over ten seconds says first how long it may take (logger "timeseries").
     callbacks : list of callable, optional
         Each is called after every epoch with an ``Epoch``; training ends if one returns True.
     freq : str, pd.DateOffset or int, optional
-        Time from one step to the next: a frequency of pandas, such as "D", "BME" or
-        ``pd.offsets.CustomBusinessDay(...)``; for an index of integers, their step. Default: the ``freq`` of the
-        index, or else the frequency is inferred from the times. Missing rows are taken as NaN.
+        Time from one step to the next: what pandas takes as one, such as "D", "BME" or
+        ``pd.offsets.CustomBusinessDay(...)``; the step of an index of integers. Default: the ``freq`` of the index, or
+        it is found in the times. Rows that are missing are NaN.
     encoder : dict, optional
-        Further arguments of ``jumbo_backbone.JumboEncoder``, for ablations. They replace parameters of the same
+        Further arguments of ``jumbo_backbone.JumboEncoder``, for ablations. They come before parameters of the same
         name: ``dict(jumbo_ffn="patch", jumbo_multiplier=17)`` gives a class token and 16 registers, of which the heads
         read the class token alone.
     pretrained : str, Path or None
-        "synthetic": experts, which are classical forecasting methods, forecast too. A model with a Jumbo token,
-        pretrained on synthetic series, weighs them for each series. The networks get weight in the forecast only
-        where held-out windows gain by it. With ``max_epochs=0`` the experts alone forecast, without any training, and
-        series may be of any length. A path, or a repository of the hub: weights that `jumbo pretrain-series forecast`
-        wrote. None: no experts.
+        "synthetic": experts, classical methods of forecasting, speak too, weighed for each series by a Jumbo token that
+        was pretrained on synthetic series; what is learned here gets a share in the forecast only where held-out
+        windows gain by it. With ``max_epochs=0`` the experts alone forecast, without any training: series may be as
+        short as they like. A path, or a repository of the hub: weights that `jumbo pretrain-series forecast` made.
+        None: no experts.
     support : {"auto", "real", "nonnegative"}
-        Whether forecasts and quantiles may be negative: "real" allows it, "nonnegative" does not, "auto" allows it for
-        a series that has held negative values.
+        Whether forecasts and quantiles may be negative. "auto": where a series has been.
 
     Attributes
     ----------
     networks_ : list of torch.nn.Module
-        The networks, one of each member.
+        The members.
     design_ : Design
-        What the networks read and return, such as context and horizon.
+        What they read and return, among it context and horizon.
     history_ : list of History
-        What each member's training recorded.
+        Of each member's training.
     pretrained_ : Pretrained
-        After ``pretrain``: the networks that ``fit`` begins with. Design and horizon stay those of pretraining.
+        After ``pretrain``: what ``fit`` begins with. Design and horizon stay those of pretraining.
     weights_ : pd.DataFrame
         Weight of each expert, and of ``networks_``, in the forecast of each series.
 
@@ -151,9 +145,9 @@ class JumboForecaster(ForecasterAnswers):
     ------
     ValueError, TypeError
         In the constructor, for parameters out of range; in ``fit``, for infinite values, values that are not positive
-        with ``log``, times that occur twice or have no common frequency, X without any time of a series, and X with
-        other columns; in ``pretrain``, for no epochs; in ``predict``, if X does not cover the steps asked for, and for
-        steps beyond the horizon with ``roll_on=False``.
+        with ``log``, times that occur twice or have no common frequency, X that shares no time with a series, and X
+        whose columns differ; in ``pretrain``, for no epochs; in ``predict``, for X that does not cover the steps asked
+        for, and for steps beyond the horizon with ``roll_on=False``.
 
     Examples
     --------
@@ -210,16 +204,16 @@ class JumboForecaster(ForecasterAnswers):
         self._remember(material.instances)
 
     def _zero_shot(self, task: str, epochs: int, start: Pretrained | None) -> bool:
-        """Whether the experts alone forecast. They do not read covariates: with these, the closed form forecasts."""
+        """Whether experts alone forecast. They know nothing of covariates, for which there is the closed form."""
         if self.pretrained is None or epochs or task != "forecast" or self._covariates.columns:
             return False
         return start is None or not start.can_forecast
 
     def _blend_of(self, lesson: Lesson, trials: list[Trial], start: Pretrained | None) -> Blend:
-        """The blend that forecasts: the networks alone, or networks and experts with a weight each."""
+        """The networks alone, or experts beside them and the share that each has."""
         if self.pretrained is None:
             return Blend()
-        # without held-out windows, only networks that were pretrained to forecast get weight
+        # without windows to judge by, networks that were pretrained on such series are trusted, others are not
         trusted = start is not None and start.can_forecast
         share = np.full(self.design_.horizon, float(trusted))
         blend = Blend(load_weigher(self.pretrained), usual_periods(self._timeline), share)
@@ -228,25 +222,25 @@ class JumboForecaster(ForecasterAnswers):
         return chosen_share(blend, mean_of(trials), lesson.panel, self.design_.quantiles, pick_device(self.device))
 
     def _read(self, y: pd.DataFrame, X: pd.DataFrame | None) -> Material:
-        """Keep the names in the tables, and make series of their rows."""
+        """Note the names in the tables, and make series of their rows."""
         self._covariates = Covariates.of(X, self.past_covariates)
         self._index_names, self._columns = list(y.index.names), y.columns
         return Material.of(instances_of(*self._rows(y, X, "fit")), y.shape[1])
 
     def _design(self, material: Material, fh: Any, start: Pretrained | None) -> Design:
-        """The design of the pretrained networks, or a new one for these series."""
+        """The design of what was pretrained, or one for these series."""
         targets = len(self._columns)
         if start is not None:
             start.check_same(self._covariates)
-            return replace(start.design, targets=targets)  # the network reads each by itself
+            return replace(start.design, targets=targets)  # each is read by itself
         last = max(i.end for i in material.instances) - 1
         furthest = None if fh is None else int(self._timeline.steps_ahead(fh, last).max())
         return design_of(self, int(material.lengths.max()), furthest, targets, self._covariates)
 
     def _update(self, y, X=None, update_params=True):
-        """Take in the new rows; with ``update_params`` also train on them, once there are enough."""
+        """Take in what is new; with ``update_params`` also learn from it, once there is enough."""
         if y.shape[1] != self.design_.targets:
-            raise ValueError(f"fitted on series of {self.design_.targets} columns, but update got {y.shape[1]}")
+            raise ValueError(f"fitted on series of {self.design_.targets} columns, to update there are {y.shape[1]}")
         instances = merged(self._tails, *self._rows(in_columns(y, list(self._columns)), X, "update"))
         if update_params and self.max_epochs:
             self._learn_more(Material.of(instances, self.design_.targets))
@@ -254,7 +248,7 @@ class JumboForecaster(ForecasterAnswers):
         return self
 
     def _learn_more(self, material: Material) -> None:
-        """Train further once there are enough new rows, and keep the result if it gains."""
+        """Train further once there is enough to learn from, and keep what gains."""
         cuts = cuts_for_update(material, self._learned, self.design_)
         if cuts is not None:
             lesson = Lesson(self, self.design_, material.panel(), *cuts)
@@ -273,7 +267,7 @@ class JumboForecaster(ForecasterAnswers):
         return rows, self._covariates.beside(rows, X, self._timeline, doing)
 
     def _in_units(self, rows: Rows) -> Rows:
-        """The rows in the units that the networks forecast."""
+        """In the units that the networks forecast."""
         if not self.log:
             return rows
         smallest = np.nanmin(rows.values, initial=np.inf)

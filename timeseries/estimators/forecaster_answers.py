@@ -1,4 +1,4 @@
-"""The answers of a fitted forecaster: tables of forecasts and quantiles, forecasts for backtests, and pictures."""
+"""What a fitted forecaster answers: forecasts and quantiles as tables, from many places of a series, and pictures."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +28,7 @@ class ForecasterAnswers(ForecasterParameters):
         return self._table(fh, values.reshape(*values.shape[:2], -1), self._names_of_quantiles(alpha))
 
     def _quantiles(self, quantiles: np.ndarray, alpha: Sequence[float], floors: np.ndarray) -> np.ndarray:
-        """Quantiles (n, S, M, A) at the probabilities ``alpha``, in units of the data, from those learned (…, Q)."""
+        """Of those learned (n, S, M, Q), those wanted (n, S, M, A), in the units of the data."""
         levels = np.array(self.design_.quantiles)
         return self._back(np.stack([quantile_at(quantiles, levels, a) for a in alpha], axis=-1), floors)
 
@@ -41,8 +41,8 @@ class ForecasterAnswers(ForecasterParameters):
 
     @property
     def weights_(self):
-        """The weights of the experts and of the networks: a table with a row for each series and variable. Weights are
-        means over the horizon, and each row adds up to 1."""
+        """Weight of each expert in the forecast of each series and variable, and that of the networks: a table whose
+        rows add up to 1, in the mean of the horizon."""
         table = pd.concat(weights_of_experts(self, list(self._tails)), axis=1).T
         rows = [(key, column) for key in self._tails for column in self._names_of_variables()]
         if list(self._tails) == [None]:
@@ -52,18 +52,18 @@ class ForecasterAnswers(ForecasterParameters):
         )
 
     def forecast_at(self, y, cuts, alpha=(0.1, 0.9), steps=None):
-        """Forecast from many cuts of a series at once, without fitting again: for backtests.
+        """Forecast from many places of a series at once, without fitting again: for backtests.
 
         Parameters
         ----------
         y : pd.DataFrame or pd.Series
-            One series with the columns of ``fit``, which was called without X.
+            One series with the columns that were fitted, X having been none.
         cuts : array of int
-            Row numbers of y (B,): the forecast from cut k reads the rows before k, and its first step is row k.
+            Rows of y before which to stand (B,): the forecast from cut k reads rows before k and begins with row k.
         alpha : sequence of float
             Probabilities of the quantiles wanted (A,).
         steps : int, optional
-            Number of steps to forecast. Default: the horizon of the networks.
+            How many to forecast. Default: the horizon that was trained.
 
         Returns
         -------
@@ -73,8 +73,8 @@ class ForecasterAnswers(ForecasterParameters):
         Raises
         ------
         ValueError
-            If the columns differ from those of ``fit``, a cut lies outside the series, or ``fit`` was called with X;
-            and for rows as in ``fit``.
+            If the columns differ from those fitted, a cut lies outside the series, or X was fitted; and for rows as in
+            ``fit``.
         """
         self.check_is_fitted()
         center, quantiles = forecasts_from_cuts(self, y, np.asarray(cuts), steps)
@@ -93,9 +93,9 @@ class ForecasterAnswers(ForecasterParameters):
         fh, X
             As in ``predict``.
         coverage : sequence of float
-            Coverage of each interval.
+            Of the intervals.
         history : int, optional
-            Number of past steps to draw, as far as they were kept. Default: three times the number of forecast steps.
+            Steps of the past to draw, of those that were kept. Default: three times as many as are forecast.
         instance : hashable, optional
             Name of the series in a panel, a tuple in a hierarchy. Default: the first.
         column : hashable, optional
@@ -142,5 +142,5 @@ class ForecasterAnswers(ForecasterParameters):
         return np.maximum(values, floors.reshape(len(floors), 1, -1, *[1] * (values.ndim - 3)))
 
     def _floors_of_all(self) -> np.ndarray:
-        """The lowest possible value of each series and target (n, M), in the order of the series."""
+        """Below which no value of a series lies (n, M), in the order of the series."""
         return np.stack([self._floors[key] for key in self._tails])

@@ -46,7 +46,7 @@ def state_of(forecaster: "JumboForecaster") -> dict[str, Any]:
 
 
 def restore(forecaster: "JumboForecaster", state: dict[str, Any]) -> None:
-    """Make a new forecaster the fitted one that ``state_of`` described."""
+    """Make a new forecaster the fitted one that ``state_of`` told."""
     forecaster.design_, forecaster.history_ = Design(**state["design"]), []
     forecaster.networks_ = [with_weights(forecaster.design_.build, weights) for weights in state["networks"]]
     forecaster._blend = _blend_from(state.get("blend"))

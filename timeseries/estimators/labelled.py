@@ -1,4 +1,4 @@
-"""Checks of the labelled series that users give: likely mistakes raise an error whose message says what to do."""
+"""Labelled series as users give them: what may well be a mistake is refused, with a message that says what to do."""
 
 from collections.abc import Hashable
 from numbers import Real
@@ -14,11 +14,11 @@ _WANTED = (
 
 
 def checked_panel(X: Any) -> Any:
-    """Series in any of sktime's panel formats, with values of dtype object converted to numbers.
+    """Series in any format of sktime's panels, those of objects as numbers.
 
     Raises:
-        TypeError: If X is a single series and not a panel, or holds values that are not numbers.
-        ValueError: If X is empty, a series has two rows at one time, or a series has other channels than the first.
+        TypeError: If it is one series and no panel, or holds what are no numbers.
+        ValueError: If it is empty, holds two rows of one time, or its series have other channels than the first.
     """
     if isinstance(X, np.ndarray):
         return _checked_array(X)
@@ -92,7 +92,7 @@ def _checked_columns(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _numbers(values: np.ndarray, name: str) -> np.ndarray:
-    """The values as numbers; missing objects become NaN."""
+    """The same as numbers; missing objects are NaN."""
     if values.dtype.kind in "biuf":
         return values
     if values.dtype.kind == "O":
@@ -116,7 +116,7 @@ def names_of(X: np.ndarray | pd.DataFrame) -> list[Hashable] | None:
 
 
 def in_order(X: np.ndarray | pd.DataFrame, names: list[Hashable] | None) -> np.ndarray | pd.DataFrame:
-    """A panel with its channels in the order of ``names``, if the panel and ``names`` both name them.
+    """A panel with its channels in the order of ``names``, as far as both have names.
 
     Raises:
         ValueError: If its channels have other names.
@@ -136,7 +136,7 @@ def checked_labels(y: Any, X: Any) -> Any:
     """Labels of the series in ``X``, put in their order if they have the same names.
 
     Raises:
-        TypeError: If y is not an array, Series or DataFrame, or mixes kinds of labels that cannot be sorted together.
+        TypeError: If they are in no array, Series or DataFrame, or of kinds that have no order among them.
         ValueError: If some are missing.
     """
     if y is None or isinstance(y, (list, tuple, dict, set, str, pd.Index, pd.Categorical)):
@@ -164,8 +164,8 @@ def checked_labels(y: Any, X: Any) -> Any:
 
 
 def _in_order_of(y: pd.Series | pd.DataFrame, X: Any) -> pd.Series | pd.DataFrame:
-    """The rows of y in the order of the series of X, if both have the same names. The index becomes numbers, because
-    later code matches rows and series by position."""
+    """Rows of y as the series of X come, by their names, if both have the same; numbered, since they stand for
+    series by their place from here on."""
     if isinstance(X, pd.DataFrame) and y.index.is_unique:
         names = X.index.get_level_values(0).unique() if isinstance(X.index, pd.MultiIndex) else X.index
         if len(names) == len(y) and names.isin(y.index).all():

@@ -1,4 +1,4 @@
-"""The steps that a forecaster remembers of its series, and the check if an update has enough new rows to train on."""
+"""What a forecaster remembers of its series, and when an update has brought enough to learn from."""
 
 from collections.abc import Hashable
 
@@ -25,7 +25,7 @@ def remembered(instances: list[Instance], design: Design, whole: bool) -> dict[H
 def cuts_for_update(
     material: Material, learned: dict[Hashable | None, int], design: Design
 ) -> tuple[Cuts, Cuts] | None:
-    """The cuts on which an update trains, and those on which it is judged; None if there are too few new steps.
+    """Where an update trains, and where it is judged; None while too little is new.
 
     Once a quarter of what is remembered is new, an update trains on the older half of what is new, and on all that is
     remembered from before. The newer half is held out to judge it.

@@ -1,4 +1,4 @@
-"""Pictures: a forecast with its intervals, and the attention that the Jumbo token pays to the patches of a series."""
+"""Pictures: a forecast with its intervals, and what the Jumbo token looked at in a series."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,14 +19,14 @@ def plot_forecast(
     ax: "Axes | None" = None,
     spoken: pd.Series | None = None,
 ) -> "Axes":
-    """Draw the end of a series, its forecast, and the intervals of the forecast.
+    """Draw the end of a series, what is forecast, and how sure that is.
 
     Args:
-        history: The observed values.
+        history: What was observed.
         center: The forecast.
         intervals: Coverage, lower and upper end of each, widest first.
         ax: Matplotlib's axes to draw in; new ones if None.
-        spoken: Weights of the experts and the networks. The largest are written below the axis.
+        spoken: Weights of those that forecast, of which the largest are told.
 
     Returns:
         The axes.
@@ -73,12 +73,12 @@ def plot_attention(
 def plot_kept(
     values: np.ndarray, spans: Sequence[tuple[int, int]], reached: np.ndarray, ax: "Axes | None" = None
 ) -> "Axes":
-    """Draw a series over the fraction of the blocks that each of its patches goes through.
+    """Draw a series over how far its patches get when some are dropped.
 
     Args:
         values: The series (T, C).
         spans: First step and the one after the last, of each patch (N, 2).
-        reached: Fraction of the blocks (N,) that each patch goes through: 1 if it is kept to the end.
+        reached: Share of the blocks (N,) that each patch goes through: 1 if it is kept to the end.
         ax: As above.
 
     Returns:
@@ -129,7 +129,7 @@ def _over_bands(
 def _axes(ax: "Axes | None") -> "Axes":
     if ax is not None:
         return ax
-    from matplotlib import pyplot as plt  # slow to import, so only when drawing
+    from matplotlib import pyplot as plt  # only who draws waits for it
 
     return plt.subplots(figsize=(9, 3.6), layout="constrained")[1]
 

@@ -1,4 +1,4 @@
-"""Saves a fitted estimator in one safetensors file: arrays, and JSON in the file's header. Loading runs no code."""
+"""Fitted estimators in one safetensors file: arrays, and beside them JSON in its header. No code runs on loading."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from .first_layout import from_first_layout
 
 SUFFIX = ".safetensors"
 _LAYOUT = 2
-_LEFT_OUT = ("callbacks",)  # functions, which JSON cannot hold
+_LEFT_OUT = ("callbacks",)  # they are functions, which only code can make
 
 
 class SafeSaving:
@@ -38,15 +38,15 @@ class SafeSaving:
         Parameters
         ----------
         path : str or Path, optional
-            A path that ends in ".safetensors": one file of arrays and JSON, which ``load`` reads without running code
-            from it. Callbacks are not saved. Any other path, or none: a pickle, which ``sktime.base.load`` reads.
+            Ending in ".safetensors": one file of arrays and JSON, for ``load``; it runs no code when loaded. Callbacks
+            are left out. Any other path, or none: as every sktime estimator, by pickle, for ``sktime.base.load``.
         serialization_format : str
-            How a pickle is written: "pickle" or "cloudpickle".
+            For pickled ones, "pickle" or "cloudpickle".
 
         Raises
         ------
         TypeError
-            If a parameter, or a name in the data, is an object that JSON cannot hold, such as one of a class of yours.
+            If a parameter, or a name in the data, is an object that only code can make: of a class of one's own, say.
         """
         if path is None or Path(path).suffix != SUFFIX:
             return super().save(path, serialization_format)  # type: ignore[misc]  # sktime's, of a class beside this one
@@ -69,7 +69,7 @@ class SafeSaving:
         FileNotFoundError
             If there is no such file.
         ValueError
-            If the file holds no estimator of this class, is damaged, or was saved by a newer version.
+            If it holds no estimator of this class, is damaged, or is of a newer version.
         """
         if not Path(path).is_file():
             raise FileNotFoundError(f"no saved estimator at {path}: give a file that save wrote")
@@ -140,8 +140,8 @@ def weights_of(networks: Sequence[torch.nn.Module]) -> list[dict[str, np.ndarray
 def with_weights(
     build: Callable[..., Network], weights: dict[str, np.ndarray], *arguments: Any, **options: Any
 ) -> Network:
-    """Build a network with the arguments and load the weights, all of which have to match. It is ready to predict."""
-    with torch.random.fork_rng():  # building draws random weights
+    """A network that is built with some arguments, its weights put back strictly, for prediction."""
+    with torch.random.fork_rng():  # the weights it begins with are drawn
         network = build(*arguments, **options)
     network.load_state_dict({name: torch.from_numpy(np.array(w)) for name, w in weights.items()})
     return network.eval()

@@ -10,13 +10,13 @@ from ..data.frames import Instance
 def floors_of(
     instances: list[Instance], targets: int, support: str, before: dict[Hashable | None, np.ndarray] | None
 ) -> dict[Hashable | None, np.ndarray]:
-    """The lowest possible forecast of each series: for each target (M,), 0 or minus infinity.
+    """Below which no forecast of a series lies: of each series, for each target (M,) 0 or minus infinity.
 
     Args:
         instances: The series.
         targets: Their first channels, which are forecast.
         support: "real" (no floor), "nonnegative", or "auto" (0 for what has never been negative).
-        before: The floors so far. They count too, because the instances may not hold all earlier steps.
+        before: What held for what was seen before, of which the instances may not hold everything any more.
 
     Raises:
         ValueError: If there are negative values of a nonnegative series.

@@ -1,4 +1,4 @@
-"""Checks of the series that users give, before sktime reads them: sorts rows by time, turns values into numbers."""
+"""Series as users give them, before sktime sees them: sorted by time, as numbers, or refused with a message."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _NUMBERS = ("floating", "integer", "mixed-integer-float", "integer-na", "decimal
 
 
 def in_order(data: Any, what: str) -> Any:
-    """Series in any of sktime's formats. Rows of pandas objects are put in the order of time.
+    """Series in any format of sktime's, those in pandas' with their rows in the order of time.
 
     Args:
         data: The series. Other objects than pandas' and numpy's are left to sktime.
@@ -20,7 +20,7 @@ def in_order(data: Any, what: str) -> Any:
 
     Raises:
         ValueError: If there are none, or their index is not complete.
-        TypeError: If values are not numbers, or an index does not hold times.
+        TypeError: If values are no numbers, or an index holds no times.
     """
     if isinstance(data, np.ndarray):
         _check_some(data.size, what)
@@ -44,7 +44,7 @@ def in_order(data: Any, what: str) -> Any:
 
 
 def in_columns(y: pd.DataFrame, columns: list) -> pd.DataFrame:
-    """A table with its columns in the order of ``fit``. If there is only one column, its name does not matter.
+    """A table with its columns in the order fitted; the name of a single one does not matter.
 
     Raises:
         ValueError: If it has other columns.
@@ -82,7 +82,7 @@ def _numbers(array: np.ndarray, what: str) -> np.ndarray:
 
 
 def _numeric(table: pd.DataFrame, what: str) -> pd.DataFrame:
-    """The table, with columns of dtype object converted to float64 where they hold only numbers."""
+    """A table whose columns of objects are numbers, if that is what they hold."""
     objects = [c for c, dtype in enumerate(table.dtypes) if pd.api.types.is_object_dtype(dtype)]
     kinds = {c: pd.api.types.infer_dtype(table.iloc[:, c], skipna=True) for c in objects}
     if any(kind in _NUMBERS for kind in kinds.values()):
@@ -111,7 +111,7 @@ def _numeric(table: pd.DataFrame, what: str) -> pd.DataFrame:
 
 
 def _sorted(table: pd.Series | pd.DataFrame, what: str) -> pd.Series | pd.DataFrame:
-    """The table with its rows in the order of time; in a panel, in the order of series and time."""
+    """Rows in the order of time; in a panel, of series and time."""
     index = table.index
     if isinstance(index, pd.MultiIndex):
         _check_levels(index, what)

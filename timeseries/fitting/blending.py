@@ -28,7 +28,7 @@ class Blend:
     """How the forecasts of experts and of networks are blended.
 
     Attributes:
-        weigher: The pretrained weigher of experts. None: the networks alone forecast.
+        weigher: The pretrained weigher of experts; None leaves it all to the networks.
         periods: Seasonal periods that the frequency suggests; None to find them in the values.
         share: Of the networks at each step of the horizon (H,); that of the last step holds beyond it.
     """
@@ -64,7 +64,7 @@ def zero_shot(
     """Forecast series without training.
 
     Args:
-        weigher: The model that weighs the experts.
+        weigher: What weighs the experts.
         contexts: Series (T_i,), NaN where nothing was observed.
         steps: How many to forecast.
         levels: Probabilities of the quantiles wanted (Q,).
@@ -111,7 +111,7 @@ def _at_levels(offsets: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
 
 
 def contexts_of(panel: Panel, series: np.ndarray, cuts: np.ndarray, channel: int) -> list[np.ndarray]:
-    """The values of one channel of some series before the cuts."""
+    """What one channel of some series held before some steps."""
     return [panel.series[s][max(0, c - _LONGEST_READ) : c, channel] for s, c in zip(series, cuts, strict=True)]
 
 
@@ -182,7 +182,7 @@ def _shares(losses: np.ndarray, seen: np.ndarray, trial: Trial) -> np.ndarray:
 
 
 def _independent(trial: Trial, horizon: int) -> int:
-    """The number of windows whose horizons do not overlap. Overlapping windows add little evidence."""
+    """Windows that share no future: the others say what their neighbours say."""
     return sum(
         1 + int((cuts.max() - cuts.min()) // horizon)
         for cuts in (trial.cuts[trial.series == s] for s in np.unique(trial.series))

@@ -55,12 +55,12 @@ def fit_network(
 ) -> Fitted:
     """A fitted network, on the CPU.
 
-    A part of the series is held out, to decide when training stops, and which share of the scores the tokens should
+    A part of the series is held out: it tells when to stop training, and which share of the scores the tokens should
     have. If they have any, they are then trained anew for as long on all series. The convolutions are fitted on all
     series at once: their closed form gives the scores of each series as if it had been left out.
 
     Args:
-        build: Returns a new network, and those of its parameters that are pretrained.
+        build: Makes a network, and says which of its parameters are pretrained.
         data: Series (C, T_i), NaN where nothing was observed.
         labels: Their classes (n,), 0 … K-1.
         class_weights: Weight of each class in the loss (K,).

@@ -1,4 +1,4 @@
-"""The closed form: a ridge regression fits the linear part of a forecast, and its residuals give the spread.
+"""What needs no gradient: the linear part of a forecast by ridge regression, and its spread from what is left over.
 
 Training then begins where a good linear model ends: on short series there is little more to find, and on long ones the
 encoder learns what is not linear from the first step on.

@@ -1,4 +1,4 @@
-"""The log message at the start of a long training: about how long it takes, and how to show its progress."""
+"""What a long training says at its beginning: what it does, about how long that takes, and how to watch it."""
 
 import logging
 from collections.abc import Callable
@@ -9,11 +9,12 @@ import torch
 logger = logging.getLogger(__name__)
 
 _LISTEN = 1.0  # seconds of training after which its length is estimated
-_LONG = 10.0  # shortest training, in seconds, that is logged
+_LONG = 10.0  # seconds beyond which it is worth a word
 
 
 class Notice:
-    """Logs one warning to the logger of ``timeseries`` if training takes long.
+    """Says once that training takes long, in the log of ``timeseries`` as a warning, which is seen unless it is
+    silenced.
 
     Args:
         who: The estimator's name.
@@ -26,7 +27,7 @@ class Notice:
         self._decided = False
 
     def watch(self, epochs: int, steps: int, device: torch.device) -> Callable[[], None]:
-        """A function to call after each step of a training of so many epochs of so many steps."""
+        """What is to be called after each step of a training of so many epochs of so many steps."""
         began, done = None, 0
 
         def after_step() -> None:

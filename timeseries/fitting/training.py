@@ -47,7 +47,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What a callback receives after an epoch: its number from 1, of how many, mean training loss, validation score or
+    """What a callback is told after an epoch: its number from 1, of how many, mean training loss, validation score or
     None (lower is better), and whether it is the best so far."""
 
     number: int
@@ -84,17 +84,17 @@ def train(
 
     Args:
         model: What is trained. Parameters that ask for no gradient stay.
-        loss_of: Loss of a batch, from the model in training mode. It gets the number of the step, and of all steps.
+        loss_of: Loss of a batch, from the model in training mode; it is told the number of the step, and of how many.
         batches: ``batches(generator, steps)`` gives the batches of one epoch.
         score: Losses (n,) of the validation samples, from a model in evaluation mode; None if there are none.
         schedule: How long and how fast.
         generator: Decides the batches.
         device: Where the model is trained; ``loss_of`` and ``score`` bring their data there.
-        verbose: 0 shows nothing, 1 shows one progress bar.
+        verbose: 0 says nothing, 1 shows one progress bar.
         callbacks: Called with an ``Epoch`` after each; one that returns True ends training.
         title: Before the progress bar.
         frozen: Parameters that do not change in the first epochs of the schedule.
-        notice: Logs how long training takes, once that is known. None logs nothing.
+        notice: Says how long it takes, once that is known; None says nothing.
 
     What training gains on the validation samples has to be more than its own standard error, or the model stays as it
     was (the one-standard-error rule: Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3).

@@ -208,12 +208,12 @@ class ClassifierNet(nn.Module):
     def from_tokens(
         self, x: torch.Tensor, observed: torch.Tensor | None = None, budget: ComputeBudget | None = None
     ) -> torch.Tensor:
-        """The scores of the encoder alone, at a compute budget (None: its own)."""
+        """What the encoder alone says, at a compute budget (None: its own)."""
         e = self.encoder(x, observed, budget)
         return self.head(self.drop(torch.cat([e.jumbo, mean_of_live(e.patches, e.live)], dim=1)))
 
     def from_kernels(self, x: torch.Tensor, observed: torch.Tensor | None, shares: torch.Tensor) -> torch.Tensor:
-        """The scores of the first set of convolutions alone. Its features are written to ``shares`` (B, num_shares)."""
+        """What the first set of convolutions alone says. It leaves its features in ``shares`` (B, num_shares)."""
         assert self.convolutions is not None and self.convolutions.first is not None  # with ``kernels_first``
         shares.copy_(self.convolutions.features.shares(Batch(x, observed)))
         return self.convolutions.first.scores_of(shares)

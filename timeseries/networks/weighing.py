@@ -1,7 +1,7 @@
-"""A Jumbo token that weighs experts: it reads a series and the forecast of each expert, and mixes these forecasts.
+"""A Jumbo token that weighs experts: it reads a series and what each expert says of it, and mixes their forecasts.
 
 After feature-based forecast model averaging (FFORMA, Montero-Manso et al., International Journal of Forecasting 2020),
-with features that are learned. A convex mixture shows each expert's weight, and cannot be worse than its worst member.
+with features that are learned. A convex mixture says which expert spoke, and cannot be worse than its worst member.
 """
 
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from torch import nn
 from .series_encoder import SeriesEncoder
 
 LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
-PLACES = 16  # of the horizon, at even distances, at which the network reads the forecast of an expert
+PLACES = 16  # of the horizon, at even distances, at which the network reads what an expert says
 FACTS = 16  # numbers that tell a series' length, horizon, periods and size (see ``fitting.cases``)
 PAST = 4  # numbers that tell how an expert did in the past
 
@@ -28,7 +28,7 @@ class Case(NamedTuple):
         context: The end of the series, left-padded (B, L), and where it is observed (B, L).
         observed: See there.
         facts: (B, FACTS + PLACES).
-        briefs: The forecast of each of E experts at a few steps, and its past errors (B, E, 2 * PLACES + PAST).
+        briefs: What each of E experts says at a few places, and how it did (B, E, 2 * PLACES + PAST).
         points, spreads: Forecasts of the experts and their standard deviations (B, E, S).
         places: Where each of S steps lies in the horizon, 0 the first and 1 the last (B, S).
     """

@@ -425,14 +425,14 @@ def test_covariates_of_other_series_are_refused(beside):
     panel, one = pd.concat({"a": y, "b": y}), pd.concat({"a": X})
     with pytest.raises(ValueError, match="X has no row at any time of y of series 'b'"):
         small().fit(panel, X=one)
-    with pytest.raises(ValueError, match=r"fitted without X, but predict got \['a', 'b'\]: fit with X, or leave"):
+    with pytest.raises(ValueError, match=r"fitted without X, to predict there are \['a', 'b'\]: fit with X, or leave"):
         small().fit(y).predict(fh=[1], X=X)
 
 
 def test_covariates_that_say_nothing_of_what_is_to_come(beside):
     y, X = beside
     forecaster = small().fit(y, X=X[:T])
-    with pytest.raises(ValueError, match=r"X has no value of \['a'\] at the steps to forecast: all are NaN.*past_cov"):
+    with pytest.raises(ValueError, match=r"X tells nothing of \['a'\] at the steps to forecast: all are NaN.*past_cov"):
         forecaster.predict(fh=[1, 2], X=X[T:].assign(a=np.nan))
     known = X[T:].copy()
     known.iloc[0, 0] = np.nan  # one that is missing is no fault

@@ -328,7 +328,7 @@ def test_bad_data():
     with pytest.raises(ValueError, match=r"past_covariates \['z'\] are not among the columns of X, \['x'\]"):
         small(past_covariates=["z"]).fit(y, X=X[:60])
     forecaster = small().fit(y, X=X[:60], fh=[1, 2, 3])
-    with pytest.raises(ValueError, match=r"fitted with the columns \['x'\] of X, but predict got None"):
+    with pytest.raises(ValueError, match=r"fitted with the columns \['x'\] of X, to predict there are None"):
         forecaster.predict()
     with pytest.raises(ValueError, match="X does not cover the horizon: there is no row at 62"):
         forecaster.predict(X=X[60:62])
@@ -340,7 +340,7 @@ def test_bad_data():
         with pytest.raises(ValueError, match="device 'cuda' was asked for and is not there"):
             small(device="cuda").fit(y)
     two = small(horizon=2).fit(wave(60, columns=("a", "b")))
-    with pytest.raises(ValueError, match="fitted on series of 2 columns, but update got 1"):
+    with pytest.raises(ValueError, match="fitted on series of 2 columns, to update there are 1"):
         two.update(wave(70)[60:])
 
 
