@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def state_of(forecaster: "JumboForecaster") -> dict[str, Any]:
-    """What ``restore`` takes."""
+    """The forecaster's state, for ``restore``."""
     tails = list(forecaster._tails.values())
     start = getattr(forecaster, "pretrained_", None)
     return dict(
@@ -47,7 +47,7 @@ def state_of(forecaster: "JumboForecaster") -> dict[str, Any]:
 
 
 def restore(forecaster: "JumboForecaster", state: dict[str, Any]) -> None:
-    """Make a new forecaster the fitted one that ``state_of`` told."""
+    """Give a new forecaster the fitted state that ``state_of`` returned."""
     forecaster.design_, forecaster.history_ = Design(**state["design"]), []
     forecaster.networks_ = [with_weights(forecaster.design_.build, weights) for weights in state["networks"]]
     forecaster._voices = _voices_from(state.get("voices"), forecaster.networks_)
@@ -60,7 +60,7 @@ def restore(forecaster: "JumboForecaster", state: dict[str, Any]) -> None:
     keys, starts = state["keys"], state["starts"].tolist()
     values = np.split(state["values"], np.cumsum(state["lengths"])[:-1])
     forecaster._tails = {k: Instance(k, start, v) for k, start, v in zip(keys, starts, values, strict=True)}
-    nowhere = np.full(forecaster.design_.targets, -np.inf)  # saved before there were floors
+    nowhere = np.full(forecaster.design_.targets, -np.inf)  # for files without floors, of earlier versions
     forecaster._floors = dict(zip(keys, state.get("floors", [nowhere] * len(keys)), strict=True))
     forecaster._learned = dict(zip(keys, state["learned"], strict=True))
     forecaster._columns = state["columns"]
@@ -77,7 +77,7 @@ def _voices_as_values(voices: Voices) -> dict[str, Any] | None:
 
 
 def _voices_from(values: dict[str, Any] | None, networks: list[ForecastNet]) -> Voices:
-    if values is None:  # as are files of before there were experts
+    if values is None:  # no experts, or a file of an earlier version, which had none
         return Voices(networks)
     weights = {name: torch.from_numpy(np.array(w)) for name, w in values["weights"].items()}
     weigher = weigher_from(values["about"], weights, "the file")

@@ -368,7 +368,7 @@ def test_updates_that_cannot_be_right():
         (pd.concat([y[50:], y[55:]]), ValueError, "y has duplicates: 2020-02-25 00:00:00 occurs 2 times"),
         (y[50:].set_axis(days[50:] + pd.Timedelta("1h")), ValueError, "2020-02-20 01:00:00 in y is none of the times"),
         (y[50:].tz_localize("UTC"), TypeError, "y has dates with a time zone, UTC, the series have dates without"),
-        (y[50:].rename(columns={"w": "z"}), ValueError, r"fitted on series of the columns \['v', 'w'\].*\['v', 'z'\]"),
+        (y[50:].rename(columns={"w": "z"}), ValueError, r"fitted on the columns \['v', 'w'\].*\['v', 'z'\]"),
     ):
         with pytest.raises(error, match=message):
             forecaster.update(table, update_params=False)

@@ -319,7 +319,7 @@ def test_bad_parameters(arguments, error, told):
 def test_bad_use(fitted):
     with pytest.raises(NotFittedError):
         classifier("kernels").predict_stage(waves()[0])
-    with pytest.raises(ValueError, match="thresholds were calibrated on: fit with committee=None"):
+    with pytest.raises(ValueError, match="thresholds were calibrated: fit with committee=None"):
         fitted.set_budget(keep_rate=0.5)
     with pytest.raises(ValueError, match="series of 2 channels, fitted on series of 1"):
         fitted.predict_stage(np.zeros((2, 2, 40)))
