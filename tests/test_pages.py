@@ -102,11 +102,16 @@ def test_the_backbone_in_a_config_of_ones_own():
 
 
 def test_code_of_budgets_runs():
-    (block,) = blocks("docs/budgets.md")
+    block, several_tables = blocks("docs/budgets.md")
     session: dict = {}
     exec(block, session)
     assert session["loss"].requires_grad and len(session["table"]) == 6
     assert session["model"].default_budget == session["table"].fastest_within(metric_drop=0.005).budget
+    exec(several_tables, session)
+    sizes = {budget.input_size((224, 224), (16, 16)) for budget in session["elastic"].grid()}
+    assert sizes == {(224, 224), *session["model"].pos_embed_sizes}  # each has positions of its own
+    of_a_crop = [budget.input_size((512, 512), (16, 16))[0] for budget in session["elastic"].grid()]
+    assert f"pos_embed_sizes={sorted(set(of_a_crop) - {512})}" in (ROOT / "docs/budgets.md").read_text()
 
 
 def test_code_of_committees_runs(folder, short_epochs):
@@ -120,7 +125,7 @@ def test_code_of_committees_runs(folder, short_epochs):
 
 def test_code_of_forecasting_runs(folder, short_epochs):
     """From a made-up table to a saved model, then a single series with sktime's tools."""
-    *table, single = blocks("docs/forecasting.md")
+    *table, single, parts = blocks("docs/forecasting.md")
     session: dict = {}
     for block in table:
         exec(block, session)
@@ -135,6 +140,9 @@ def test_code_of_forecasting_runs(folder, short_epochs):
     exec(single, session)
     assert {p.name for p in folder.iterdir()} >= {"north.png", "forecast.png", "forecaster.safetensors"}
     assert session["search"].best_params_["JumboForecaster__normalisation"] in ("standard", "difference")
+    exec(parts, session)
+    assert not session["closed_form"].history_[0].epochs and len(session["closed_form"].predict()) == 12
+    assert session["registers"].networks_[0].encoder.encoder.jumbo_multiplier == 5
 
 
 def test_code_of_benchmarks_runs(folder, short_epochs):
@@ -151,6 +159,8 @@ def test_code_of_classification_runs(folder, short_epochs):
         exec(block, session)
     assert 0 <= session["share"] <= 1 and 0 <= session["accuracy"] <= 1
     assert session["encoder_alone"].networks_[0].share == 1
+    assert session["convolutions_alone"].networks_[0].share == 0
+    assert session["registers"].networks_[0].encoder.encoder.jumbo_multiplier == 5
     assert {p.name for p in folder.iterdir()} == {"attention.png", "kept.png", "classifier.safetensors"}
 
 

@@ -11,23 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.config import Config
+from mmengine.model import revert_sync_batchnorm
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS, MODELS
+from mmseg.structures import SegDataSample
 from sklearn.ensemble import RandomForestClassifier
 
+from jumbo_backbone.files import write_atomically
+from jumbo_backbone.segmentation.cli import in_users_terms
+from jumbo_backbone.segmentation.data.scenes import CLASSES, PALETTE, render
+from jumbo_backbone.segmentation.pictures.labels import contact_sheet, save
 from jumbo_cli.commands.train import COMMAND as TRAIN
-from jumbo_cli.quiet import quiet_imports
-
-with quiet_imports():
-    from mmengine.config import Config
-    from mmengine.model import revert_sync_batchnorm
-    from mmengine.optim import build_optim_wrapper
-    from mmengine.registry import init_default_scope
-    from mmseg.registry import DATASETS, MODELS
-    from mmseg.structures import SegDataSample
-
-    from jumbo_backbone.files import write_atomically
-    from jumbo_backbone.segmentation.cli import in_users_terms
-    from jumbo_backbone.segmentation.data.scenes import CLASSES, PALETTE, render
-    from jumbo_backbone.segmentation.pictures.labels import contact_sheet, save
 
 CONFIG = Path(__file__).resolve().parents[1] / "seg_configs" / "jumbo_upernet_scenes.py"
 SHOWN = 12  # scenes on the contact sheet

@@ -69,8 +69,8 @@ class ElasticBudgets:
 
         Of images of 224 pixels a step takes the full size and one of 128, 160 and 192, and for each of the two a keep
         rate of .5 or .7, drawn independently. Dropped patches are not fused, nothing is warmed up, the lower keep rates
-        learn from their twins alone, and the four losses add up. All sizes share one table of positions, resampled: of
-        tables of their own most would have no gradient in a step.
+        learn from their twins alone, and the four losses add up. There each size has learned positions of its own; a
+        model has them by ``pos_embed_sizes=(128, 160, 192)``, and without resamples those of its ``img_size``.
 
         Args:
             changes: Other values of single attributes.

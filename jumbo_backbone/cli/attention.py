@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         images = find_images(args.images, (ENDING,))
         device = pick_device(args.device)
         model = load_model(args.checkpoint, args.model).to(device)
-        depth, patch = len(model.blocks), model.patch_embed.patch_size
+        depth, patch = model.depth, model.patch_embed.patch_size
         if not -depth <= args.block < depth:
             raise ValueError(f"--block {args.block}: this model has {depth}, give {-depth} to {depth - 1}")
         size = 2 * min(model.patch_embed.img_size) if args.size is None else args.size

@@ -1,6 +1,6 @@
 """The pictures of `jumbo attention`: numpy in, numpy out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,8 @@ VEIL = (84, 52, 124)  # over patches that are dropped
 MARGIN, GAP, HEADER, FOOTER = 28, 12, 74, 60  # of a picture, in pixels
 
 
-def heat_map(attention: np.ndarray, height: int, width: int, percentiles: Sequence[float] = PERCENTILES) -> np.ndarray:
-    """Attention (h, w) of any scale to smooth float32 (height, width) in 0 … 1, these being the percentiles given.
+def heat_map(attention: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Attention (h, w) of any scale to smooth float32 (height, width) in 0 … 1, these being ``PERCENTILES`` of it.
 
     Raises:
         ValueError: If ``attention`` is not a map of finite numbers.
@@ -24,7 +24,7 @@ def heat_map(attention: np.ndarray, height: int, width: int, percentiles: Sequen
     attention = np.asarray(attention, dtype=np.float32)
     if attention.ndim != 2 or not np.isfinite(attention).all():
         raise ValueError(f"attention {attention.shape} is not a map of finite numbers: are the weights sound?")
-    low, high = np.percentile(attention, percentiles)
+    low, high = np.percentile(attention, PERCENTILES)
     if high - low <= 1e-6 * abs(high):  # the same everywhere: nothing stands out
         return np.zeros((height, width), dtype=np.float32)
     smooth = Image.fromarray((attention - low) / np.float32(high - low)).resize(
@@ -33,34 +33,26 @@ def heat_map(attention: np.ndarray, height: int, width: int, percentiles: Sequen
     return np.asarray(smooth).clip(0, 1)
 
 
-def overlay(
-    image: np.ndarray,
-    attention: np.ndarray,
-    opacity: float = 0.6,
-    colormap: str = COLORMAP,
-    percentiles: Sequence[float] = PERCENTILES,
-) -> np.ndarray:
+def overlay(image: np.ndarray, attention: np.ndarray, opacity: float = 0.6) -> np.ndarray:
     """Lay a heat map of ``attention`` over an image.
 
     Args:
         image: uint8 (H, W, 3).
         attention: Map (h, w) on any coarser grid that covers the image evenly.
         opacity: 0 shows the image alone, 1 the heat map alone.
-        colormap: matplotlib's name; best one that runs evenly from dark to bright.
-        percentiles: Of the map's values: the ends of the colour scale.
 
     Returns:
         uint8 (H, W, 3).
     """
-    heat = colormaps[colormap](heat_map(attention, image.shape[0], image.shape[1], percentiles))[..., :3]
+    heat = colormaps[COLORMAP](heat_map(attention, *image.shape[:2]))[..., :3]
     # Beneath the colours of the map the image is nearly grey: only the heat is to tell by colour.
     under = 0.25 * image + 0.75 * _luminance(image)
     return _to_uint8((1 - opacity) * under + opacity * 255 * heat)
 
 
-def spotlight(image: np.ndarray, attention: np.ndarray, percentiles: Sequence[float] = PERCENTILES) -> np.ndarray:
+def spotlight(image: np.ndarray, attention: np.ndarray) -> np.ndarray:
     """The image in full colour where it is attended to, dark and grey elsewhere; arguments as for ``overlay``."""
-    heat = heat_map(attention, image.shape[0], image.shape[1], percentiles)[..., None]
+    heat = heat_map(attention, *image.shape[:2])[..., None]
     grey = _luminance(image)
     return _to_uint8((grey + heat * (image - grey)) * (0.25 + 0.75 * heat))
 

@@ -15,8 +15,6 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from ..budgets.budget import ComputeBudget
 
-AVERAGES = ("probabilities", "logits")
-
 
 class Member(NamedTuple):
     """A model, and the budget that calls give it (None: the model's own)."""
@@ -116,30 +114,16 @@ class Ensemble(Committee):
 
     Args:
         members, temperatures, names: See ``Committee``.
-        average: What is averaged, "probabilities" or "logits".
     """
 
-    def __init__(
-        self,
-        members: Sequence[Callable | tuple[Callable, ComputeBudget]],
-        average: str = "probabilities",
-        temperatures: Sequence[float] | None = None,
-        names: Sequence[str] | None = None,
-    ) -> None:
-        super().__init__(members, temperatures, names)
-        if average not in AVERAGES:
-            raise ValueError(f"unknown average {average!r}: choose one of {', '.join(AVERAGES)}")
-        self.average = average
-
     def forward(self, *inputs: Any) -> torch.Tensor:
-        """Inputs of the members to scores (B, K, …), whose softmax is the mean of the members' probabilities, or of
-        which the members' logits are the mean.
+        """Inputs of the members to scores (B, K, …), whose softmax is the mean of the members' probabilities.
 
         Raises:
             ValueError: If the members' scores differ in shape.
         """
         first = self.ask(0, *inputs)
-        running = RunningMean(first, self.average)
+        running = RunningMean(first)
         for number in range(1, len(self.members)):
             scores = self.ask(number, *inputs)
             self.require_alike(number, scores, first)
@@ -148,25 +132,24 @@ class Ensemble(Committee):
 
 
 class RunningMean:
-    """Mean of scores (B, K, …) that come one after another; it holds one map of scores, however many come."""
+    """Mean of the probabilities of scores (B, K, …) that come one after another; it holds one map of scores, however
+    many come."""
 
-    def __init__(self, scores: torch.Tensor, average: str = "probabilities") -> None:
-        self._logits, self._count = average == "logits", 1
-        self._total = scores if self._logits else scores.log_softmax(dim=1)
+    def __init__(self, scores: torch.Tensor) -> None:
+        self._total, self._count = scores.log_softmax(dim=1), 1
 
     def add(self, scores: torch.Tensor) -> None:
         """Add the scores of one more member."""
         self._count += 1
-        total = self._total
-        self._total = total + scores if self._logits else torch.logaddexp(total, scores.log_softmax(dim=1))
+        self._total = torch.logaddexp(self._total, scores.log_softmax(dim=1))
 
     def keep(self, rows: torch.Tensor) -> None:
         """Keep some samples alone."""
         self._total = self._total[rows]
 
     def scores(self) -> torch.Tensor:
-        """The mean so far."""
-        return self._total / self._count if self._logits else self._total - math.log(self._count)
+        """The mean so far, in logarithms."""
+        return self._total - math.log(self._count)
 
 
 class Routed(NamedTuple):

@@ -57,6 +57,15 @@ class PatchEmbed(TimmPatchEmbed):
         self._check_native(size, patch, self.dynamic_img_pad)
         super().set_input_size(_whole_patches(size, patch), patch)
 
+    def grid_of(self, size: SizeLike, name: str) -> tuple[int, int]:
+        """Grid (H, W) in patches of an image size in pixels, which messages call ``name``.
+
+        Raises:
+            ValueError: If it has not a whole number of patches (and is not to be padded).
+        """
+        self._check_native(to_2tuple(size), self.patch_size, self.dynamic_img_pad, name)
+        return self.dynamic_feat_size(to_2tuple(size))
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Images (B, C, H, W) to tokens (B, N, D)."""
         self._check_images(x)
@@ -66,15 +75,15 @@ class PatchEmbed(TimmPatchEmbed):
         return self.proj(x).flatten(2).transpose(1, 2)
 
     @staticmethod
-    def _check_native(size: tuple[int, int], patch: tuple[int, int], pad: bool) -> None:
+    def _check_native(size: tuple[int, int], patch: tuple[int, int], pad: bool, name: str = "img_size") -> None:
         (H, W), (ph, pw) = size, patch
         if ph < 1 or pw < 1:
             raise ValueError(f"patch_size must be at least 1, got {ph}x{pw}")
         if H < ph or W < pw:
-            raise ValueError(f"img_size {H}x{W} is smaller than one patch of {ph}x{pw}: use a larger img_size")
+            raise ValueError(f"{name} {H}x{W} is smaller than one patch of {ph}x{pw}: use a larger one")
         if (H % ph or W % pw) and not pad:
             raise ValueError(
-                f"img_size {H}x{W} is not a multiple of patch_size {ph}x{pw}: use {H // ph * ph}x{W // pw * pw}, "
+                f"{name} {H}x{W} is not a multiple of patch_size {ph}x{pw}: use {H // ph * ph}x{W // pw * pw}, "
                 "or dynamic_img_pad=True"
             )
 

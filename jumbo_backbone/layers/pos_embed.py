@@ -1,5 +1,7 @@
 """Learned positions on a grid, resampled by the grid's shape and never by the token count."""
 
+from collections.abc import Iterable
+
 import torch
 from timm.layers import resample_abs_pos_embed
 from torch import nn
@@ -9,6 +11,21 @@ from .fast.recording import recording
 Grid = tuple[int, int]
 
 _CACHED_GRIDS = 8  # multi-scale inference asks for a handful of grids in turn
+
+
+def nearest_grid(grids: Iterable[Grid], grid: Grid) -> Grid:
+    """Of ``grids`` the one whose sides differ least from those of ``grid``: the side that differs more counts first,
+    then both. Of several, the first."""
+    first, *others = grids
+    for other in others:
+        if _difference(other, grid) < _difference(first, grid):
+            first = other
+    return first
+
+
+def _difference(one: Grid, other: Grid) -> tuple[int, int]:
+    rows, columns = abs(one[0] - other[0]), abs(one[1] - other[1])
+    return max(rows, columns), rows + columns
 
 
 def resample_pos_embed(pos_embed: torch.Tensor, old_grid: Grid, new_grid: Grid) -> torch.Tensor:

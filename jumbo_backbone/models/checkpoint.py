@@ -1,14 +1,16 @@
 """Reading and writing weights: the authors' released files, our safetensors, and timm's training checkpoints.
 
 One function, ``adapt_state_dict``, makes a file's tensors fit a model: it drops the dead ``cls_token`` of the released
-files, resamples positions, and adapts another number of classes or input channels. It runs in a load-state-dict
-pre-hook, so plain ``load_state_dict``, timm's ``checkpoint_path`` and mmengine's loader all take the files as they are.
+files, resamples positions (of several tables the nearest), and adapts another number of classes or input channels. It
+runs in a load-state-dict pre-hook, so plain ``load_state_dict``, timm's ``checkpoint_path`` and mmengine's loader all
+take the files as they are.
 """
 
 import logging
 import math
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -21,7 +23,8 @@ from timm.models import load_state_dict as read_checkpoint
 from torch import nn
 
 from ..files import replacing
-from ..layers.pos_embed import Grid, resample_pos_embed
+from ..layers.pos_embed import Grid, nearest_grid, resample_pos_embed
+from ..words import some
 from .preset_sizes import preset_of
 
 if TYPE_CHECKING:
@@ -30,14 +33,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _HUB = "hf-hub:"
+_TABLE = re.compile(r"pos_embed_tables\.(\d+)x(\d+)")
 
 
 @dataclass
 class LoadReport:
     """What became of a checkpoint: how many tensors were loaded, and a line for each not taken as it stood.
 
-    ``resampled`` are positions, ``adapted`` kernels, ``fresh`` what the model keeps of its own, and ``skipped`` what it
-    has no place for.
+    ``resampled`` are positions, those of sizes that the file lacks among them, ``adapted`` kernels, ``fresh`` what the
+    model keeps of its own, and ``skipped`` what it has no place for.
     """
 
     loaded: int = 0
@@ -78,27 +82,31 @@ def load_checkpoint(model: nn.Module, path: str | os.PathLike) -> LoadReport:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
-    own = model.state_dict()
-    missing = [name for name in own if name not in state_dict]
-    unexpected = [name for name in state_dict if name not in own]
-    other_shape = [
-        f"{name} {tuple(state_dict[name].shape)} instead of {tuple(own[name].shape)}"
-        for name in own
-        if name in state_dict and state_dict[name].shape != own[name].shape
-    ]
-    problems = {"missing": missing, "unexpected": unexpected, "of another shape": other_shape}
-    if any(problems.values()):
-        told = "; ".join(f"{len(names)} {what}: {_some(names)}" for what, names in problems.items() if names)
+    if told := differences(model, state_dict):
         way_out = "Build the model with the file's own sizes."
         if looks := other_sizes(model, state_dict):
             way_out = f"{looks} {way_out}"
-        if "jumbo_token" in missing:
+        if "jumbo_token" not in state_dict:
             way_out = "It has no jumbo_token, so it is of another architecture."
-        raise ValueError(f"{path} does not fit this model: {told}. {way_out}")
+        raise ValueError(f"{path} does not fit this model: {'; '.join(told)}. {way_out}")
     model.load_state_dict(state_dict)
     report.loaded = len(state_dict) - len(report.fresh)
     logger.info("%s: %s", path, report)
     return report
+
+
+def differences(model: nn.Module, state_dict: Mapping[str, torch.Tensor]) -> list[str]:
+    """How a file's tensors differ from a model's in names, shapes and kinds of numbers, in words; none if they fit."""
+    own = model.state_dict()
+    missing = [name for name in own if name not in state_dict]
+    unexpected = [name for name in state_dict if name not in own]
+    other = [
+        f"{name} {_form(state_dict[name])} instead of {_form(own[name])}"
+        for name in own
+        if name in state_dict and _form(state_dict[name]) != _form(own[name])
+    ]
+    lists = {"missing": missing, "unexpected": unexpected, "of another shape": other}
+    return [f"{len(names)} {what}: {some(sorted(names))}" for what, names in lists.items() if names]
 
 
 def save_checkpoint(model: nn.Module, path: str | os.PathLike) -> None:
@@ -153,6 +161,10 @@ def adapt_on_load(
     changes = report.resampled + report.adapted + report.fresh
     if changes:
         logger.warning("; ".join(changes))
+    if report.skipped:
+        logger.info("; ".join(report.skipped))
+    if report.skipped:
+        logger.info("; ".join(report.skipped))
 
 
 def other_sizes(model: nn.Module, state_dict: Mapping[str, torch.Tensor], prefix: str = "") -> str:
@@ -163,7 +175,7 @@ def other_sizes(model: nn.Module, state_dict: Mapping[str, torch.Tensor], prefix
     depth = len({name.removeprefix(blocks).split(".")[0] for name in state_dict if name.startswith(blocks)})
     file = (token.shape[2], token.shape[1], depth)
     vit = cast("JumboViT", model)
-    own = (vit.embed_dim, vit.jumbo_multiplier, len(vit.blocks))
+    own = (vit.embed_dim, vit.jumbo_multiplier, vit.depth)
     if file == own:
         return ""
     told = [
@@ -205,9 +217,9 @@ def _read(path: str | os.PathLike) -> dict[str, torch.Tensor]:
         ) from error
     tensors = {name: value for name, value in state_dict.items() if isinstance(value, torch.Tensor)}
     if not tensors:
-        raise ValueError(f"{path} holds no tensors by name (found {_some(state_dict)}): expected a state_dict")
+        raise ValueError(f"{path} holds no tensors by name (found {some(state_dict)}): expected a state_dict")
     if len(tensors) < len(state_dict):
-        raise ValueError(f"{path} holds more than tensors: {_some(set(state_dict) - set(tensors))}")
+        raise ValueError(f"{path} holds more than tensors: {some(name for name in state_dict if name not in tensors)}")
     return tensors
 
 
@@ -223,20 +235,42 @@ def _refuse_earlier_release(state_dict: Mapping[str, torch.Tensor], prefix: str)
 
 
 def _adapt_positions(model: "JumboViT", state_dict: dict[str, torch.Tensor], prefix: str, report: LoadReport) -> None:
+    """Give each of the model's tables that of the file whose grid is nearest."""
     name, grid_name = prefix + "pos_embed", prefix + "pos_embed_grid"
     stored_grid = state_dict.pop(grid_name, None)
     if name not in state_dict:
         return
-    grid: Grid = model.grid_size
-    table = state_dict[name]
-    old: Grid = tuple(stored_grid.tolist()) if stored_grid is not None else _square(table)
-    if table.shape[1] != old[0] * old[1]:
-        raise ValueError(f"pos_embed has {table.shape[1]} positions, but pos_embed_grid says {old[0]}x{old[1]}")
-    if old != grid:
-        state_dict[name] = resample_pos_embed(table, old, grid)
-        report.resampled.append(f"pos_embed from a grid of {old[0]}x{old[1]} to {grid[0]}x{grid[1]}")
+    table = state_dict.pop(name)
+    native = tuple(stored_grid.tolist()) if stored_grid is not None else _square(table)
+    tables = {native: _of_grid(table, native, "pos_embed", "pos_embed_grid")}
+    for name in list(state_dict):
+        found = _TABLE.fullmatch(name.removeprefix(prefix))
+        if found is None:
+            continue
+        grid: Grid = (int(found[1]), int(found[2]))
+        tables[grid] = _of_grid(state_dict.pop(name), grid, name.removeprefix(prefix), "its name")
+
+    used = set()
+    for name, grid in model.position_grids().items():
+        nearest = nearest_grid(tables, grid)
+        used.add(nearest)
+        state_dict[prefix + name] = resample_pos_embed(tables[nearest], nearest, grid)
+        if nearest != grid:
+            report.resampled.append(f"{name} from a grid of {_sides(nearest)} to {_sides(grid)}")
+    unused = [grid for grid in tables if grid not in used]
+    report.skipped += [f"positions of a grid of {_sides(grid)} (this model has others)" for grid in unused]
     if model.pos_embed_grid is not None:
         state_dict[grid_name] = model.pos_embed_grid.detach().clone()
+
+
+def _of_grid(table: torch.Tensor, grid: Grid, name: str, told_by: str) -> torch.Tensor:
+    if table.shape[1] != grid[0] * grid[1]:
+        raise ValueError(f"{name} has {table.shape[1]} positions, but {told_by} says {_sides(grid)}")
+    return table
+
+
+def _sides(grid: Grid) -> str:
+    return f"{grid[0]}x{grid[1]}"
 
 
 def _square(table: torch.Tensor) -> Grid:
@@ -276,6 +310,7 @@ def _adapt_head(model: "JumboViT", state_dict: dict[str, torch.Tensor], prefix: 
             report.fresh.append(f"{name} (the file has {weight.shape[0]} classes, the model {model.num_classes})")
 
 
-def _some(names: Iterable[str], most: int = 6) -> str:
-    names = sorted(map(str, names))
-    return ", ".join(names[:most]) + (f", … ({len(names) - most} more)" if len(names) > most else "")
+def _form(tensor: torch.Tensor) -> str:
+    """Shape, and the kind of numbers where these are not the usual."""
+    kind = "" if tensor.is_floating_point() else f" {tensor.dtype}".replace("torch.", "")
+    return f"{tuple(tensor.shape)}{kind}"

@@ -117,6 +117,11 @@ class JumboEncoder(nn.Module):
         self.jumbo_mlp = JumboMlp(wide, int(wide * mlp_ratio), drop=proj_drop_rate) if jumbo_ffn == "shared" else None
         self._init_weights()
 
+    @property
+    def depth(self) -> int:
+        """Number of blocks L."""
+        return len(self.blocks)
+
     def _init_weights(self) -> None:
         """Linear maps and the Jumbo token from a truncated normal of std 0.02, biases zero."""
         nn.init.trunc_normal_(self.jumbo_token, std=0.02)
@@ -171,7 +176,7 @@ class JumboEncoder(nn.Module):
         Returns:
             The final sequence (B, J+N, D) after the norm, and a list of (B, J+N, D).
         """
-        take, last = take_indices(len(self.blocks), indices)
+        take, last = take_indices(self.depth, indices)
         stop = last + 1 if stop_early else None
         live, taken = self.encode(x, key_mask=key_mask, take=take, stop=stop, budget=budget)
         taken = [self.norm(t) if norm else t for t in taken]
@@ -206,7 +211,7 @@ class JumboEncoder(nn.Module):
         """
         B, J = x.shape[0], self.jumbo_multiplier
         budget = budget_of_call(self, budget)
-        reducing = budget.reducing_blocks(len(self.blocks))
+        reducing = budget.reducing_blocks(self.depth)
         if key_mask is not None:
             key_mask = torch.cat([key_mask.new_ones(B, J), key_mask], dim=1)  # (B, J+N)
         live = LiveTokens(torch.cat([self.jumbo_token.expand(B, -1, -1), x], dim=1), key_mask)
@@ -262,8 +267,8 @@ class JumboEncoder(nn.Module):
         Raises:
             ValueError: If there is no such block.
         """
-        (index,), _ = take_indices(len(self.blocks), [block])
-        seen: list[torch.Tensor] = []
+        (index,), _ = take_indices(self.depth, [block])
+        seen = []
 
         def keep(s: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
             seen.append(scores)  # (B, J, J+N)
@@ -286,9 +291,8 @@ class JumboEncoder(nn.Module):
             (B, N), int64: the number of blocks that a patch went through, the depth if it was never dropped.
         """
         budget = budget_of_call(self, budget)
-        depth = len(self.blocks)
-        depths = torch.full(x.shape[:2], depth, device=x.device)
-        for block in reversed(budget.reducing_blocks(depth)):
+        depths = torch.full(x.shape[:2], self.depth, device=x.device)
+        for block in reversed(budget.reducing_blocks(self.depth)):
             (_, _, restore), _ = self.encode(x, key_mask=key_mask, stop=block + 1, budget=budget)
             if restore is not None:
                 dropped = torch.ones_like(depths, dtype=torch.bool).scatter(1, restore.places, False)
@@ -316,7 +320,7 @@ class JumboEncoder(nn.Module):
         Returns:
             The layer, and the number of layers, L+2.
         """
-        L = len(self.blocks)
+        L = self.depth
         if name.startswith(("jumbo_token", "pos_embed", "patch_embed")):
             layer = 0
         elif name.startswith("blocks."):

@@ -104,7 +104,7 @@ class FeatureMaps(JumboEncoder):
         Returns:
             The block numbers asked for.
         """
-        take, last = take_indices(len(self.blocks), indices)
+        take, last = take_indices(self.depth, indices)
         self.blocks = self.blocks[: last + 1]
         if prune_norm:
             self.norm = nn.Identity()

@@ -12,6 +12,7 @@ PRESETS: dict[str, dict[str, int]] = {
     "base": dict(embed_dim=768, depth=12, num_heads=12, jumbo_multiplier=3),
     "large": dict(embed_dim=1024, depth=24, num_heads=16, jumbo_multiplier=3),
 }
+RELEASED = ("pico", "nano", "tiny", "small", "base")  # presets of which the authors published weights
 
 
 def model_name(preset: str) -> str:

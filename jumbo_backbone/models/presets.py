@@ -12,19 +12,18 @@ import timm
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 
 from .feature_maps import BudgetFeatures
-from .preset_sizes import PRESETS, model_name, weights_config
+from .preset_sizes import PRESETS, RELEASED, model_name, weights_config
 from .vit import JumboViT
 
 _OF_THE_BUILDER = frozenset(inspect.signature(build_model_with_cfg).parameters) | {"features_only"}
-_RELEASED = ("pico", "nano", "tiny", "small", "base")
 
 
 def _cfg(preset: str) -> dict[str, Any]:
-    released = dict(hf_hub_id="antofuller/jumbo", hf_hub_filename=f"jumbo_{preset}.pth") if preset in _RELEASED else {}
+    released = dict(hf_hub_id="antofuller/jumbo", hf_hub_filename=f"jumbo_{preset}.pth") if preset in RELEASED else {}
     return weights_config() | released
 
 
-default_cfgs = generate_default_cfgs({model_name(p) + (".in1k" if p in _RELEASED else ""): _cfg(p) for p in PRESETS})
+default_cfgs = generate_default_cfgs({model_name(p) + (".in1k" if p in RELEASED else ""): _cfg(p) for p in PRESETS})
 
 
 def _build(preset: str, pretrained: bool = False, **kwargs: Any) -> JumboViT | BudgetFeatures:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _Model = TypeVar("_Model", bound=ModelHubMixin)
 
+# arguments of later versions, told where they say something: earlier versions read the folders of all other models
+_LATER = {"default_budget", "pos_embed_sizes"}
+
 
 class SavedAsFolder(PyTorchModelHubMixin):
     """Mixin for ``JumboViT``: ``save_pretrained``, ``from_pretrained`` and ``push_to_hub``, by huggingface_hub.
@@ -39,7 +42,11 @@ class SavedAsFolder(PyTorchModelHubMixin):
     if TYPE_CHECKING:
 
         @property
+        def depth(self) -> int: ...
+        @property
         def num_features(self) -> int: ...
+        @property
+        def pos_embed_sizes(self) -> tuple[tuple[int, int], ...]: ...
 
     # ---- what timm is told
 
@@ -66,7 +73,7 @@ class SavedAsFolder(PyTorchModelHubMixin):
 
     def _describe_to_timm(self) -> None:
         """For models that timm's factory does not build."""
-        preset = preset_of(self.embed_dim, self.jumbo_multiplier, len(self.blocks))
+        preset = preset_of(self.embed_dim, self.jumbo_multiplier, self.depth)
         # of other sizes than a preset's any will do: the arguments hold every size
         self._pretrained_cfg = dict(weights_config(), architecture=model_name(preset or "small"))
 
@@ -74,14 +81,16 @@ class SavedAsFolder(PyTorchModelHubMixin):
 
     def constructor_arguments(self) -> dict[str, Any]:
         """The arguments that rebuild this model as it is now, ready for JSON."""
-        told = {key: value for key, value in self._hub_mixin_config.items() if key != "default_budget"}
-        if self.default_budget != ComputeBudget():  # earlier versions read the folders of all other models
+        told = {key: value for key, value in self._hub_mixin_config.items() if key not in _LATER}
+        if self.default_budget != ComputeBudget():
             told["default_budget"] = asdict(self.default_budget)
+        if self.pos_embed_sizes:
+            told["pos_embed_sizes"] = [list(size) for size in self.pos_embed_sizes]
         return dict(
             told,
             img_size=list(self.patch_embed.img_size),
             patch_size=list(self.patch_embed.patch_size),
-            depth=len(self.blocks),
+            depth=self.depth,
             num_classes=self.num_classes,
             global_pool=self.global_pool,
         )

@@ -1,7 +1,8 @@
 """JumboViT: the Jumbo encoder on image patches, with timm's model interface (Jumbo, ICLR 2026)."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any, NoReturn
 
 import torch
@@ -10,7 +11,7 @@ from torch import fx, nn
 from ..budgets.budget import ComputeBudget
 from ..budgets.has_budget import budget_of_call
 from ..layers.patch_embed import PatchEmbed, SizeLike
-from ..layers.pos_embed import PositionCache, resample_pos_embed
+from ..layers.pos_embed import Grid, PositionCache, nearest_grid, resample_pos_embed
 from .checkpoint import adapt_on_load
 from .feature_maps import FeatureMaps
 from .saving import SavedAsFolder
@@ -30,6 +31,9 @@ class JumboViT(
 
     Args:
         img_size: Native size in pixels, int or (H, W): the grid of the learned positions.
+        pos_embed_sizes: Further sizes in pixels, each an int or (H, W), that have learned positions of their own, as in
+            SuperViT (IJCV 2023); a list, such as (128, 160). Any other size takes those of the nearest, whose sides
+            differ least, resampled. Fresh ones are those of ``img_size``, resampled.
         patch_size: Patch size in pixels, int or (H, W).
         in_chans: Input channels C.
         num_classes: Classes K; 0 for no head.
@@ -44,7 +48,7 @@ class JumboViT(
 
     Raises:
         ValueError: For sizes that do not fit each other; the message names them.
-        TypeError: For an unknown keyword.
+        TypeError: For an unknown keyword, or ``pos_embed_sizes`` that are no list of sizes.
 
     A fresh head is zero with bias -ln(K), so the logits of an untrained model do not depend on the image.
     """
@@ -57,6 +61,7 @@ class JumboViT(
         self,
         *,
         img_size: SizeLike = 224,
+        pos_embed_sizes: Sequence[SizeLike] = (),
         patch_size: SizeLike = 16,
         in_chans: int = 3,
         num_classes: int = 1000,
@@ -108,6 +113,7 @@ class JumboViT(
         self.pos_embed = nn.Parameter(torch.zeros(1, self.patch_embed.num_patches, embed_dim))
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
         self._register_grid()
+        self.pos_embed_tables = self._fresh_tables(pos_embed_sizes)
         self._position_cache = PositionCache()
         self.pos_drop = nn.Dropout(pos_drop_rate)
         self.head_drop = nn.Dropout(drop_rate)
@@ -132,6 +138,40 @@ class JumboViT(
         """Native grid (H, W) in patches: the shape of ``pos_embed``."""
         return self.patch_embed.grid_size
 
+    @property
+    def pos_embed_sizes(self) -> tuple[tuple[int, int], ...]:
+        """Image sizes (H, W) in pixels that have positions of their own, beside the native one."""
+        ph, pw = self.patch_embed.patch_size
+        return tuple((H * ph, W * pw) for H, W in list(self.position_tables())[1:])
+
+    def position_tables(self) -> dict[Grid, nn.Parameter]:
+        """Learned positions (1, H*W, D) by their grid (H, W), the native one first."""
+        return {self.grid_size: self.pos_embed} | {_grid(name): table for name, table in self.pos_embed_tables.items()}
+
+    def position_grids(self) -> dict[str, Grid]:
+        """Grids (H, W) of the learned positions by the names of these parameters, the native one first."""
+        others = {f"pos_embed_tables.{name}": _grid(name) for name in self.pos_embed_tables}
+        return {"pos_embed": self.grid_size} | others
+
+    def _fresh_tables(self, sizes: Sequence[SizeLike]) -> nn.ParameterDict:
+        if not isinstance(sizes, (list, tuple)) or not all(map(_is_size, sizes)):
+            raise TypeError(f"pos_embed_sizes {sizes!r}: give a list of pixels, each an int or (H, W), as (128, 160)")
+        if sizes and not self.dynamic_img_size:
+            raise ValueError(
+                f"pos_embed_sizes {sizes}: with dynamic_img_size=False the model takes img_size alone, leave it out"
+            )
+        tables = nn.ParameterDict()
+        for size in sizes:
+            H, W = grid = self.patch_embed.grid_of(size, "pos_embed_sizes")
+            if grid == self.grid_size or f"{H}x{W}" in tables:
+                raise ValueError(
+                    f"pos_embed_sizes {sizes}: {size}, a grid of {H}x{W} patches, has its positions already, as "
+                    "img_size or by an earlier one: leave it out"
+                )
+            table = resample_pos_embed(self.pos_embed.detach(), self.grid_size, grid)
+            tables[f"{H}x{W}"] = nn.Parameter(table)
+        return tables
+
     def _describe_features(self) -> None:
         reduction = self.patch_embed.feat_ratio()
         self.feature_info = [
@@ -146,7 +186,7 @@ class JumboViT(
 
     def no_weight_decay(self) -> set[str]:
         """Names of the parameters of two or more dimensions that take no weight decay."""
-        return super().no_weight_decay() | {"pos_embed"}
+        return super().no_weight_decay() | set(self.position_grids())
 
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
         """timm's grouping of parameters by depth; the same layers as ``get_layer_depth``."""
@@ -175,13 +215,17 @@ class JumboViT(
         return head
 
     def set_input_size(self, img_size: SizeLike | None = None, patch_size: SizeLike | None = None) -> None:
-        """Change the native image size (the position table is resampled once and for all) or the patch size (the
-        patch kernel is resampled, FlexiViT). Sizes in pixels; None keeps what is there."""
-        old_grid = self.grid_size
+        """Change the native image size (its positions become ``pos_embed``, resampled once and for all where it has
+        none of its own) or the patch size (the patch kernel is resampled, FlexiViT; ``pos_embed_tables`` keep their
+        grids). Sizes in pixels; None keeps what is there."""
+        tables = self.position_tables()
         self.patch_embed.set_input_size(img_size, patch_size)
+        nearest = nearest_grid(tables, self.grid_size)
         with torch.no_grad():
-            table = resample_pos_embed(self.pos_embed, old_grid, self.grid_size).clone()
+            table = resample_pos_embed(tables[nearest], nearest, self.grid_size).clone()
         self.pos_embed = nn.Parameter(table, requires_grad=self.pos_embed.requires_grad)
+        if (name := "{}x{}".format(*self.grid_size)) in self.pos_embed_tables:
+            del self.pos_embed_tables[name]
         self._register_grid()
         if self.pos_embed_grid is not None:
             self.pos_embed_grid = self.pos_embed_grid.to(table.device)
@@ -210,7 +254,18 @@ class JumboViT(
             x = nn.functional.interpolate(x, size, mode="bilinear", antialias=True)
         tokens = self.patch_embed(x)
         grid = self.patch_embed.dynamic_feat_size((x.shape[-2], x.shape[-1]))
-        return self.pos_drop(tokens + self._position_cache.get(self.pos_embed, self.grid_size, grid)), grid
+        return self.pos_drop(tokens + self._positions(grid)), grid
+
+    def _positions(self, grid: Grid) -> torch.Tensor:
+        """(1, H*W, D) positions of a grid."""
+        tables = self.position_tables()
+        nearest = nearest_grid(tables, grid)
+        positions = self._position_cache.get(tables[nearest], nearest, grid)
+        if self.training and torch.is_grad_enabled():
+            for other, table in tables.items():
+                if other != nearest:  # a sum of nothing: a zero, so that each table has a gradient, as DDP demands
+                    positions = positions + table[:, :0].sum()
+        return positions
 
     def forward_features(self, x: torch.Tensor, budget: ComputeBudget | None = None) -> torch.Tensor:
         """Images (B, C, H, W) to tokens (B, J+N, D) after the final norm: J slices, then the patches; of a
@@ -240,6 +295,16 @@ class JumboViT(
     ) -> torch.Tensor:
         """Images (B, C, H, W) to logits (B, K), at a compute budget (None: ``default_budget``)."""
         return self.forward_head(self.forward_features(x, budget))
+
+
+def _grid(name: str) -> Grid:
+    H, W = name.split("x")
+    return int(H), int(W)
+
+
+def _is_size(size: Any) -> bool:
+    sides = size if isinstance(size, (list, tuple)) and len(size) == 2 else [size]
+    return all(isinstance(side, Integral) and not isinstance(side, bool) for side in sides)
 
 
 def _check_head(num_classes: int, global_pool: str) -> None:

@@ -3,6 +3,7 @@
 Needs ``pip install '.[seg]'``. Configs enter it by ``custom_imports = dict(imports=["jumbo_backbone.segmentation"])``.
 """
 
+from . import quiet  # noqa: F401 before all that imports mmsegmentation
 from .data.scenes import RenderScene, ScenesDataset
 from .heads.lattice import LatticeFCNHead, LatticeUPerHead
 from .models.backbone import JumboViTBackbone
@@ -47,4 +48,5 @@ __all__ = [
     "SeedAugmentation",
     "TimmViTBackbone",
     "TokenDroppingHook",
+    "shipped_config",
 ]

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
-from mmseg.structures import SegDataSample
 from mmseg.utils import SampleList
 from tqdm import tqdm
 
@@ -18,7 +17,6 @@ from .contents import of_dataset, of_values
 from .data.image_input import ImageReader
 from .data.required import datasets_by_split
 from .models.cascade import CascadeSegmentor, valid_pixels
-from .models.slide import window_starts
 from .pictures.hook import picture_of
 
 PIXELS = 2000  # of an image, for the temperatures
@@ -26,25 +24,25 @@ PIXELS = 2000  # of an image, for the temperatures
 
 @dataclass
 class Piece:
-    """What a cascade decides about at once: images, or windows of one.
+    """Images that a cascade decides about at once.
 
     Attributes:
         inputs: What the members get (B, C, H, W).
         valid: Pixels that are not padding; None if all are.
-        labels: Maps of the sizes of ``samples``, or of the windows.
-        samples: Of whole images.
+        labels: Maps of the sizes of ``samples``.
+        samples: Of the images.
         images: In RGB, uint8, of the sizes of their labels.
     """
 
     inputs: torch.Tensor
     valid: torch.Tensor | None
     labels: list[torch.Tensor]
-    samples: SampleList | None
-    images: Sequence[np.ndarray] = ()
+    samples: SampleList
+    images: Sequence[np.ndarray]
 
 
 def pieces(cfg: Config, model: CascadeSegmentor, device: str) -> Iterator[Piece]:
-    """The validation images, or their windows where these go on one by one."""
+    """The validation images, a batch at a time."""
     loader = Runner.build_dataloader(cfg.val_dataloader, seed=0)
     order = ImageReader.of(cfg, "val_dataloader").facts.order
     for data in tqdm(loader, desc="images", disable=None):
@@ -52,28 +50,9 @@ def pieces(cfg: Config, model: CascadeSegmentor, device: str) -> Iterator[Piece]
         data = model.data_preprocessor(data, False)
         inputs, samples = data["inputs"].to(device), data["data_samples"]
         labels = [sample.gt_sem_seg.data[0].to(device) for sample in samples]
-        if model.decide == "image":
-            sizes = [label.shape[::-1] for label in labels]  # OpenCV's order: width, height
-            images = [cv2.resize(image, tuple(size)) for image, size in zip(images, sizes, strict=True)]
-            yield Piece(inputs, valid_pixels(inputs, [s.metainfo for s in samples]), labels, samples, images)
-        else:
-            for pixels, sample, label in zip(inputs, samples, labels, strict=True):
-                yield from windows(pixels, sample, label, model.test_cfg)
-
-
-def windows(pixels: torch.Tensor, sample: SegDataSample, label: torch.Tensor, test_cfg: dict) -> Iterator[Piece]:
-    """The windows of one image (C, H, W), each with its labels at the image's size."""
-    _, H, W = pixels.shape
-    h, w = sample.img_shape
-    small = torch.full((H, W), 255, device=label.device)
-    small[:h, :w] = torch.nn.functional.interpolate(label[None, None].float(), (h, w), mode="nearest")[0, 0].long()
-    slides = test_cfg.get("mode") == "slide"
-    (tall, wide), stride = (test_cfg["crop_size"], test_cfg["stride"]) if slides else ((H, W), (H, W))
-    tall, wide = min(tall, H), min(wide, W)
-    for top in window_starts(H, tall, stride[0]):
-        for left in window_starts(W, wide, stride[1]):
-            rows, columns = slice(top, top + tall), slice(left, left + wide)
-            yield Piece(pixels[None, :, rows, columns], None, [small[rows, columns]], None)
+        sizes = [label.shape[::-1] for label in labels]  # OpenCV's order: width, height
+        images = [cv2.resize(image, tuple(size)) for image, size in zip(images, sizes, strict=True)]
+        yield Piece(inputs, valid_pixels(inputs, [s.metainfo for s in samples]), labels, samples, images)
 
 
 @torch.inference_mode()
@@ -86,11 +65,7 @@ def ask(cfg: Config, model: CascadeSegmentor, device: str, ensembles: bool) -> O
     for piece in pieces(cfg, model, device):
         scores = [cascade.ask(number, piece.inputs) for number in range(members)]
 
-        def predict(
-            answer: torch.Tensor, samples: SampleList | None = piece.samples
-        ) -> torch.Tensor | Sequence[torch.Tensor]:
-            if samples is None:
-                return answer.argmax(dim=1)
+        def predict(answer: torch.Tensor, samples: SampleList = piece.samples) -> Sequence[torch.Tensor]:
             return [s.pred_sem_seg.data[0] for s in model.postprocess_result(answer, [s.clone() for s in samples])]
 
         confidence = cascade.confidence
@@ -111,7 +86,7 @@ def temperatures(cfg: Config, model: CascadeSegmentor, device: str) -> list[floa
             some = torch.randperm(len(rows), generator=generator)[:PIXELS].to(rows.device)
             labels.append(label[rows[some], columns[some]])
             # a label's pixel is where it lies in the map of scores, which may be of another size
-            height, width = piece.samples[i].img_shape if piece.samples else label.shape
+            height, width = piece.samples[i].img_shape
             y, x = rows[some] * height // label.shape[0], columns[some] * width // label.shape[1]
             for member, score in zip(found, scores, strict=True):
                 member.append(score[i, :, y, x].T)

@@ -1,11 +1,12 @@
 # A small UPerNet for short training from random weights: half of pico's depth on patches of 8x8, crops of 128x128.
+# Another preset changes width and heads, and neck and head follow it: model.backbone.arch.preset=tiny.
 _base_ = "upernet.py"
 D = 96
 norm_cfg = dict(type="BN", requires_grad=True)
 model = dict(
     data_preprocessor=dict(size=(128, 128)),
     backbone=dict(
-        arch=dict(embed_dim=D, depth=6, num_heads=3, jumbo_multiplier=4),
+        arch=dict(preset="pico", depth=6, jumbo_multiplier=4),
         img_size=128,
         patch_size=8,
         out_indices=(1, 2, 4, 5),

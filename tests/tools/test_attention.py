@@ -34,10 +34,10 @@ def test_heat_lies_where_the_attention_is(tool):
     attention = np.zeros((4, 6))
     attention[1, 4] = 1.0
     grey = np.full((64, 96, 3), 128, dtype=np.uint8)
-    heat = attention_pictures.heat_map(attention, 64, 96, percentiles=(0, 100))
+    heat = attention_pictures.heat_map(attention, 64, 96)
     y, x = np.unravel_index(heat.argmax(), heat.shape)
     assert 16 <= y < 32 and 64 <= x < 80
-    bright = attention_pictures.overlay(grey, attention, percentiles=(0, 100)).astype(int).sum(-1)
+    bright = attention_pictures.overlay(grey, attention).astype(int).sum(-1)
     assert bright[24, 72] > bright[56, 8] + 100
     assert np.array_equal(attention_pictures.overlay(grey, attention, opacity=0.0), grey)
 

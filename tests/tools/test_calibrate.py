@@ -180,13 +180,6 @@ def test_ways_to_calibrate(folder, calibrate, options):
         assert found.shares == [1.0, 0.0] and found.target == pytest.approx(found.member_values[1] - 0.9)
 
 
-def test_windows_go_on_one_by_one(folder, calibrate):
-    test_cfg = dict(mode="slide", crop_size=(32, 32), stride=(16, 32))
-    write_cascade(folder, "windows", decide="window", test_cfg=test_cfg, ensemble=True)
-    found = calibrate([str(folder / "windows.py"), "--work-dir", str(folder / "windows")])
-    assert found.samples == 6 * 4 and found.ensemble
-
-
 BAD = {
     "no cascade": (["tiny.py"], [], "JumboSegmentor, not a CascadeSegmentor"),
     "target": (["cascade.py"], ["--target", "0.999"], "the best is"),

@@ -364,7 +364,10 @@ def test_bad_input_is_told(tool, model, tmp_path, capsys):
     ]
     if not torch.cuda.is_available():
         cases.append(
-            ([config, checkpoint, image, "--device", "cuda"], "--device cuda: torch finds no CUDA device here")
+            (
+                [config, checkpoint, image, "--device", "cuda"],
+                "is not there: torch finds no CUDA device here",
+            )
         )
     for arguments, message in cases:
         told = fails(tool, *arguments, capsys=capsys).rpartition("infer.py: ")[-1]

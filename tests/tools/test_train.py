@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tests.conftest import SHARED, write_config, write_pairs
@@ -151,9 +152,13 @@ def test_amp_seed_and_data_root(run, data, tmp_path):
 
 
 def test_two_processes(data, tmp_path):
-    """torchrun on CPU, with gloo: the gradient is that of the whole batch, so both hold the same weights."""
+    """torchrun on CPU, with gloo: the gradient is that of the whole batch, so both hold the same weights.
+
+    Every parameter has a gradient in every step, the positions of sizes that do not occur among them.
+    """
     launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29517"]
     options = ["--launcher", "pytorch", "--work-dir", "w", "--cfg-options", "train_cfg.max_iters=4"]
+    options.append("model.backbone.pos_embed_sizes=[16,24]")
     output = finish(start("train.py", data[1], *options, cwd=tmp_path, launch=launch))
     assert (tmp_path / "w" / "iter_4.pth").is_file(), output
     assert json.loads((tmp_path / "w" / "run.json").read_text())["processes"] == 2
@@ -253,3 +258,13 @@ def test_a_killed_worker(run, data, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     output = run("train.py", config, "--work-dir", tmp_path / "w", cwd=tmp_path, code=1)
     assert "data-loading process was killed" in output
+
+
+def test_frozen_stages_stay_as_they_were(run, trained, data, tmp_path):
+    before = trained[0] / "iter_8.pth"
+    run("train.py", data[1], "--load-from", before, "--work-dir", tmp_path / "w", "--cfg-options",
+        "model.backbone.frozen_stages=1", "train_cfg.max_iters=4", cwd=tmp_path)  # fmt: skip
+    old, new = (torch.load(path, weights_only=False)["state_dict"] for path in (before, tmp_path / "w" / "iter_4.pth"))
+    same = {name for name in old if torch.equal(old[name], new[name])}
+    assert {"backbone.vit.jumbo_token", "backbone.vit.blocks.0.attn.qkv.weight"} <= same
+    assert "backbone.vit.blocks.1.attn.qkv.weight" not in same and "decode_head.conv_seg.weight" not in same

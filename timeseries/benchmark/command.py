@@ -89,8 +89,9 @@ def _measured(cuts: dict[str, HeldOut], args: argparse.Namespace) -> Iterator[di
     try:
         for name, held_out in cuts.items():
             rows = {} if args.peers_only else {OURS: (_ours(held_out, args), {"params": args.params})}
-            for method in METHODS if cache else ():
-                rows[method] = _peer(method, held_out, cache, args)
+            if cache:
+                for method in METHODS:
+                    rows[method] = _peer(method, held_out, cache, args)
             for record in with_ranks({method: scores for method, (scores, _) in rows.items()}):
                 record = {"set": name, "origin": args.origin, **record, **rows[record["method"]][1]}
                 log_evaluation(args.out, record, args.machine["git"])

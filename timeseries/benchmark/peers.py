@@ -44,7 +44,7 @@ def versions_of_peers(python: str | Path = sys.executable) -> dict[str, str]:
     missing = [package for package, version in told.items() if version is None]
     if missing:
         raise ValueError(
-            f"the peers need {' and '.join(missing)}: pip install 'jumbo-backbone[benchmark]'. statsforecast needs "
+            f"the peers need {' and '.join(missing)}: pip install {' '.join(missing)}. statsforecast needs "
             "pandas below 3, so give them an environment of their own and name its Python: --peers-python"
         )
     return told
@@ -93,10 +93,10 @@ def peer_forecasts(
         for key, forecast in zip(missing, told, strict=False):  # if the worker dies it answers for fewer
             cache.put(key, forecast)
             forecasts[key] = forecast
-    found = [forecasts[key] for key in keys]
-    values = np.stack([forecast.values for forecast in found])[:, held_out.steps - 1]
-    failed = sum(forecast.why is not None for forecast in found)
-    return values[..., 0], values[..., 1:], sum(forecast.seconds for forecast in found), failed
+    answered = [forecasts[key] for key in keys]
+    values = np.stack([forecast.values for forecast in answered])[:, held_out.steps - 1]
+    failed = sum(forecast.why is not None for forecast in answered)
+    return values[..., 0], values[..., 1:], sum(forecast.seconds for forecast in answered), failed
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def overall(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float |
         ratios = [_ratio(record) for record in mine]
         ranks = [record["rank"] for record in mine]
         told[method] = {
-            "relative_mase": None if None in ratios else float(np.exp(np.mean(np.log(ratios)))),
+            "relative_mase": None if None in ratios else float(np.exp(np.mean(np.log(np.array(ratios, dtype=float))))),
             "rank": None if None in ranks else float(np.mean(ranks)),
             "seconds": sum(record["fit_seconds"] + record["predict_seconds"] for record in mine),
         }

@@ -13,10 +13,10 @@ import torch
 from torch import distributed as dist
 
 from jumbo_backbone import __version__
+from jumbo_backbone.device import pick_device
 from jumbo_backbone.files import replacing
 from jumbo_cli.failing import DONE, BadInputError, say
 
-from ..fitting.training import pick_device
 from ..fitting.weigher_training import Recipe, prepare, pretrain
 from ..weights import save_weigher
 

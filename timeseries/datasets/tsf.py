@@ -208,8 +208,9 @@ def _table(found: dict[str, _Series], frequency: str | None) -> pd.DataFrame:
         first = [pd.Period(start, _PERIODS[frequency]).ordinal for start in starts]
         times = pd.PeriodIndex.from_ordinals(np.repeat(first, lengths) + steps, freq=_PERIODS[frequency])
     else:
-        first = np.repeat(np.array(starts, dtype="datetime64[us]"), lengths)
-        times = pd.DatetimeIndex(first + steps * np.timedelta64(_SECONDS[frequency] * 10**6, "us"))
+        assert frequency is not None  # without one no start is read
+        begins = np.repeat(np.array(starts, dtype="datetime64[us]"), lengths)
+        times = pd.DatetimeIndex(begins + steps * np.timedelta64(_SECONDS[frequency] * 10**6, "us"))
     names = np.repeat(np.array(list(found), dtype=object), lengths)
     index = pd.MultiIndex.from_arrays([names, times], names=["series", "time"])
     return pd.DataFrame({"value": np.concatenate([series.values for series in found.values()])}, index=index)

@@ -11,6 +11,7 @@ from jumbo_backbone import ComputeBudget, JumboEncoder
 
 from ..checks import check_choice, check_count, check_share
 from ..fitting.budgets import Plan, series_budget, training_plan
+from ..fitting.notice import Notice
 from ..fitting.training import Epoch, Schedule
 from ..networks.network import ClassifierNet, ForecastNet
 from .saving import SafeSaving
@@ -119,7 +120,10 @@ class JumboEstimator(SafeSaving):
     def _reports(self, number: int, doing: str = "training") -> dict[str, Any]:
         """How the training of a member reports its progress: further arguments of ``train``."""
         title = doing if self.n_members == 1 else f"member {number + 1} of {self.n_members}"
-        return dict(verbose=self.verbose, callbacks=self.callbacks or (), title=title)
+        # one for all members; a progress bar says more
+        first = number == 0 and not self.verbose
+        notice = Notice(type(self).__name__, doing, self.n_members) if first else None
+        return dict(verbose=self.verbose, callbacks=self.callbacks or (), title=title, notice=notice)
 
     # ---- compute budgets
 
@@ -159,7 +163,7 @@ class JumboEstimator(SafeSaving):
         budget = series_budget(keep_rate=keep_rate, resolution=resolution)
         for part in parts:
             for network in getattr(part, "networks_", ()):  # a classifier fitted on one class has none
-                network.encoder.encoder.default_budget = budget
+                network.encoder.default_budget = budget
         return self
 
     def _parts(self) -> Sequence["JumboEstimator"]:
@@ -167,5 +171,5 @@ class JumboEstimator(SafeSaving):
         return [self]
 
     def _budget_as_json(self) -> dict[str, Any]:
-        budget = self.networks_[0].encoder.encoder.default_budget
+        budget = self.networks_[0].encoder.default_budget
         return dict(keep_rate=budget.keep_rate, resolution=budget.resolution)

@@ -8,11 +8,11 @@ import torch
 from sktime.datatypes import convert_to
 
 from jumbo_backbone import Cascade, ComputeBudget
+from jumbo_backbone.device import pick_device
 
 from ..data.windows import Batch, mean_and_spread
 from ..fitting.classification import probabilities, routed
 from ..fitting.committee import calibrated, cascade_of
-from ..fitting.training import pick_device
 from ..networks.network import ClassifierNet
 from .classifier_learning import (
     Members,
@@ -101,7 +101,7 @@ class JumboClassifier(ClassifierParameters):
     random_state : int, RandomState or None
         Seed of all random numbers used here. The state of global random generators does not change.
     verbose : int
-        1 shows a progress bar.
+        1 shows a progress bar. At 0 a fit of over ten seconds says first how long it may take (logger "timeseries").
     callbacks : list of callable, optional
         Each is called after every epoch with an ``Epoch``; training ends if one returns True.
     encoder : dict, optional
@@ -336,7 +336,7 @@ class JumboClassifier(ClassifierParameters):
             If the series has other channels than in ``fit``, or the rate is out of range.
         """
         array, x = as_read(self, series)
-        budget, blocks = ComputeBudget(keep_rate), len(self.networks_[0].encoder.encoder.blocks)
+        budget, blocks = ComputeBudget(keep_rate), self.networks_[0].encoder.depth
         depths = torch.stack([n.encoder.patch_depths(*x, budget)[0] for n in self.networks_]).float().mean(dim=0)
         return plot_kept(array, patch_spans(self, len(array), len(depths)), (depths / blocks).numpy(), ax)
 

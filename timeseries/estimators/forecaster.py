@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from jumbo_backbone.device import pick_device
+
 from ..data.covariates import Covariates
 from ..data.frames import Instance, Rows, instances_of, merged, rows_of
 from ..data.panel_timeline import timeline_for
 from ..data.seasons import usual_periods
 from ..data.windows import training_cuts
-from ..fitting.blending import Trial, Voices, chosen_share, mean_of
+from ..fitting.blending import Blend, Trial, chosen_share, mean_of
 from ..fitting.design import Design
-from ..fitting.training import pick_device
+from ..fitting.training import History
 from ..weights import load_weigher
 from .forecaster_answers import ForecasterAnswers
 from .forecaster_learning import Lesson, Material, Pretrained, design_of
@@ -36,8 +38,9 @@ class JumboForecaster(ForecasterAnswers):
     of the remembered rows are new. It trains on the older half of the new rows, and keeps the result only if forecasts
     of the newer half improve. With fewer new rows, or without a gain, the networks stay as they are.
 
-    On a single short series (fewer than about a hundred observations), exponential smoothing or ARIMA forecast as well
-    or better, within a second: use those, unless you need intervals or exogenous variables.
+    Besides the networks, classical methods ("experts") forecast as well. A Jumbo encoder that was pretrained on
+    synthetic series sets the weight of each expert (see ``pretrained``), so short series are forecast well, too. The
+    weight of the networks is chosen on held-out windows.
 
     Parameters
     ----------
@@ -112,7 +115,7 @@ class JumboForecaster(ForecasterAnswers):
     random_state : int, RandomState or None
         Seed of all random numbers used here. The state of global random generators does not change.
     verbose : int
-        1 shows a progress bar.
+        1 shows a progress bar. At 0 a fit of over ten seconds says first how long it may take (logger "timeseries").
     callbacks : list of callable, optional
         Each is called after every epoch with an ``Epoch``; training ends if one returns True.
     freq : str, pd.DateOffset or int, optional
@@ -193,10 +196,11 @@ class JumboForecaster(ForecasterAnswers):
         lesson = Lesson(self, self.design_, material.panel(), *cuts)
         trials: list[Trial] = []
         if self._zero_shot(task, epochs, start):
-            self.networks_, self.history_ = lesson.untrained(start), []
+            self.networks_ = lesson.untrained(start)
+            self.history_: list[History] = []
         else:
             self.networks_, self.history_ = lesson.train(start, task, epochs, trials)
-        self._voices = self._voices_of(lesson, trials, start)
+        self._blend = self._blend_of(lesson, trials, start)
         if not len(lesson.training) and self.pretrained is None and (start is None or not start.can_forecast):
             warnings.warn(
                 f"the longest series has {material.lengths.max()} steps, too few to learn from: forecasts are means of "
@@ -213,17 +217,17 @@ class JumboForecaster(ForecasterAnswers):
             return False
         return start is None or not start.can_forecast
 
-    def _voices_of(self, lesson: Lesson, trials: list[Trial], start: Pretrained | None) -> Voices:
-        """What makes the forecast: the networks alone, or with the experts, and then with which weight."""
+    def _blend_of(self, lesson: Lesson, trials: list[Trial], start: Pretrained | None) -> Blend:
+        """What makes the forecast: the networks alone, or the experts too, and then with which weights."""
         if self.pretrained is None:
-            return Voices(self.networks_)
-        # without held-out windows, pretrained networks get the whole weight, other networks none
-        trusted = start is not None and start.can_forecast and not trials
+            return Blend()
+        # without held-out windows, networks that were pretrained to forecast get the whole weight, others none
+        trusted = start is not None and start.can_forecast
         share = np.full(self.design_.horizon, float(trusted))
-        voices = Voices(self.networks_, load_weigher(self.pretrained), usual_periods(self._timeline), share)
+        blend = Blend(load_weigher(self.pretrained), usual_periods(self._timeline), share)
         if not trials:
-            return voices
-        return chosen_share(voices, mean_of(trials), lesson.panel, self.design_.quantiles, pick_device(self.device))
+            return blend
+        return chosen_share(blend, mean_of(trials), lesson.panel, self.design_.quantiles, pick_device(self.device))
 
     def _read(self, y: pd.DataFrame, X: pd.DataFrame | None) -> Material:
         """Store the names in the tables, and turn their rows into series."""
@@ -259,7 +263,6 @@ class JumboForecaster(ForecasterAnswers):
         if cuts is not None:
             lesson = Lesson(self, self.design_, material.panel(), *cuts)
             self.networks_ = lesson.go_on(self.networks_, DOUBT)
-            self._voices = replace(self._voices, networks=self.networks_)
             self._learned = material.ends
 
     def _remember(self, instances: list[Instance]) -> None:

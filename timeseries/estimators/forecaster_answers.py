@@ -1,5 +1,8 @@
 """What a fitted forecaster returns: forecasts and quantiles as tables, backtests, weights of experts, and pictures."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -24,15 +27,15 @@ class ForecasterAnswers(ForecasterParameters):
         values = self._quantiles(quantiles, alpha, self._floors_of_all())  # (n, steps, M, alphas)
         return self._table(fh, values.reshape(*values.shape[:2], -1), self._names_of_quantiles(alpha))
 
-    def _quantiles(self, quantiles: np.ndarray, alpha, floors: np.ndarray) -> np.ndarray:
+    def _quantiles(self, quantiles: np.ndarray, alpha: Sequence[float], floors: np.ndarray) -> np.ndarray:
         """The requested quantiles (n, S, M, A) from the learned ones (n, S, M, Q), in the units of the data."""
         levels = np.array(self.design_.quantiles)
         return self._back(np.stack([quantile_at(quantiles, levels, a) for a in alpha], axis=-1), floors)
 
-    def _table(self, fh, values: np.ndarray, columns) -> pd.DataFrame:
+    def _table(self, fh: Any, values: np.ndarray, columns: pd.Index) -> pd.DataFrame:
         return table_of(list(self._tails), [self._times(fh)] * len(values), values, self._index_names, columns)
 
-    def _times(self, fh) -> pd.Index:
+    def _times(self, fh: Any) -> pd.Index:
         """The times of a horizon, on the index of the series."""
         return self._timeline.times(self._end + self._timeline.steps_ahead(fh, self._end))
 

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from jumbo_backbone.device import pick_device
+
 from ..data.covariates import Covariates
 from ..data.frames import Instance, known_span
 from ..data.windows import Batch, Cuts, Panel
@@ -16,7 +18,7 @@ from ..fitting.design import Design, context_and_patch, default_horizon
 from ..fitting.forecasting import Windows, fit_network
 from ..fitting.predicting import try_out
 from ..fitting.pretraining import pretrain_encoder
-from ..fitting.training import History, draw_seeds, pick_device
+from ..fitting.training import History, draw_seeds
 from ..networks.network import ForecastNet
 from .forecaster_parameters import ForecasterParameters
 

@@ -154,4 +154,7 @@ class ForecasterParameters(JumboEstimator, TimelineForecaster):
         other = dict(
             context_length=6, patch_length=3, patch_stride=2, normalisation="difference", affine=True, loss="mse"
         )
-        return [small, dict(small, **other, insample=True, validation=0, past_covariates="all", keep_rate=0.5)]
+        return [
+            small,
+            dict(small, **other, insample=True, validation=0, past_covariates="all", keep_rate=0.5, pretrained=None),
+        ]

@@ -9,9 +9,8 @@ import torch
 from ..data.covariates import Covariates
 from ..data.frames import Instance
 from ..data.timeline import timeline_from
-from ..fitting.blending import Voices
+from ..fitting.blending import Blend
 from ..fitting.design import Design
-from ..networks.network import ForecastNet
 from ..weights import content_of, weigher_from
 from .forecaster_learning import Pretrained
 from .saving import weights_of, with_weights
@@ -28,7 +27,7 @@ def state_of(forecaster: "JumboForecaster") -> dict[str, Any]:
         design=asdict(forecaster.design_),
         networks=weights_of(forecaster.networks_),
         budget=forecaster._budget_as_json(),
-        voices=_voices_as_values(forecaster._voices),
+        blend=_blend_as_values(forecaster._blend),
         floors=[forecaster._floors[i.key] for i in tails],
         pretrained=None
         if start is None
@@ -50,7 +49,7 @@ def restore(forecaster: "JumboForecaster", state: dict[str, Any]) -> None:
     """Give a new forecaster the fitted state that ``state_of`` returned."""
     forecaster.design_, forecaster.history_ = Design(**state["design"]), []
     forecaster.networks_ = [with_weights(forecaster.design_.build, weights) for weights in state["networks"]]
-    forecaster._voices = _voices_from(state.get("voices"), forecaster.networks_)
+    forecaster._blend = _blend_from(state.get("blend"))
     if (start := state["pretrained"]) is not None:
         design = Design(**start["design"])
         networks = [with_weights(design.build, weights) for weights in start["networks"]]
@@ -68,17 +67,17 @@ def restore(forecaster: "JumboForecaster", state: dict[str, Any]) -> None:
     forecaster.set_budget(**state["budget"])
 
 
-def _voices_as_values(voices: Voices) -> dict[str, Any] | None:
-    if voices.weigher is None:
+def _blend_as_values(blend: Blend) -> dict[str, Any] | None:
+    if blend.weigher is None:
         return None
-    about, tensors = content_of(voices.weigher)
+    about, tensors = content_of(blend.weigher)
     weights = {name: t.numpy() for name, t in tensors.items()}
-    return dict(share=voices.share, periods=voices.periods, about=about, weights=weights)
+    return dict(share=blend.share, periods=blend.periods, about=about, weights=weights)
 
 
-def _voices_from(values: dict[str, Any] | None, networks: list[ForecastNet]) -> Voices:
+def _blend_from(values: dict[str, Any] | None) -> Blend:
     if values is None:  # no experts, or a file of an earlier version, which had none
-        return Voices(networks)
+        return Blend()
     weights = {name: torch.from_numpy(np.array(w)) for name, w in values["weights"].items()}
     weigher = weigher_from(values["about"], weights, "the file")
-    return Voices(networks, weigher, values["periods"] and tuple(values["periods"]), values["share"])
+    return Blend(weigher, values["periods"] and tuple(values["periods"]), values["share"])

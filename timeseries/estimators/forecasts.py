@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from jumbo_backbone.device import pick_device
+
 from ..data.frames import instances_of, known_span, rows_of
 from ..data.panel_timeline import timeline_for
 from ..data.windows import Panel
 from ..experts import NAMES
 from ..fitting.blending import zero_shot
 from ..fitting.predicting import forecast_from
-from ..fitting.training import pick_device
 from .tables import in_columns, in_order
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def forecasts_from_cuts(
     if covariates or panel or table.shape[1] != M:
         raise ValueError(
             f"forecast_at takes one series of the {M} columns fitted, without X; got "
-            f"{'a panel' if panel else 'one'} of {table.shape[1]} columns, after a fit with the columns {covariates} of X"
+            f"{'a panel' if panel else 'one'} of {table.shape[1]} columns, fitted with the columns {covariates} of X"
         )
     if cuts.min() < 1 or cuts.max() > len(y):
         raise ValueError(f"cuts from {cuts.min()} to {cuts.max()} lie outside the series: give 1 to {len(y)}")
@@ -79,14 +80,14 @@ def forecasts_from_cuts(
 
 def weights_of_experts(forecaster: "JumboForecaster", keys: list) -> list[pd.Series]:
     """Weights of experts and networks, averaged over the horizon: one table for each target of the named series."""
-    voices, design = forecaster._voices, forecaster.design_
-    share = voices.shares(design.horizon).mean()
-    if voices.weigher is None:
+    blend, design = forecaster._blend, forecaster.design_
+    share = blend.shares(design.horizon).mean()
+    if blend.weigher is None:
         return [pd.Series({"networks": 1.0}) for _ in keys for _ in range(design.targets)]
     tails = [forecaster._tails[key].values for key in keys]
     contexts = [tail[known_span(tail[:, [m]]), m] for tail in tails for m in range(design.targets)]
-    said = zero_shot(voices.weigher, contexts, design.horizon, (0.5,), voices.periods, pick_device(forecaster.device))
-    by_expert = said.weights * (1 - voices.shares(design.horizon))[:, None]  # (n, H, E)
+    said = zero_shot(blend.weigher, contexts, design.horizon, (0.5,), blend.periods, pick_device(forecaster.device))
+    by_expert = said.weights * (1 - blend.shares(design.horizon))[:, None]  # (n, H, E)
     return [pd.Series(dict(zip(NAMES, row, strict=True)) | dict(networks=share)) for row in by_expert.mean(axis=1)]
 
 
@@ -101,5 +102,5 @@ def _forecast(
     """See ``forecast_from``."""
     roll_on = forecaster.roll_on if roll_on is None else roll_on
     device = pick_device(forecaster.device)
-    voices, design = forecaster._voices, forecaster.design_
-    return forecast_from(voices, design, Panel(values), series, stands, wanted, device, roll_on)
+    networks, design = forecaster.networks_, forecaster.design_
+    return forecast_from(networks, forecaster._blend, design, Panel(values), series, stands, wanted, device, roll_on)

@@ -66,7 +66,8 @@ def hold_out(panel: SeriesPanel, origin: int = 0, fh: int | Sequence[int] | None
     fh = panel.horizon if fh is None else fh
     if fh is None:
         raise ValueError(f"the panel {panel.name!r} does not say its horizon: give fh, the steps to forecast")
-    steps = np.arange(1, fh + 1) if np.ndim(fh) == 0 else np.asarray(fh)
+    wanted = np.asarray(fh)
+    steps = np.arange(1, wanted.item() + 1) if wanted.ndim == 0 else wanted
     if not len(steps) or steps.dtype.kind not in "iu" or steps.min() < 1 or (np.diff(steps) < 1).any():
         raise ValueError(f"fh {fh!r}: give a number of steps, or rising whole numbers from 1")
     horizon = int(steps[-1])

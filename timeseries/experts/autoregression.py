@@ -33,8 +33,7 @@ def autoregression(batch: Batch) -> Opinion:
 def lagged(batch: Batch, season: Season) -> Opinion:
     """The same without the least number of observations."""
     T = batch.values.shape[1]
-    y = season.factor[:, -batch.horizon - T :], season.term[:, -batch.horizon - T :]
-    season = Season(*y, season.real)
+    season = Season(season.factor[:, -batch.horizon - T :], season.term[:, -batch.horizon - T :], season.real)
     y = np.where(batch.seen, season.adjust(batch.values), 0.0)
     centre = y.sum(1) / batch.length
     y = np.where(batch.seen, y - centre[:, None], 0.0)

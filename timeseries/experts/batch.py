@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class Batch:
     horizon: int
     period: int
     second: int
-    fits: dict[object, object] = field(default_factory=dict, repr=False)
+    fits: dict[object, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
     def length(self) -> np.ndarray:

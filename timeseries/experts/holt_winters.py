@@ -112,6 +112,7 @@ def _fit_multiplicative(batch: Batch) -> Moving:
     )
     rates = rates_of(at, _FORM)
     states = multiplicative(y, first, rates, initial, factors, least, keep=True)
+    assert states.errors is not None
     errors = np.zeros(batch.values.shape)
     errors[:, begin:] = states.errors[:, 0].T * outer.past_factor(T)[:, begin:]
     return Moving(rates, states._replace(errors=None), errors, outer)

@@ -90,7 +90,7 @@ def additive(y: np.ndarray, first: np.ndarray, rates: Rates, trend: bool, m: int
             S[t % m] += np.multiply(E, gamma, out=work)
         for i in range(k):
             products[i] += np.multiply(E[i], E[i:], out=pair[i:])
-        if keep:
+        if kept is not None:
             kept[t] = E
     x = _initial(products, trend)
     loss = products[0][0] + (x[0] * (2 * products[0][1] + x[0] * products[1][0]))
@@ -174,7 +174,7 @@ def multiplicative(
             E *= first <= t
         loss += np.multiply(E, E, out=part)
         np.divide(E, s, out=part)
-        if keep:
+        if kept is not None:
             kept[t] = E
         rise = np.multiply(gamma, E)
         rise /= L

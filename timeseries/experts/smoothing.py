@@ -4,6 +4,7 @@ Sources: Hyndman, Koehler, Ord and Snyder, "Forecasting with Exponential Smoothi
 table 6.1 (spreads); Gardner and McKenzie, "Forecasting trends in time series", 1985 (the damped trend).
 """
 
+from collections.abc import Callable
 from itertools import product
 from typing import NamedTuple
 
@@ -105,12 +106,13 @@ def fit(batch: Batch, season: Season, form: Form, m: int = 1) -> Fit:
     free = np.array([True, form.trend, form.damped, form.season])
     at = search(lambda where: additive(y, first, rates_of(where, form), form.trend, m).loss, grid, free, y.shape[1])
     states = additive(y, first, rates_of(at, form), form.trend, m, keep=True)
+    assert states.errors is not None
     errors = np.zeros(batch.values.shape)
     errors[:, begin:] = states.errors[:, 0].T * season.past_factor(T)[:, begin:]
     return Fit(rates_of(at, form), states._replace(level=states.level + centre.T, errors=None), errors, form)
 
 
-def search(loss_at, grid: np.ndarray, free: np.ndarray, n: int) -> np.ndarray:
+def search(loss_at: Callable[[np.ndarray], np.ndarray], grid: np.ndarray, free: np.ndarray, n: int) -> np.ndarray:
     """The best point for each of n series.
 
     Args:

@@ -1,7 +1,7 @@
-"""All that speak for a fitted forecaster: networks that learned its series, and experts weighed by a Jumbo token.
+"""The forecast of a fitted forecaster: a blend of experts, weighed by a Jumbo token, and of networks.
 
-The weigher was pretrained and needs no training. The networks get a share at each step of the horizon, and only where
-windows that were held out from them say that the forecast gains by it.
+The weigher was pretrained and needs no training. The networks learned the series of the fit. They get a share
+at each step of the horizon, and only where windows that were held out from them say that the forecast gains by it.
 """
 
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,6 @@ from scipy.stats import norm
 
 from ..data.windows import Panel
 from ..experts import find_periods
-from ..networks.network import ForecastNet
 from ..networks.weighing import LEVELS, ExpertWeigher
 from .cases import Cases, in_chunks
 from .training import is_gain
@@ -21,21 +20,19 @@ from .training import is_gain
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _PARTS = 4  # of the horizon, which have shares of their own
 _DOUBT = 1.0  # standard errors by which the networks have to gain
-_LONGEST_READ = 2048  # steps of a series that experts read
+_LONGEST_READ = 1024  # steps of a series that experts read
 
 
 @dataclass(frozen=True)
-class Voices:
-    """Who speaks.
+class Blend:
+    """How the forecasts of experts and of networks are blended.
 
     Attributes:
-        networks: Members that learned the series; their forecasts are averaged.
-        weigher: What was pretrained; None leaves it all to the networks.
+        weigher: The pretrained weigher of experts; None leaves it all to the networks.
         periods: Seasonal periods that the frequency suggests; None to find them in the values.
         share: Of the networks at each step of the horizon (H,); that of the last step holds beyond it.
     """
 
-    networks: list[ForecastNet]
     weigher: ExpertWeigher | None = None
     periods: tuple[int, int] | None = None
     share: np.ndarray = field(default_factory=lambda: np.ones(1))
@@ -71,7 +68,7 @@ def zero_shot(
         contexts: Series (T_i,), NaN where nothing was observed.
         steps: How many to forecast.
         levels: Probabilities of the quantiles wanted (Q,).
-        periods: See ``Voices``.
+        periods: See ``Blend``.
         device: Where the weigher computes. The experts compute on the CPU.
     """
     n = len(contexts)
@@ -139,15 +136,16 @@ def mean_of(trials: list[Trial]) -> Trial:
     return first._replace(center=center, quantiles=np.mean([t.quantiles for t in trials], axis=0))
 
 
-def chosen_share(voices: Voices, trial: Trial, panel: Panel, levels: tuple[float, ...], device: torch.device) -> Voices:
+def chosen_share(blend: Blend, trial: Trial, panel: Panel, levels: tuple[float, ...], device: torch.device) -> Blend:
     """Give the networks their share: at each part of the horizon the one that errs least in a trial, and none where
     the gain is within what chance would give."""
+    assert blend.weigher is not None
     W, H, M = trial.center.shape
     losses = np.zeros((len(SHARES), W, H))
     seen_steps = np.zeros((W, H))
     for channel in range(M):
         contexts = contexts_of(panel, trial.series, trial.cuts, channel)
-        said = zero_shot(voices.weigher, contexts, H, levels, voices.periods, device)
+        said = zero_shot(blend.weigher, contexts, H, levels, blend.periods, device)
         truth = np.full((W, H), np.nan)
         for row, (s, c) in enumerate(zip(trial.series, trial.cuts, strict=True)):
             future = panel.series[s][c : c + H, channel]
@@ -162,7 +160,7 @@ def chosen_share(voices: Voices, trial: Trial, panel: Panel, levels: tuple[float
             loss = np.abs(truth - center) + _pinball(truth, quantiles, levels)
             losses[number] += np.minimum(loss / unit, 10.0) * seen
         seen_steps += seen
-    return replace(voices, share=_shares(losses, seen_steps, trial))
+    return replace(blend, share=_shares(losses, seen_steps, trial))
 
 
 def _shares(losses: np.ndarray, seen: np.ndarray, trial: Trial) -> np.ndarray:

@@ -14,7 +14,6 @@ from ..networks.weighing import FACTS, PLACES, Case
 
 _LEAST = 1e-3  # of the largest error: an expert that errs less is taken to err so much
 _LONGEST_TRIAL = 64  # steps at the end of a series on which the experts are tried
-_READ = 2048  # steps that experts read at most
 _CHUNK = 256  # series at a time
 
 
@@ -37,7 +36,7 @@ class Cases:
             context: Steps that the weigher reads, L.
         """
         observed = ~np.isnan(values)
-        values = cleaned(values[:, -_READ:], periods)
+        values = cleaned(values, periods)
         heard = opinions(values, periods, horizon)
         unit = _units(values, heard)  # (n, 1)
         self.unit, self.middle = unit, np.median(heard.point, axis=1)  # (n, H)
@@ -106,7 +105,14 @@ def _record(values: np.ndarray, periods: np.ndarray, horizon: int, unit: np.ndar
     return record
 
 
-def _facts(values, observed, periods, horizon, unit, record) -> np.ndarray:
+def _facts(
+    values: np.ndarray,
+    observed: np.ndarray,
+    periods: np.ndarray,
+    horizon: int,
+    unit: np.ndarray,
+    record: np.ndarray,
+) -> np.ndarray:
     """Length, horizon, periods and size of each series (n, FACTS)."""
     known = (~np.isnan(values)).sum(axis=1, keepdims=True).astype(float)
     mean, std = np.nanmean(values, axis=1, keepdims=True), np.nanstd(values, axis=1, keepdims=True)
@@ -134,7 +140,9 @@ def _facts(values, observed, periods, horizon, unit, record) -> np.ndarray:
     return np.concatenate([np.asarray(f, dtype=float) for f in facts], axis=1)
 
 
-def _ends(values, observed, context: int, unit: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+def _ends(
+    values: np.ndarray, observed: np.ndarray, context: int, unit: np.ndarray
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The last steps of series (n, L), as distances from the last value, and where they are observed."""
     n, T = values.shape
     read = np.full((n, context), np.nan)

@@ -97,7 +97,7 @@ def fit_network(
             def criterion(scores: torch.Tensor) -> torch.Tensor:
                 return F.cross_entropy(scores, y, weight=class_weights, label_smoothing=label_smoothing)
 
-            own = network.encoder.encoder.default_budget
+            own = network.encoder.default_budget
             return training_loss(predict, criterion, plan, own, step, total)
 
         def score(network: ClassifierNet) -> torch.Tensor:

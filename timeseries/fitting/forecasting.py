@@ -125,7 +125,6 @@ def fit_network(
     steps: tuple[int, int],
     schedule: Schedule,
     fresh: bool = True,
-    hold_out: bool = True,
     plan: Plan = None,
     witness: Callable[[ForecastNet, "Windows"], None] | None = None,
     **options: Any,
@@ -147,17 +146,16 @@ def fit_network(
         schedule: How long and how fast; ``steps`` and ``overlap`` follow from the windows. 0 epochs fit the
             closed form only.
         fresh: Whether it has learned nothing yet.
-        hold_out: Whether to validate at all.
         plan: At which compute budgets to train (see ``training_plan``).
         witness: Shown the network and the windows that it has not learned from, as soon as it is trained.
         options: Further arguments of ``train``.
     """
     early, late = training.split(0.75)
-    lent = hold_out and validation is None and len(early) > 0 and len(late) > 0
+    lent = validation is None and len(early) > 0 and len(late) > 0
     if lent:
         validation = late
     windows = Windows(panel, design, early if lent else training, device)
-    held_out = Windows(panel, design, validation, device) if hold_out and validation is not None else None
+    held_out = None if validation is None else Windows(panel, design, validation, device)
     squared = design.loss == "mse"
     model.to(device)
     if fresh:
@@ -172,7 +170,7 @@ def fit_network(
         def criterion(forecast: Forecast) -> torch.Tensor:
             return losses_of(forecast, target, design).mean()
 
-        own = model.encoder.encoder.default_budget
+        own = model.encoder.default_budget
         return training_loss(predict, criterion, plan, own, step, total, distance)
 
     @torch.no_grad()

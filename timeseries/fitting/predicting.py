@@ -1,4 +1,4 @@
-"""Forecasts of a fitted forecaster, without sktime: by networks and experts, and at steps beyond a network's horizon."""
+"""Forecasts of a fitted forecaster, without sktime: by networks and experts, and beyond a network's horizon."""
 
 import math
 
@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from ..data.windows import Batch, Panel
 from ..networks.network import ForecastNet
-from .blending import Trial, Voices, contexts_of, zero_shot
+from .blending import Blend, Trial, contexts_of, zero_shot
 from .design import Design
 from .forecasting import ITEMS, Windows, split
 
@@ -25,7 +25,8 @@ def try_out(network: ForecastNet, windows: Windows, most: int = _TRIED) -> Trial
 
 
 def forecast_from(
-    voices: Voices,
+    networks: list[ForecastNet],
+    blend: Blend,
     design: Design,
     panel: Panel,
     series: np.ndarray,
@@ -40,7 +41,7 @@ def forecast_from(
     the same way whether it ends there or goes on as missing.
 
     Args:
-        voices, design, panel, device: See ``forecast``.
+        networks, blend, design, panel, device: See ``forecast``.
         series, stands: Which series, and before which of its steps (B,).
         wanted: Steps of the series to forecast, none before the stand (B, S).
         roll_on: Whether steps beyond the horizon of the networks may be asked for.
@@ -54,14 +55,14 @@ def forecast_from(
     H, M = design.horizon, design.targets
     cuts = panel.last_known(torch.as_tensor(series), torch.as_tensor(stands), M).numpy()  # (B, M)
     ahead = wanted[..., None] - cuts[:, None] + 1  # (B, S, M), at least 1
-    if not roll_on and (furthest := int(ahead.max())) > H:
+    if not roll_on and (last := int(ahead.max())) > H:
         raise ValueError(
-            f"step {furthest} is beyond the horizon of {H} steps trained, from the last that is known: fit with that "
+            f"step {last} is beyond the horizon of {H} steps trained, from the last that is known: fit with that "
             "fh, or use roll_on=True"
         )
     if (ahead == np.arange(1, ahead.shape[1] + 1)[:, None]).all():  # nothing is missing
         places = (torch.as_tensor(series), torch.as_tensor(cuts[:, 0]))
-        return forecast(voices, design, panel, *places, ahead.shape[1], device)
+        return forecast(networks, blend, design, panel, *places, ahead.shape[1], device)
     reach = int(cuts.max()) + 1
     pairs, number = np.unique(series[:, None] * reach + cuts, return_inverse=True)  # of series and cut
     number = number.reshape(-1, M)
@@ -70,14 +71,13 @@ def forecast_from(
     blocks = -(-furthest // H)
     center = np.empty(ahead.shape)
     quantiles = np.empty((*ahead.shape, len(design.quantiles)))
-    for some in np.unique(
-        blocks
-    ):  # a series that ended long ago takes many passes: the others are not rolled on as far
+    # a series that ended long ago takes many passes: the others are not rolled on as far
+    for some in np.unique(blocks):
         here = np.flatnonzero(blocks == some)
         place = np.full(len(blocks), -1)
         place[here] = np.arange(len(here))
-        places = (torch.as_tensor(part) for part in np.divmod(pairs[here], reach))
-        c, q = forecast(voices, design, panel, *places, int(furthest[here].max()), device)
+        which, cut = (torch.as_tensor(part) for part in np.divmod(pairs[here], reach))
+        c, q = forecast(networks, blend, design, panel, which, cut, int(furthest[here].max()), device)
         row, channel = np.nonzero(place[number] >= 0)
         at = (place[number[row, channel], None], ahead[row, :, channel] - 1, channel[:, None])
         center[row, :, channel], quantiles[row, :, channel] = c[at], q[at]
@@ -85,7 +85,8 @@ def forecast_from(
 
 
 def forecast(
-    voices: Voices,
+    networks: list[ForecastNet],
+    blend: Blend,
     design: Design,
     panel: Panel,
     series: torch.Tensor,
@@ -96,7 +97,8 @@ def forecast(
     """Forecast the targets after some cuts, in the units of the series.
 
     Args:
-        voices: Who speaks.
+        networks: Members that learned the series.
+        blend: How their forecasts and those of the experts are blended.
         design: What the networks read and return.
         panel: The series; covariates may go on after the cut.
         series, cuts: Which series, and before which of their steps (B,).
@@ -106,27 +108,36 @@ def forecast(
     Returns:
         Centres (B, steps, M) and quantiles (B, steps, M, Q), float64.
     """
-    share = voices.shares(steps)
+    share = blend.shares(steps)
     if (share == 0).all():
-        return _of_experts(voices, design, panel, series, cuts, steps, device)
-    center, quantiles = of_networks(voices.networks, design, panel, series, cuts, steps, device)
+        return _of_experts(blend, design, panel, series, cuts, steps, device)
+    center, quantiles = of_networks(networks, design, panel, series, cuts, steps, device)
     if (share == 1).all():
         return center, quantiles
-    other, others = _of_experts(voices, design, panel, series, cuts, steps, device)
+    other, others = _of_experts(blend, design, panel, series, cuts, steps, device)
     share = share[:, None]
     center = share * center + (1 - share) * other
     return center, share[..., None] * quantiles + (1 - share[..., None]) * others
 
 
-def _of_experts(voices, design, panel, series, cuts, steps, device) -> tuple[np.ndarray, np.ndarray]:
+def _of_experts(
+    blend: Blend,
+    design: Design,
+    panel: Panel,
+    series: torch.Tensor,
+    cuts: torch.Tensor,
+    steps: int,
+    device: torch.device,
+) -> tuple[np.ndarray, np.ndarray]:
     """As ``forecast``, by the weigher alone."""
+    assert blend.weigher is not None  # else the networks have the whole share
     said = [
         zero_shot(
-            voices.weigher,
+            blend.weigher,
             contexts_of(panel, series.numpy(), cuts.numpy(), channel),
             steps,
             design.quantiles,
-            voices.periods,
+            blend.periods,
             device,
         )
         for channel in range(design.targets)
@@ -151,8 +162,9 @@ def of_networks(
     """
     per_pass = max(1, ITEMS // design.targets)
     networks = [network.to(device) for network in networks]
+    blocks = math.ceil(steps / design.horizon)
     parts = [
-        _forecast_some(networks, design, panel, s, c, steps, device)
+        _forecast_some(networks, design, panel.windows(s, c, design.context, blocks * design.horizon), steps, device)
         for s, c in zip(series.split(per_pass), cuts.split(per_pass), strict=True)
     ]
     for network in networks:
@@ -164,11 +176,11 @@ def of_networks(
     return center * scale + location, quantiles * scale[..., None] + location[..., None]
 
 
-def _forecast_some(networks, design, panel, series, cuts, steps, device) -> tuple[np.ndarray, np.ndarray]:
-    """As ``forecast``, for one pass and in the units of the panel."""
+def _forecast_some(
+    networks: list[ForecastNet], design: Design, around: Batch, steps: int, device: torch.device
+) -> tuple[np.ndarray, np.ndarray]:
+    """As ``forecast``, for one pass: windows with whole horizons after the cut, in the units of the panel."""
     L, H, M = design.context, design.horizon, design.targets
-    blocks = math.ceil(steps / H)
-    around = panel.windows(series, cuts, L, blocks * H)
     values = around.values
     observed = torch.ones_like(values, dtype=torch.bool) if around.observed is None else around.observed.clone()
     observed[:, :M, L:] = False  # nothing of the targets is known ahead
@@ -178,7 +190,7 @@ def _forecast_some(networks, design, panel, series, cuts, steps, device) -> tupl
         x, seen = values.clone(), observed.clone()
         reach: torch.Tensor | float = 0.0
         centers, quantiles = [], []
-        for start in range(0, blocks * H, H):
+        for start in range(0, values.shape[2] - L, H):
             here = slice(start, start + L + H)
             context, _ = split(Batch(x[..., here], None if whole else seen[..., here]), design, device)
             center, offsets = (t.double().cpu() for t in network(*context))

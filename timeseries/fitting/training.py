@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from .notice import Notice
+
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -26,7 +28,6 @@ class Schedule:
             and Topin, 2019).
         weight_decay: Of matrices (AdamW); vectors, tokens and positions have none.
         patience: Epochs without a better validation score after which to stop.
-        averaging: Decay of the running mean of the weights, which is what is validated and kept; 0 keeps the last ones.
         max_norm: Of the gradient; a larger one is scaled down.
         overlap: How many neighbouring validation samples share their data, as overlapping windows do.
         doubt: How many standard errors of the validation scores a gain has to exceed.
@@ -38,7 +39,6 @@ class Schedule:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
     patience: int = 5
-    averaging: float = 0.99
     max_norm: float = 1.0
     overlap: int = 1
     doubt: float = 1.0
@@ -78,6 +78,7 @@ def train(
     callbacks: Sequence[Callable[[Epoch], Any]] = (),
     title: str = "training",
     frozen: Sequence[nn.Parameter] = (),
+    notice: Notice | None = None,
 ) -> History:
     """Train a model in place; it ends with its best weights, in evaluation mode, on the CPU.
 
@@ -93,6 +94,7 @@ def train(
         callbacks: Called with an ``Epoch`` after each; one that returns True ends training.
         title: Before the progress bar.
         frozen: Parameters that do not change in the first epochs of the schedule.
+        notice: Says how long it takes, once that is known; None says nothing.
 
     What training gains on the validation samples has to be more than its own standard error, or the model stays as it
     was (the one-standard-error rule: Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3).
@@ -106,13 +108,14 @@ def train(
     optimizer = torch.optim.AdamW(_groups(model, schedule.weight_decay), lr=schedule.learning_rate)
     total = schedule.epochs * schedule.steps
     parameters, step = list(model.parameters()), 0
-    average = _Average(model, schedule.averaging)
+    average = _Average(model)
     best: Any = None  # validation score, weights and scores of the best epoch
     history = History()
     if score is not None:
         before, untrained = score(model.eval()), _copy(model)
         best = before.mean().item(), untrained, before
         model.train()
+    after_step = None if notice is None else notice.watch(schedule.epochs, schedule.steps, device)
     bar = tqdm(total=total, desc=title, unit="step", disable=not verbose, leave=verbose > 1, dynamic_ncols=True)
     with bar:
         try:
@@ -135,6 +138,8 @@ def train(
                     step += 1
                     average.update()
                     bar.update()
+                    if after_step is not None:
+                        after_step()
                 with average.applied():
                     scores = None if score is None else score(model.eval())
                     value = None if scores is None else scores.mean().item()
@@ -217,17 +222,16 @@ def _one_cycle(step: int, total: int, rise: float = 0.2) -> float:
 
 
 class _Average:
-    """Running mean of a model's weights. Its decay is lower at first, so that the first weights are soon forgotten."""
+    """Running mean of a model's weights, which is what is validated and kept. Its decay is lower at first, so that the
+    first weights are soon forgotten."""
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, model: nn.Module, decay: float = 0.99) -> None:
         self.live: list[torch.Tensor] = [p for p in model.parameters() if p.requires_grad]
-        self.mean = [p.detach().clone() for p in self.live] if decay else None
+        self.mean = [p.detach().clone() for p in self.live]
         self.decay, self.steps = decay, 0
 
     @torch.no_grad()
     def update(self) -> None:
-        if self.mean is None:
-            return
         self.steps += 1
         torch._foreach_lerp_(self.mean, self.live, 1 - min(self.decay, self.steps / (self.steps + 9)))
 
@@ -242,9 +246,8 @@ class _Average:
 
     @torch.no_grad()
     def _swap(self) -> None:
-        if self.mean is not None:
-            for p, mean in zip(self.live, self.mean, strict=True):
-                p.data, mean.data = mean.data, p.data
+        for p, mean in zip(self.live, self.mean, strict=True):
+            p.data, mean.data = mean.data, p.data
 
 
 def _copy(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -255,7 +258,7 @@ def _autocast(device: torch.device) -> AbstractContextManager[Any]:
     return torch.autocast("cuda", dtype=torch.bfloat16) if device.type == "cuda" else nullcontext()
 
 
-# ---- random numbers and devices
+# ---- random numbers
 
 
 @contextmanager
@@ -279,22 +282,3 @@ def draw_seeds(random_state: int | np.random.RandomState | None, count: int) -> 
     ):
         raise TypeError(f"random_state must be an integer, a numpy RandomState or None, got {random_state!r}")
     return [int(s) for s in np.random.SeedSequence(random_state).generate_state(count)]
-
-
-def pick_device(device: str | torch.device) -> torch.device:
-    """ "auto" is the first GPU there is, else the CPU.
-
-    Raises:
-        ValueError: If it is unknown, or is not there.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        picked = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"unknown device {device!r}: give 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'") from error
-    there = dict(cpu=True, cuda=torch.cuda.is_available(), mps=torch.backends.mps.is_available()).get(picked.type, True)
-    count = torch.cuda.device_count() if picked.type == "cuda" else 1
-    if not there or (picked.index or 0) >= count:
-        raise ValueError(f"device {device!r} was asked for and is not there: give device='auto' or 'cpu'")
-    return picked

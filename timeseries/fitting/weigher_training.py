@@ -133,6 +133,7 @@ def pretrain(
     model = recipe.build().to(device)
     optimizer = torch.optim.AdamW(_groups(model, recipe.weight_decay), lr=recipe.learning_rate, betas=(0.9, 0.98))
     average, step = _Average(model, 0.999), 0
+    assert average.mean is not None
     if state.exists():
         saved = torch.load(state, map_location=device, weights_only=True)
         if saved["recipe"] != recipe.digest():
@@ -157,6 +158,7 @@ def pretrain(
             loss.backward()
             if world > 1:
                 for p in model.parameters():
+                    assert p.grad is not None
                     dist.all_reduce(p.grad)
                     p.grad /= world
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -184,8 +186,8 @@ def pretrain(
                         )
                 rate = (step - first) * recipe.batch_size / (time.monotonic() - begun)
                 left = (total - step) * recipe.batch_size / rate
-                mean = float(torch.stack(losses).mean())
-                say(f"step {step} of {total}, loss {mean:.4f}; held out: {_told(reached)}; {left / 60:.0f} min left")
+                recent = float(torch.stack(losses).mean())
+                say(f"step {step} of {total}, loss {recent:.4f}; held out: {_told(reached)}; {left / 60:.0f} min left")
                 losses = []
     with average.applied():
         reached = measure(model, held_out, device)
@@ -227,8 +229,8 @@ def measure(model: ExpertWeigher, held_out: list[Path], device: torch.device) ->
 def _inside(verdict: Verdict, target: torch.Tensor, low: float, high: float) -> torch.Tensor:
     """Share of the steps (B,) whose value lies between two quantiles."""
     miss = target - verdict.center
-    low, high = (verdict.offsets[..., LEVELS.index(q)] for q in (low, high))
-    return ((miss >= low) & (miss <= high)).float().mean(dim=1)
+    bottom, top = (verdict.offsets[..., LEVELS.index(q)] for q in (low, high))
+    return ((miss >= bottom) & (miss <= top)).float().mean(dim=1)
 
 
 def _told(reached: dict[str, float]) -> str:

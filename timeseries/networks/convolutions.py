@@ -11,8 +11,10 @@ from math import log2
 import torch
 from torch import nn
 
+from jumbo_backbone import fit_temperatures
+
 from ..data.windows import Batch
-from .ridge import leave_one_out, temperature
+from .ridge import leave_one_out
 
 _STEPS = 9  # of a kernel
 _GROUPS, _RIVALS = 64, 8  # of kernels that compete, per dilation
@@ -193,7 +195,10 @@ class LinearScores(nn.Module):
         spread = features[some].std(0, correction=0)
         spread = torch.where(spread > 1e-6, spread, torch.inf)  # a feature that never varies tells nothing
         solution, intercept, left_out = leave_one_out((features[some] - mean) / spread, labels[some], len(self.bias))
-        t = temperature(left_out, labels[some])
+        # classes that n series separate are not certain (Platt, "Probabilistic Outputs for Support Vector Machines",
+        # 1999, section 2.2): one more counts, which may be of any class
+        (temperature,) = fit_temperatures([left_out], labels[some], label_smoothing=1 / (len(left_out) + 1))
+        t = 1 / temperature
         prior = class_weights.double().log()  # softmax then weighs the classes, as a weighted loss would have it
         weight = t * solution / spread[:, None].double()
         self.weight.copy_(weight)

@@ -42,7 +42,7 @@ class SeriesEncoder(nn.Module):
         normalisation: Of each channel by itself (see ``InstanceNorm``).
         affine: Learn a scale and a shift after it.
         patch_length, patch_stride, align: See ``SeriesEmbed``.
-        keep_rate: Of the encoder's ``default_budget`` (see ``ComputeBudget``).
+        keep_rate: Of ``default_budget`` (see ``ComputeBudget``).
         encoder: Sizes, as keyword arguments of ``JumboEncoder``. With ``jumbo_ffn="patch"`` the slices of the Jumbo
             token are registers: the first is a class token, and what follows the encoder reads no other (Darcet et
             al., "Vision Transformers Need Registers", ICLR 2024).
@@ -63,7 +63,7 @@ class SeriesEncoder(nn.Module):
         super().__init__()
         self.norm = InstanceNorm(normalisation, affine)
         self.encoder = JumboEncoder(**encoder)
-        self.encoder.default_budget = ComputeBudget(keep_rate)
+        self.default_budget = ComputeBudget(keep_rate)
         D = self.encoder.embed_dim
         self.slices_read = 1 if encoder.get("jumbo_ffn") == "patch" else self.encoder.jumbo_multiplier
         count = num_patches(length, patch_stride)
@@ -72,6 +72,20 @@ class SeriesEncoder(nn.Module):
             # the images' 0.02 suits width 384 and more; here widths are tens, and the same maps would pass on nothing
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks."""
+        return self.encoder.depth
+
+    @property
+    def default_budget(self) -> ComputeBudget:
+        """How much to compute where a call names no budget."""
+        return self.encoder.default_budget
+
+    @default_budget.setter
+    def default_budget(self, budget: ComputeBudget) -> None:
+        self.encoder.default_budget = budget
 
     @property
     def jumbo_width(self) -> int:
@@ -86,8 +100,8 @@ class SeriesEncoder(nn.Module):
         beside: torch.Tensor | None = None,
     ) -> Encoded:
         """Series (B, C, T), any finite numbers where they are not observed, and flags (B, C, T), None if all is, at a
-        compute budget (None: the encoder's ``default_budget``), with further tokens (B, X, D) ``beside`` the patches."""
-        budget = self.encoder.default_budget if budget is None else budget
+        compute budget (None: ``default_budget``). Further tokens (B, X, D) may be read ``beside`` the patches."""
+        budget = self.default_budget if budget is None else budget
         normed, observed, stats = self.norm(x, observed)
         tokens, live = self._tokens(normed, observed, budget)
         if beside is not None:
@@ -110,7 +124,7 @@ class SeriesEncoder(nn.Module):
         self, x: torch.Tensor, observed: torch.Tensor | None = None, budget: ComputeBudget | None = None
     ) -> torch.Tensor:
         """Blocks (B, N) that each patch of series goes through at a compute budget (None: ``default_budget``)."""
-        budget = self.encoder.default_budget if budget is None else budget
+        budget = self.default_budget if budget is None else budget
         normed, observed, _ = self.norm(x, observed)
         tokens, live = self._tokens(normed, observed, budget)
         return self.encoder.patch_depths(tokens, budget, key_mask=live)

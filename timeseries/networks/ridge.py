@@ -38,13 +38,3 @@ def leave_one_out(x: torch.Tensor, labels: torch.Tensor, K: int) -> tuple[torch.
     _, dual, left_out = best
     solution = x.T @ dual
     return solution, mean - center @ solution, left_out
-
-
-def temperature(scores: torch.Tensor, labels: torch.Tensor) -> float:
-    """Factor of scores (n, K) that makes their softmax most probable (Guo et al., "On Calibration of Modern Neural
-    Networks", ICML 2017, section 4.2), as if one more sample had been seen that may be of any class: classes that n
-    samples separate are not certain (Platt, "Probabilistic Outputs for Support Vector Machines", 1999, section 2.2).
-    """
-    factors = torch.logspace(-1, 1.5, 51).tolist()
-    losses = [F.cross_entropy(f * scores, labels, label_smoothing=1 / (len(labels) + 1)) for f in factors]
-    return factors[int(torch.stack(losses).argmin())]

@@ -4,7 +4,7 @@ After feature-based forecast model averaging (FFORMA, Montero-Manso et al., Inte
 with features that are learned. A convex mixture says which expert spoke, and cannot be worse than its worst member.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from scipy.stats import norm
@@ -65,7 +65,9 @@ class ExpertWeigher(nn.Module):
         sizes: All arguments but the number of experts, from which the same network is built again.
     """
 
-    def __init__(self, experts: int, context: int = 256, patch_length: int = 8, blocks: int = 6, **encoder) -> None:
+    def __init__(
+        self, experts: int, context: int = 256, patch_length: int = 8, blocks: int = 6, **encoder: Any
+    ) -> None:
         super().__init__()
         self.context, self.blocks = context, blocks
         self.sizes = dict(context=context, patch_length=patch_length, blocks=blocks, **encoder)

@@ -44,7 +44,7 @@ class Family(NamedTuple):
     shares: tuple[float, float, float, float]
 
 
-def _family(module: ModuleType, values: str, *shares: float) -> Family:
+def _family(module: ModuleType, values: str, *shares: *tuple[float, float, float, float]) -> Family:
     return Family(module.parameters, module.series, values, shares)
 
 

@@ -49,7 +49,7 @@ def outliers(rng: Generator, values: np.ndarray) -> np.ndarray:
     size = wild.std(axis=1) * log_uniform(rng, 2, 12, n) * np.where(chance(rng, 0.7, n), 1, -1)
     single = chance(rng, SHARES["single"], n)[:, None] & (rng.random((n, steps)) < np.maximum(0.015, 1 / steps))
     bump = single * rng.uniform(0.4, 1.5, (n, steps)) * np.where(rng.random((n, steps)) < 0.8, 1, -1)
-    since = np.arange(steps) - rng.integers(0, steps, n)[:, None]
+    since = np.arange(steps) - rng.integers(0, steps, (n, 1))
     length = rng.integers(2, max(3, min(20, steps // 4)), n)[:, None]
     patch = chance(rng, SHARES["patch"], n)[:, None] & (since >= 0) & (since < length)
     decay = chance(rng, SHARES["change"], n)[:, None] * (since >= 0) * np.exp(-np.maximum(since, 0) / length)

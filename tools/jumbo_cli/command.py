@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 from .failing import DONE, STOPPED, WRONG_INPUT, BadInputError, say
-from .quiet import quiet_imports
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,7 @@ class Command:
             if missing := self.missing():
                 raise BadInputError(f"needs {', '.join(missing)}: {self.pip_line}")
             module, function = self.body.split(":")
-            with quiet_imports():
-                body = getattr(importlib.import_module(module), function)
+            body = getattr(importlib.import_module(module), function)
             return body(args)
         except BadInputError as error:
             say(prog, f"error: {error}")

@@ -53,19 +53,18 @@ from jumbo_backbone.benchmarking.report import (
     write_json,
 )
 from jumbo_backbone.benchmarking.timing import quartiles, take_turns
+from jumbo_backbone.budgets.flops import count_flops
+from jumbo_backbone.segmentation.cli import add_config_arguments, read_config
+from jumbo_backbone.segmentation.data.image_input import bands_of
 from jumbo_cli.arguments import Parser, number
 from jumbo_cli.failing import BadInputError, exit_code
-from jumbo_cli.quiet import quiet_imports
 
-with quiet_imports():
-    import mmseg
-    from mmseg.models import BaseSegmentor
-    from mmseg.registry import MODELS
-    from mmseg.structures import SegDataSample
-
-    from jumbo_backbone.budgets.flops import count_flops
-    from jumbo_backbone.segmentation.cli import add_config_arguments, read_config
-    from jumbo_backbone.segmentation.data.image_input import bands_of
+# isort: split
+# after jumbo_backbone.segmentation, which imports mmsegmentation quietly
+import mmseg
+from mmseg.models import BaseSegmentor
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 
 VOID = 0.05  # share of the pixels without a label
 

@@ -55,8 +55,7 @@ def measure_segmentation(args: argparse.Namespace) -> dict:
                 model.backbone(batch, budget)
 
         def whole(budget: ComputeBudget) -> None:
-            model.backbone.default_budget = budget
-            model.inference(frames, [dict(img_shape=frames.shape[2:], ori_shape=frames.shape[2:])])
+            model.inference(frames, [dict(img_shape=frames.shape[2:], ori_shape=frames.shape[2:])], budget)
 
         with torch.inference_mode():
             whole(ComputeBudget())

@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> Calibration:
         found = replace(found, members=model.contents())
         found.save(folder / "calibration.json")
         draw(outcomes, found, folder / "committee.png")
-        if args.pictures and model.decide == "image":
+        if args.pictures:
             scenes = went_on(cfg, model, outcomes, device, args.pictures)
             if scenes:
                 images, truths, predictions, sure = zip(*scenes, strict=True)

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..configs.registered import is_of
 from ..configs.shipped import find_config
 from ..configs.values import require_possible
 from ..configs.variables import require_keys, require_read, without_variables
+from ..configs.widths import follow_backbone
 from ..data.loaders import datasets_of
 from ..models.backbone import JumboViTBackbone
 from ..models.cascade import CascadeSegmentor
@@ -27,7 +29,8 @@ def read_config(args: argparse.Namespace) -> Config:
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it cannot be read, with the config's own error as message; if a key or an option has no effect,
-            with the nearest that has one; if numbers cannot be.
+            with the nearest that has one; if numbers cannot be; if a width that was chosen does not fit the backbone's.
+            Widths that were left as they came follow the backbone, which is told on stderr.
     """
     args.config = find_config(args.config)
     try:
@@ -40,6 +43,8 @@ def read_config(args: argparse.Namespace) -> Config:
         raise ValueError(f"{args.config} with {args.cfg_options or 'no changes'}: {error}") from error
     require_known(cfg)
     require_possible(cfg)
+    for told in follow_backbone(cfg, args.config, args.cfg_options):
+        print(told, file=sys.stderr)
     if args.data_root is not None:
         _use_data_root(cfg, args.data_root)
     cfg.work_dir = str(args.work_dir or cfg.get("work_dir") or Path("work_dirs") / args.config.stem)

@@ -10,6 +10,7 @@ from jumbo_cli.commands.prepare import TOP, URL
 from jumbo_cli.failing import STOPPED, WRONG_INPUT, say
 
 from ..data.ade20k import check_ade20k, take_over, unpack
+from . import prepare_masks
 from .check import check_config, report
 
 
@@ -35,6 +36,8 @@ def prepare(args: argparse.Namespace, progress: bool) -> list[dict]:
 
 def run(args: argparse.Namespace) -> int:
     """Prepare as the arguments say; returns the exit code."""
+    if args.masks is not None:
+        return prepare_masks.run(args)
 
     def tell(message: str, code: int = WRONG_INPUT) -> int:
         say(args.prog, message)

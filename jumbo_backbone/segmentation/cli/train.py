@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import sys
+from contextlib import ExitStack
 
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
@@ -10,13 +11,14 @@ from mmengine.runner import Runner
 
 from ..data.required import require_datasets
 from ..training.console import QuietRunner
-from ..training.starting import choose_start
+from ..training.one_at_a_time import alone_in
+from ..training.starting import choose_start, is_first_process
 from .config import read_config, require_one_model
 from .failing import in_users_terms
 
 
 def prepare(args: argparse.Namespace) -> Config:
-    """The config of the run, and nothing built yet."""
+    """The config of the run, before it is known where it starts from."""
     cfg = read_config(args)
     require_one_model(cfg, "trained")
     require_datasets(cfg)
@@ -25,7 +27,6 @@ def prepare(args: argparse.Namespace) -> Config:
     if args.seed is not None or args.deterministic:
         randomness = dict(cfg.get("randomness", {}), deterministic=args.deterministic)
         cfg.randomness = randomness if args.seed is None else dict(randomness, seed=args.seed)
-    choose_start(cfg, args.resume, args.load_from, lambda text: print(f"{args.prog}: {text}", file=sys.stderr))
     if importlib.util.find_spec("tensorboard"):
         cfg.visualizer.vis_backends.append(dict(type="TensorboardVisBackend"))
     return cfg
@@ -33,9 +34,13 @@ def prepare(args: argparse.Namespace) -> Config:
 
 def run(args: argparse.Namespace) -> Runner:
     """Train as the arguments say; returns the runner, for whoever calls this from Python."""
-    with in_users_terms(args.prog):
-        cfg = prepare(args)
-    with in_users_terms(args.prog, cfg):
-        runner = RUNNERS.build(cfg) if "runner_type" in cfg else QuietRunner.from_cfg(cfg)
-        runner.train()
+    with ExitStack() as stack:
+        with in_users_terms(args.prog):
+            cfg = prepare(args)
+            if is_first_process():
+                stack.enter_context(alone_in(cfg.work_dir))
+            choose_start(cfg, args.resume, args.load_from, lambda text: print(f"{args.prog}: {text}", file=sys.stderr))
+        with in_users_terms(args.prog, cfg):
+            runner = RUNNERS.build(cfg) if "runner_type" in cfg else QuietRunner.from_cfg(cfg)
+            runner.train()
     return runner

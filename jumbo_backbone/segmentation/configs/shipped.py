@@ -31,3 +31,12 @@ def find_config(config: Path) -> Path:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}?" if near else f"give your own, or one of {', '.join(known)}"
     raise FileNotFoundError(f"no config at {config.absolute()}, and none of this name comes with the package: {hint}")
+
+
+def shipped_config(name: str) -> str:
+    """The path of a config that comes with the package, for the ``_base_`` of a config elsewhere.
+
+    Raises:
+        FileNotFoundError: If there is none of this name.
+    """
+    return str(find_config(Path("seg_configs", name)))

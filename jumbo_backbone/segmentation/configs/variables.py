@@ -30,8 +30,7 @@ class ConfigFile:
             targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
             names = {node.id for target in targets if target for node in ast.walk(target) if isinstance(node, ast.Name)}
             if any(isinstance(target, ast.Name) and target.id == "_base_" for target in targets):
-                bases = ast.literal_eval(statement.value)
-                bases = [path.parent / base for base in ([bases] if isinstance(bases, str) else bases)]
+                bases = [path.parent / base for base in Config._get_base_files(str(path))]  # it may be computed
                 self.bases = [base for base in bases if base.suffix == ".py" and base.is_file()]
             elif not isinstance(statement, (ast.For, ast.With)):
                 self.assigned |= {name for name in names if not name.startswith("_")}
@@ -63,10 +62,7 @@ def require_read(path: Path, known: Iterable[str]) -> None:
     """
     if path.suffix != ".py" or "read_base" in path.read_text():  # mmengine's other style imports what it reads
         return
-    try:
-        known, chain = set(known), list(ConfigFile(path).chain())
-    except ValueError:  # a _base_ that is computed: mmengine finds it, we cannot
-        return
+    known, chain = set(known), list(ConfigFile(path).chain())
     of_bases = set().union(*(file.read_of_bases for file in chain))
     for file in chain:
         vain = sorted(file.assigned - known - file.read - of_bases)

@@ -18,6 +18,7 @@ import numpy as np
 from mmseg.datasets import ADE20KDataset, BaseSegDataset
 from tqdm import tqdm
 
+from ...words import some
 from .image_check import ImageCheck
 from .problems import (
     ALL_IGNORED,
@@ -30,7 +31,6 @@ from .problems import (
     OUT_OF_RANGE,
     WAYS_OUT,
     Problem,
-    some,
 )
 from .required import ADE20K_PAIRS, open_dataset, require_classes, unpaired
 from .transforms import own_mask_loader

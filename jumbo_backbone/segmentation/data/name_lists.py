@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from ...words import some
+
 _BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -27,8 +29,4 @@ def require_sound(path: str | os.PathLike, what: str) -> None:
     names = [line.strip() for line in text.splitlines()]
     blank = [number for number, name in enumerate(names, 1) if not name]
     if blank:
-        raise ValueError(f"{told} has a blank line ({_some(blank)} of {len(names)}): remove it, each line is a name")
-
-
-def _some(numbers: list[int], most: int = 5) -> str:
-    return ", ".join(map(str, numbers[:most])) + (", …" if len(numbers) > most else "")
+        raise ValueError(f"{told} has a blank line ({some(blank)} of {len(names)}): remove it, each line is a name")

@@ -1,6 +1,5 @@
 """What can be wrong with the files of a segmentation data set, and how to put it right."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 FIRST = 5  # problems of a kind that are named
@@ -65,9 +64,3 @@ class Problem:
     @property
     def way_out(self) -> str:
         return WAYS_OUT[self.kind]
-
-
-def some(values: Iterable, most: int = 6) -> str:
-    """The first values as text, and how many more there are."""
-    values = [str(value) for value in values]
-    return ", ".join(values[:most]) + (f", … ({len(values) - most} more)" if len(values) > most else "")

@@ -14,6 +14,7 @@ from mmengine.fileio import list_dir_or_file
 from mmseg.datasets import ADE20KDataset, BaseSegDataset
 from mmseg.registry import DATASETS
 
+from ...words import some
 from ..models.one_channel import require_learnable_config
 from .consistency import require_one_meaning
 from .loaders import datasets_of
@@ -24,7 +25,6 @@ from .problems import (
     NO_MASK,
     WAYS_OUT,
     Problem,
-    some,
 )
 
 ADE20K_PAIRS = {"training": 20210, "validation": 2000}

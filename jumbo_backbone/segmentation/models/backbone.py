@@ -32,6 +32,7 @@ class JumboViTBackbone(BaseModule):
             that preset: ``dict(preset="small", jumbo_multiplier=17, jumbo_ffn="patch")`` is a ViT with class token
             and 16 registers.
         img_size: Size in pixels, int or (H, W), whose patch grid the learned positions have.
+        pos_embed_sizes: Further sizes in pixels that have learned positions of their own, as in ``JumboViT``.
         patch_size: In pixels, int or (H, W).
         in_channels: Channels C of the image.
         out_indices: Blocks whose output is returned, in this order; negative from the end.
@@ -42,8 +43,6 @@ class JumboViTBackbone(BaseModule):
         attn_drop_rate: Dropout on attention probabilities.
         frozen_stages: -1 trains everything, 0 freezes the stem (patches, positions, Jumbo token), k also the first k
             blocks. The FFN that all blocks share is frozen with the first block: frozen blocks would change with it.
-        norm_eval: Keep normalisation layers in evaluation mode, as mmsegmentation's backbones do. Layer norms have no
-            statistics; this matters where another norm has been put in.
         with_cp: Recompute each block in the backward pass instead of storing its activations.
         budget: Arguments of ``ComputeBudget``, such as ``dict(keep_rate=0.7)``, for training and inference alike; None
             for the full one. At run time ``backbone.default_budget`` changes it. Maps are complete whatever it is.
@@ -64,6 +63,7 @@ class JumboViTBackbone(BaseModule):
         arch: str | dict[str, Any] = "small",
         *,
         img_size: SizeLike = 512,
+        pos_embed_sizes: Sequence[SizeLike] = (),
         patch_size: SizeLike = 16,
         in_channels: int = 3,
         out_indices: int | Sequence[int] = (2, 5, 8, 11),
@@ -73,7 +73,6 @@ class JumboViTBackbone(BaseModule):
         drop_rate: float = 0.0,
         attn_drop_rate: float = 0.0,
         frozen_stages: int = -1,
-        norm_eval: bool = False,
         with_cp: bool = False,
         budget: dict[str, Any] | None = None,
         init_cfg: dict | list[dict] | None = None,
@@ -83,6 +82,7 @@ class JumboViTBackbone(BaseModule):
         super().__init__([cfg for cfg in init_cfgs if cfg["type"] != "Pretrained"] or None)
         self.vit = JumboViT(
             img_size=img_size,
+            pos_embed_sizes=pos_embed_sizes,
             patch_size=patch_size,
             in_chans=in_channels,
             num_classes=0,
@@ -91,23 +91,21 @@ class JumboViTBackbone(BaseModule):
             pos_drop_rate=drop_rate,
             proj_drop_rate=drop_rate,
             attn_drop_rate=attn_drop_rate,
-            **_sizes(arch),
+            **sizes_of(arch),
         )
-        depth = len(self.vit.blocks)
-        self.out_indices, _ = take_indices(depth, out_indices)
+        self.out_indices, _ = take_indices(self.depth, out_indices)
         self.final_norm = final_norm
         self.readouts = nn.ModuleList(
             JumboReadout(jumbo_readout, self.vit.embed_dim, self.vit.jumbo_multiplier) for _ in self.out_indices
         )
-        if not -1 <= frozen_stages <= depth:
+        if not -1 <= frozen_stages <= self.depth:
             raise ValueError(
-                f"frozen_stages={frozen_stages}: give -1 (none), 0 (the stem) or up to {depth} (all blocks)"
+                f"frozen_stages={frozen_stages}: give -1 (none), 0 (the stem) or up to {self.depth} (all blocks)"
             )
         self.frozen_stages = frozen_stages
-        self.norm_eval = norm_eval
         self.vit.set_grad_checkpointing(with_cp)
         self.vit.default_budget = ComputeBudget(**budget or {})
-        self.vit.default_budget.reducing_blocks(depth)  # raises if there are no such blocks
+        self.vit.default_budget.reducing_blocks(self.depth)  # raises if there are no such blocks
         for name, parameter in self.vit.named_parameters():
             parameter.requires_grad_(not (self._frozen(name) or self._unused(name, jumbo_readout)))
 
@@ -115,6 +113,11 @@ class JumboViTBackbone(BaseModule):
     def embed_dims(self) -> int:
         """Channels D of every map."""
         return self.vit.embed_dim
+
+    @property
+    def depth(self) -> int:
+        """Number of the encoder's blocks."""
+        return self.vit.depth
 
     @property
     def default_budget(self) -> ComputeBudget:
@@ -148,14 +151,6 @@ class JumboViTBackbone(BaseModule):
         if self.checkpoint is not None:
             report = load_checkpoint(self.vit, self.checkpoint)
             print_log(f"backbone from {self.checkpoint}: {report}", logger="current")
-
-    def train(self, mode: bool = True) -> "JumboViTBackbone":
-        super().train(mode)
-        if mode and self.norm_eval:
-            for module in self.modules():
-                if isinstance(module, (nn.LayerNorm, nn.modules.batchnorm._BatchNorm)):
-                    module.eval()
-        return self
 
     def forward(self, x: torch.Tensor, budget: ComputeBudget | None = None) -> tuple[torch.Tensor, ...]:
         """Images (B, C, H, W), sides multiples of the patch, to one map (B, D, H/patch, W/patch) per out index; of a
@@ -198,7 +193,7 @@ def require_dial(backbone: nn.Module, what: str) -> None:
 _JUMBO_FFN_PARTS = ("norm3", "jumbo_mlp", "jumbo_lora")
 
 
-def _sizes(arch: str | dict[str, Any]) -> dict[str, Any]:
+def sizes_of(arch: str | dict[str, Any]) -> dict[str, Any]:
     sizes: dict[str, Any] = dict(preset=arch) if isinstance(arch, str) else dict(arch)
     preset = sizes.pop("preset", None)
     if preset is not None and preset not in PRESETS:

@@ -20,14 +20,13 @@ from ...budgets.budget import ComputeBudget
 from ...committees.calibration import Calibration
 from ...committees.committee import Cascade
 from ..configs.shipped import find_config
+from ..configs.widths import follow_backbone
 from ..contents import of_values, of_weights
 from ..data.consistency import require_same_images
 from ..training.loading import load_strictly
 from .backbone import require_dial
 from .segmentors import JumboSegmentor, named
-from .slide import slide_as_told
 
-UNITS = ("image", "window")
 _COUNTING = threading.Lock()
 
 
@@ -45,14 +44,11 @@ class CascadeSegmentor(BaseSegmentor):
             its weights.
         thresholds: Of all members but the last, until a calibration is loaded; without, all images go on to the last.
         confidence, ensemble: See ``Cascade``.
-        decide: Whether each "image" goes on as a whole, by the mean over its pixels, or each "window" of the slide
-            inference (of ``test_cfg``) by itself.
-        data_preprocessor, test_cfg: Of the last member's config unless told.
+        data_preprocessor: Of the last member's config unless told.
 
     Raises:
         FileNotFoundError: If a config or a checkpoint is missing.
-        ValueError: If members have other classes or another normalisation, thresholds do not fit them, or windows go on
-            one by one and members have other ``test_cfg``.
+        ValueError: If members have other classes or another normalisation, or thresholds do not fit them.
         TypeError: If a member has a budget and its backbone takes none, or a budget or ``test_cfg`` and its segmentor
             takes none.
     """
@@ -63,20 +59,14 @@ class CascadeSegmentor(BaseSegmentor):
         thresholds: Sequence[float] | None = None,
         confidence: str = "max_probability",
         ensemble: bool = False,
-        decide: str = "image",
         data_preprocessor: dict | None = None,
-        test_cfg: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        if decide not in UNITS:
-            raise ValueError(f"unknown decide={decide!r}: choose one of {', '.join(UNITS)}")
         loaded: dict[tuple[str, str], Trained] = {}
         for member in members:
             key = str(member["config"]), str(member["checkpoint"])
             if key not in loaded:
-                loaded[key] = Trained(*key, decide == "image")
-        if decide == "window" and any(m.get("test_cfg") for m in members):
-            raise ValueError("members with a test_cfg of their own cut other windows: take decide='image'")
+                loaded[key] = Trained(*key)
         trained = [loaded[str(m["config"]), str(m["checkpoint"])].inferring(m.get("test_cfg") or {}) for m in members]
         if not trained:
             raise ValueError("members is empty: give at least one dict(config=…, checkpoint=…)")
@@ -97,14 +87,13 @@ class CascadeSegmentor(BaseSegmentor):
         if thresholds is None:
             thresholds = [float("inf")] * (len(asked) - 1)
         self.cascade = Cascade(asked, thresholds, confidence, ensemble, names=names)
-        self.decide, self.meta = decide, last.meta
-        self.test_cfg = last.segmentor.test_cfg if test_cfg is None else ConfigDict(test_cfg)
+        self.meta = last.meta
         self.num_classes, self.out_channels = last.segmentor.num_classes, last.segmentor.out_channels
         self.align_corners = last.segmentor.align_corners
         self.forget()
 
     def forget(self) -> None:
-        """Start counting anew how many images or windows each member answered."""
+        """Start counting anew how many images each member answered."""
         self.answered = [0] * len(self.cascade.members)
 
     def load_calibration(self, path: str | os.PathLike) -> dict:
@@ -123,11 +112,12 @@ class CascadeSegmentor(BaseSegmentor):
         return self.meta
 
     def contents(self) -> list[str]:
-        """What each member is: its weights, config, budget and windows, and whether it decides about images."""
+        """What each member is: its weights, config, budget and windows."""
         members = [(cast(Trained, model), budget) for model, budget in self.cascade.members]
         weights = {id(model.segmentor): of_weights(model.segmentor) for model, _ in members}
         return [
-            of_values(weights[id(model.segmentor)], model.structure, str(model.test_cfg), repr(budget), self.decide)
+            # "image" is what earlier versions wrote too: their calibrations hold
+            of_values(weights[id(model.segmentor)], model.structure, str(model.test_cfg), repr(budget), "image")
             for model, budget in members
         ]
 
@@ -136,14 +126,10 @@ class CascadeSegmentor(BaseSegmentor):
 
     def inference(self, inputs: torch.Tensor, batch_img_metas: list[dict]) -> torch.Tensor:
         """Images (B, C, H, W) to scores (B, K, H, W)."""
-        if self.decide == "image":
-            return self._route(inputs, valid_pixels(inputs, batch_img_metas))
-        if self.test_cfg.get("mode") == "slide":
-            return slide_as_told(self._route, inputs, self.out_channels, self.test_cfg)
-        return self._route(inputs)
+        return self._route(inputs, valid_pixels(inputs, batch_img_metas))
 
     def encode_decode(self, inputs: torch.Tensor, batch_img_metas: list[dict]) -> torch.Tensor:
-        """Windows (B, C, H, W) to scores (B, K, H, W)."""
+        """Images (B, C, H, W) without padding to scores (B, K, H, W)."""
         return self._route(inputs)
 
     def _route(self, inputs: torch.Tensor, valid: torch.Tensor | None = None) -> torch.Tensor:
@@ -174,17 +160,17 @@ class Trained(nn.Module):
 
     Args:
         config, checkpoint: Paths.
-        whole: Whether it is called with images, to predict as its ``test_cfg`` says, or with windows.
     """
 
-    def __init__(self, config: str, checkpoint: str, whole: bool) -> None:
+    def __init__(self, config: str, checkpoint: str) -> None:
         super().__init__()
         try:
             path = find_config(Path(config))
         except FileNotFoundError as error:
             raise FileNotFoundError(f"{error}; paths of members start where you are") from None
-        self.config, self.whole = config, whole
+        self.config = config
         self.cfg = Config.fromfile(path)
+        follow_backbone(self.cfg, path)
         self.preprocessor = self.cfg.model.data_preprocessor
         self.structure = self.cfg.model.to_dict()  # with what its base configs say
         self.structure["backbone"].pop("init_cfg", None)  # what it began with
@@ -201,10 +187,8 @@ class Trained(nn.Module):
         return other
 
     def forward(self, x: torch.Tensor, budget: ComputeBudget | None = None) -> torch.Tensor:
-        """Images or windows (B, C, H, W) to scores (B, K, H, W). Nothing of the network changes meanwhile."""
+        """Images (B, C, H, W) to scores (B, K, H, W). Nothing of the network changes meanwhile."""
         metas = [dict(img_shape=x.shape[2:], ori_shape=x.shape[2:]) for _ in x]
-        if not self.whole:
-            return self.segmentor.encode_decode(x, metas, **named(budget=budget))
         own = None if self.test_cfg is self.segmentor.test_cfg else self.test_cfg
         return self.segmentor.inference(x, metas, **named(budget=budget, test_cfg=own))
 

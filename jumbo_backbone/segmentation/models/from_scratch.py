@@ -25,5 +25,5 @@ class FromScratch:
             if isinstance(part, (nn.Linear, nn.Conv2d)):
                 nn.init.xavier_uniform_(part.weight.flatten(1))  # a view: the kernel of a patch is a linear map
         with torch.no_grad():
-            table = build_sincos2d_pos_embed(list(module.vit.grid_size), module.embed_dims)
-            module.vit.pos_embed.copy_(table)
+            for grid, table in module.vit.position_tables().items():
+                table.copy_(build_sincos2d_pos_embed(list(grid), module.embed_dims))

@@ -127,9 +127,8 @@ class ElasticSegmentor(JumboSegmentor):
         super().__init__(*args, **kwargs)
         self.elastic = _elastic(**elastic or {})
         require_dial(self.backbone, type(self).__name__)
-        depth = len(self.backbone.vit.blocks)
         for budget in self.elastic.grid():
-            budget.reducing_blocks(depth)  # raises if there are no such blocks
+            budget.reducing_blocks(self.backbone.depth)  # raises if there are no such blocks
         self.norms = BudgetNorms(self, self.elastic.grid())
 
     def loss(self, inputs: torch.Tensor, data_samples: SampleList) -> dict[str, torch.Tensor]:

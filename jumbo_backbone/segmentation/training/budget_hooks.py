@@ -6,6 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
+from torch.utils.hooks import RemovableHandle
 
 from ...budgets.budget import ComputeBudget
 from ...budgets.schedule import KeepRateWarmup, TokenDropping
@@ -13,8 +14,8 @@ from ..models.backbone import JumboViTBackbone, require_dial
 
 
 class BudgetHook(Hook):
-    """Gives the backbone the budget of a schedule for each training step alone: what is validated, tested or exported
-    has the backbone's own.
+    """Gives the backbone a budget of a schedule with each call of a training step: what is validated, tested or
+    exported has the backbone's own, which stays as it is, and so has a call that names its budget.
 
     Raises:
         TypeError: In ``before_train``, if the backbone has no budget.
@@ -22,21 +23,34 @@ class BudgetHook(Hook):
 
     def __init__(self, schedule: KeepRateWarmup | TokenDropping) -> None:
         self.schedule = schedule
-        self._own: ComputeBudget | None = None
+        self._now: ComputeBudget | None = None  # of the training step at hand
+        self._calls: RemovableHandle | None = None
 
     def before_train(self, runner: Runner) -> None:
-        require_dial(_backbone(runner), type(self).__name__)
+        backbone = _backbone(runner)
+        require_dial(backbone, type(self).__name__)
+        self.after_train(runner)  # of a training that was cut short
+        self._calls = backbone.register_forward_pre_hook(self._name_budget, with_kwargs=True)
+
+    def after_train(self, runner: Runner) -> None:
+        if self._calls is not None:
+            self._calls.remove()
+        self._now = self._calls = None
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
-        backbone = _backbone(runner)
-        self._own = own = backbone.default_budget
-        backbone.default_budget = self.schedule.at(runner.iter / runner.max_iters, own)
+        self._now = self.schedule.at(runner.iter / runner.max_iters, _backbone(runner).default_budget)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
-        assert self._own is not None  # since ``before_train_iter``
-        _backbone(runner).default_budget = self._own
+        self._now = None
+
+    def _name_budget(self, backbone: JumboViTBackbone, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict]:
+        """Arguments of a call of the backbone, with the budget of this step if they name none."""
+        named = len(args) > 1 or kwargs.get("budget") is not None
+        # a step that was cut short may have left its budget, which predictions are not to have
+        schedule = self._now is not None and backbone.training
+        return args, {**kwargs, "budget": self._now} if schedule and not named else kwargs
 
 
 @HOOKS.register_module()

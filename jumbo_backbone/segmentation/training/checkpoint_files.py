@@ -4,7 +4,7 @@ import os
 import re
 import textwrap
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from mmengine.runner.checkpoint import CheckpointLoader, get_torch_safe_globals
 from safetensors.torch import load_file
+
+from ...words import some
 
 # In the message hub and the meta of a checkpoint there are numbers and arrays of numpy, which hold no code.
 # mmengine's own list of what may be unpickled lacks most of them: it would warn, and load the file unsafely.
@@ -113,9 +115,3 @@ def _has_numbers(tensor: torch.Tensor) -> bool:
 def load_from_safetensors(filename: str, map_location: Any = None) -> dict[str, torch.Tensor]:
     """Have mmengine read ``.safetensors`` wherever it takes a checkpoint: ``load_from``, ``init_cfg``."""
     return read_checkpoint(filename).weights
-
-
-def some(names: Iterable[str], most: int = 4) -> str:
-    """The first of some names, and how many more there are."""
-    names = list(names)
-    return ", ".join(names[:most]) + (f", … ({len(names) - most} more)" if len(names) > most else "")

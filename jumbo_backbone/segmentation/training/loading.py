@@ -9,10 +9,11 @@ from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 
-from ...models.checkpoint import LoadReport, adapt_state_dict
+from ...models.checkpoint import LoadReport, adapt_state_dict, differences
 from ...models.vit import JumboViT
+from ...words import some
 from ..models.budget_norms import BudgetNorms
-from .checkpoint_files import CheckpointFile, read_checkpoint, some
+from .checkpoint_files import CheckpointFile, read_checkpoint
 
 CLASSIFIER = "conv_seg"  # as mmsegmentation's heads call the layer whose outputs are the classes
 PATCHES = "patch_embed.proj.weight"
@@ -122,22 +123,11 @@ def require_resumable(model: nn.Module, optim_wrapper: Any, schedulers: Any, fil
 
 def require_fit(model: nn.Module, weights: Mapping[str, torch.Tensor], file: CheckpointFile) -> None:
     """Raise a ValueError that says what differs, if weights do not fit a model in every name and shape."""
-    own = model.state_dict()
-    missing = [name for name in own if name not in weights]
-    unexpected = [name for name in weights if name not in own]
-    other = [
-        f"{name} {_form(weights[name])} instead of {_form(own[name])}"
-        for name in own
-        if name in weights and _form(weights[name]) != _form(own[name])
-    ]
-    lists = {"missing": missing, "unexpected": unexpected, "of another shape": other}
-    if not any(lists.values()):
-        return
-    told = [*_in_plain_words(model, own, weights, file)]
-    told += [f"{len(names)} {what}: {some(names)}" for what, names in lists.items() if names]
-    raise ValueError(
-        f"{file.path} does not fit this config's model: {'; '.join(told)}. Give the config it was trained with."
-    )
+    if told := differences(model, weights):
+        told = [*_in_plain_words(model, model.state_dict(), weights, file), *told]
+        raise ValueError(
+            f"{file.path} does not fit this config's model: {'; '.join(told)}. Give the config it was trained with."
+        )
 
 
 def _in_plain_words(
@@ -193,12 +183,6 @@ def _adapt(model: nn.Module, weights: dict[str, torch.Tensor], file: CheckpointF
             for what in ("resampled", "adapted", "fresh", "skipped"):
                 getattr(report, what).extend(getattr(found, what))
     return report
-
-
-def _form(tensor: torch.Tensor) -> str:
-    """Shape, and the kind of numbers where these are not the usual."""
-    kind = "" if tensor.is_floating_point() else f" {tensor.dtype}".replace("torch.", "")
-    return f"{tuple(tensor.shape)}{kind}"
 
 
 # of an optimiser's state, what is of the parameter's shape, and what its kernels read without looking

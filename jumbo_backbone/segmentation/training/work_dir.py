@@ -8,7 +8,8 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ...files import remove_leftovers
-from .checkpoint_files import CheckpointFile, read_checkpoint, some
+from ...words import some
+from .checkpoint_files import CheckpointFile, read_checkpoint
 
 RECORDS = ("last_checkpoint", "run.json", "metrics.json")  # of a training
 Tell = Callable[[str], None]

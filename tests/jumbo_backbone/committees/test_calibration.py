@@ -214,6 +214,16 @@ def test_temperatures_are_those_of_the_least_loss():
     assert losses[1] == min(losses)
 
 
+def test_few_samples_that_scores_separate_are_not_certain():
+    labels = torch.arange(20) % 2
+    separated = F.one_hot(labels, 2).float()
+    (certain,) = fit_temperatures([separated], labels)
+    (smooth,) = fit_temperatures([separated], labels, label_smoothing=1 / 21)
+    assert (separated / certain).softmax(1).amax() > 0.999999
+    # n+1 labels, one of which may be of any class
+    assert (separated / smooth).softmax(1).amax() == pytest.approx(1 - 0.5 / 21, abs=1e-4)
+
+
 def test_costs_are_counted_or_measured():
     small, large = torch.nn.Linear(8, 4), torch.nn.Sequential(torch.nn.Linear(8, 4000), torch.nn.Linear(4000, 4))
     cascade = Cascade([small, large], [0.5])

@@ -129,8 +129,6 @@ def test_an_ensemble_is_the_mean():
     members = tables(3, grid=(2, 2))
     probabilities = torch.stack([m.scores.softmax(dim=1) for m in members]).mean(dim=0)
     torch.testing.assert_close(Ensemble(members)(ROWS).exp(), probabilities)
-    logits = torch.stack([m.scores for m in members]).mean(dim=0)
-    torch.testing.assert_close(Ensemble(members, "logits")(ROWS), logits)
     torch.testing.assert_close(Ensemble(members[:1])(ROWS).softmax(dim=1), members[0].scores.softmax(dim=1))
 
 
@@ -142,7 +140,8 @@ def test_an_ensemble_is_a_member_like_any_other():
 
 def test_temperatures_divide_scores():
     a, b = tables(2)
-    torch.testing.assert_close(Ensemble([a, b], "logits", [2.0, 0.5])(ROWS), (a.scores / 2 + b.scores / 0.5) / 2)
+    probabilities = ((a.scores / 2).softmax(dim=1) + (b.scores / 0.5).softmax(dim=1)) / 2
+    torch.testing.assert_close(Ensemble([a, b], temperatures=[2.0, 0.5])(ROWS).exp(), probabilities)
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +222,6 @@ BAD = [
     (lambda a, b: Cascade([a, b], [math.nan]), ValueError, "from 0 to 1"),
     (lambda a, b: Cascade([a, b], [0.5], "certainty"), ValueError, "max_probability, margin, entropy"),
     (lambda a, b: Cascade([], []), ValueError, "at least one"),
-    (lambda a, b: Ensemble([a, b], "median"), ValueError, "probabilities, logits"),
     (lambda a, b: Ensemble([a, "b"]), TypeError, r"a pair \(model, ComputeBudget\)"),
     (lambda a, b: Ensemble([a, (b, 0.5)]), TypeError, r"a pair \(model, ComputeBudget\)"),
     (lambda a, b: Ensemble([a, b], temperatures=[1.0]), ValueError, "1 temperatures for 2 members"),

@@ -42,7 +42,7 @@ def random_networks():
 
 def small(**arguments):
     options = dict(context_length=6, horizon=3, embed_dim=4, num_heads=2, depth=1, jumbo_multiplier=2, max_epochs=1)
-    return JumboForecaster(**{**options, "random_state": 0, **arguments})
+    return JumboForecaster(**{**options, "random_state": 0, "pretrained": None, **arguments})
 
 
 def walk(index, seed=0):

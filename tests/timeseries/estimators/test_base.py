@@ -13,7 +13,7 @@ REGISTERS = dict(jumbo_ffn="patch", jumbo_multiplier=5)
 
 
 def forecaster(**arguments):
-    return JumboForecaster(**{**SIZES, **dict(max_epochs=1), **arguments})
+    return JumboForecaster(**{**SIZES, **dict(max_epochs=1, pretrained=None), **arguments})
 
 
 def classifier(**arguments):
@@ -226,3 +226,25 @@ def test_a_learned_scale_and_shift_is_saved_with_the_forecaster(tmp_path):
     assert norm.weight != 1 and norm.bias != 0
     fitted.save(tmp_path / "m.safetensors")
     pd.testing.assert_frame_equal(JumboForecaster.load(tmp_path / "m.safetensors").predict(), fitted.predict())
+
+
+# ---- how long it takes
+
+
+@pytest.mark.parametrize("make", BOTH)
+def test_a_long_fit_says_so_once(make, monkeypatch, caplog, capsys):
+    monkeypatch.setattr("timeseries.fitting.notice._LONG", 0.0)
+    monkeypatch.setattr("timeseries.fitting.notice._LISTEN", 0.0)
+    fit(make(n_members=2))
+    (said,) = caplog.messages
+    assert said.startswith(f"{type(make()).__name__}: training of 2 networks takes about ")
+    assert "verbose=1 shows progress" in said
+    caplog.clear()
+    fit(make(verbose=1))
+    assert not caplog.records and "step" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("make", BOTH)
+def test_a_short_fit_says_nothing(make, caplog, capsys):
+    fit(make())
+    assert not caplog.records and capsys.readouterr() == ("", "")

@@ -63,7 +63,7 @@ INDICES = dict(
 
 
 def forecaster(**arguments):
-    return JumboForecaster(**{**SMALL, **arguments})
+    return JumboForecaster(**{**SMALL, **dict(pretrained=None), **arguments})
 
 
 def classifier(**arguments):
@@ -119,6 +119,7 @@ def forecasters():
     made["updated"] = forecaster().fit(frame(index=dates)[:30], fh=[1, 3]).update(frame(index=dates)[30:])
     made["with a budget"] = forecaster(elastic=dict(keep_rates=(0.5, 0.7))).fit(frame(), fh=[1, 3]).set_budget(0.5)
     made["pretrained"] = forecaster(horizon=3).pretrain(panel()).fit(frame(), fh=[1, 3])
+    made["with experts"] = forecaster(pretrained="synthetic").fit(frame(), fh=[1, 3])
     made["pretrained by masks"] = forecaster(horizon=3, pretraining="masked").pretrain(panel()).fit(frame(), fh=[1, 3])
     made["members"] = forecaster(n_members=2, random_state=np.random.RandomState(3)).fit(frame(), fh=[1, 3])
     made["steps of the past"] = forecaster(insample=True).fit(frame(), fh=[-3, 1])

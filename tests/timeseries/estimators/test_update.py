@@ -30,7 +30,7 @@ def process(kind, length, seed=0):
 
 
 def forecaster(**arguments):
-    return JumboForecaster(**{**dict(horizon=H, random_state=0, embed_dim=8, depth=1), **arguments})
+    return JumboForecaster(**{**dict(horizon=H, random_state=0, embed_dim=8, depth=1, pretrained=None), **arguments})
 
 
 def weights(fitted):
@@ -126,7 +126,7 @@ def test_sixty_updates_are_not_worse_than_none(kind, length):
     differences = []
     for seed in range(5):
         y = process(kind, length + 60 + H, seed)
-        fitted = JumboForecaster(horizon=H, random_state=seed).fit(y[:length])
+        fitted = JumboForecaster(horizon=H, random_state=seed, pretrained=None).fit(y[:length])
         still = copy.deepcopy(fitted)
         found = []
         for k in range(length, length + 60):

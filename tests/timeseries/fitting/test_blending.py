@@ -6,7 +6,7 @@ import torch
 
 from timeseries.data.windows import Panel
 from timeseries.experts import NAMES
-from timeseries.fitting.blending import SHARES, Trial, Voices, chosen_share, zero_shot
+from timeseries.fitting.blending import SHARES, Blend, Trial, chosen_share, zero_shot
 from timeseries.fitting.cases import Cases, at_places
 from timeseries.networks.weighing import LEVELS, ExpertWeigher
 
@@ -106,23 +106,23 @@ def trial_of(panel, error, H=8, seed=0):
 @pytest.mark.parametrize(("error", "expected"), [(0.01, 1.0), (50.0, 0.0)])
 def test_held_out_windows_give_the_networks_their_share(weigher, error, expected):
     panel = Panel([s[:, None] for s in monthly(n=8)])
-    voices = Voices([], weigher, (12, 1), np.zeros(8))
-    chosen = chosen_share(voices, trial_of(panel, error), panel, (0.1, 0.5, 0.9), CPU)
+    blend = Blend(weigher, (12, 1), np.zeros(8))
+    chosen = chosen_share(blend, trial_of(panel, error), panel, (0.1, 0.5, 0.9), CPU)
     assert (chosen.share == expected).all()
     assert set(chosen.share) <= set(SHARES)
 
 
 def test_a_gain_within_chance_gives_no_share(weigher):
     panel = Panel([s[:, None] for s in monthly(n=1)])
-    voices = Voices([], weigher, (12, 1), np.zeros(8))
+    blend = Blend(weigher, (12, 1), np.zeros(8))
     said = zero_shot(weigher, [panel.series[0][:64, 0]], 8, (0.1, 0.5, 0.9), (12, 1), CPU)
     truth = panel.series[0][64:72, 0]
     better = said.center + 0.02 * (truth - said.center)  # a little better, in a single window
     trial = Trial(np.array([0]), np.array([64]), better[..., None], said.quantiles[:, :, None])
-    assert (chosen_share(voices, trial, panel, (0.1, 0.5, 0.9), CPU).share == 0).all()
+    assert (chosen_share(blend, trial, panel, (0.1, 0.5, 0.9), CPU).share == 0).all()
 
 
 def test_shares_go_on_beyond_the_horizon(weigher):
-    voices = Voices([], weigher, None, np.array([0.0, 0.5]))
-    assert voices.shares(4).tolist() == [0.0, 0.5, 0.5, 0.5]
-    assert Voices([]).shares(2).tolist() == [1.0, 1.0]
+    blend = Blend(weigher, None, np.array([0.0, 0.5]))
+    assert blend.shares(4).tolist() == [0.0, 0.5, 0.5, 0.5]
+    assert Blend().shares(2).tolist() == [1.0, 1.0]

@@ -139,7 +139,9 @@ def classifier(**arguments):
 
 
 def forecaster(**arguments):
-    return JumboForecaster(**{**SMALL, **dict(pretraining="masked", horizon=4, context_length=24), **arguments})
+    return JumboForecaster(
+        **{**SMALL, **dict(pretraining="masked", horizon=4, context_length=24, pretrained=None), **arguments}
+    )
 
 
 def panel(n=4, T=100, columns=("a",)):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from timeseries.fitting.training import Schedule, draw_seeds, pick_device, seeded, train
+from timeseries.fitting.training import Schedule, draw_seeds, seeded, train
 
 CPU = torch.device("cpu")
 
@@ -159,14 +159,3 @@ def test_seeds():
     assert draw_seeds(np.random.RandomState(0), 2) == draw_seeds(np.random.RandomState(0), 2)
     with pytest.raises(TypeError, match="random_state must be an integer, a numpy RandomState or None, got 'x'"):
         draw_seeds("x", 1)
-
-
-def test_devices():
-    assert pick_device("cpu") == CPU and pick_device("auto").type in ("cpu", "cuda")
-    with pytest.raises(ValueError, match="unknown device 'gpu'"):
-        pick_device("gpu")
-    if not torch.cuda.is_available():
-        with pytest.raises(
-            ValueError, match="device 'cuda' was asked for and is not there: give device='auto' or 'cpu'"
-        ):
-            pick_device("cuda")

@@ -5,7 +5,7 @@ import torch
 
 from timeseries.data.windows import Batch, pad_together
 from timeseries.networks.convolutions import ConvolutionClassifier, ConvolutionFeatures
-from timeseries.networks.ridge import leave_one_out, temperature
+from timeseries.networks.ridge import leave_one_out
 
 CPU = torch.device("cpu")
 
@@ -77,16 +77,6 @@ def test_leaving_one_out_is_fitting_without_it():
     for i in range(12):
         found = ridge(everything[everything != i], exact[0])
         assert torch.allclose(x[i].double() @ found[:30] + found[30], left_out[i], atol=1e-6)
-
-
-def test_temperature():
-    g = torch.Generator().manual_seed(0)
-    scores = torch.randn(5000, 4, generator=g)
-    labels = torch.multinomial((3 * scores).softmax(1), 1, generator=g)[:, 0]
-    assert temperature(scores, labels) == pytest.approx(3, rel=0.15)
-    separated = torch.nn.functional.one_hot(torch.arange(20) % 2, 2).float()
-    sure = (temperature(separated, torch.arange(20) % 2) * separated).softmax(1).amax()
-    assert 0.9 < sure < 0.99  # twenty samples do not make certain
 
 
 def test_the_closed_form_learns_and_weighs_classes():

@@ -57,6 +57,7 @@ OPTIONS = {
     "model.decode_head.loss_decode.clas_weight=3": "did you mean model.decode_head.loss_decode.class_weight",
     "model.bckbone.with_cp=True": "did you mean model.backbone",
     "model.backbone.arch.embed_dims=3": "did you mean model.backbone.arch.embed_dim",
+    "model.backbone.norm_eval=True": "model.backbone.norm_eval has no effect, as nothing reads it",
     "model.backbone.budget.keep=0.5": "did you mean model.backbone.budget.keep_rate",
     "model.test_cfg.strid=3": "did you mean model.test_cfg.stride",
     "model.data_preprocessor.test_cfg.size_divisr=32": "did you mean model.data_preprocessor.test_cfg.size_divisor",
@@ -79,6 +80,15 @@ OPTIONS = {
 def test_options_without_an_effect_are_refused(option):
     with pytest.raises(ValueError, match=OPTIONS[option]):
         read(CONFIGS[0].parent / ADE, option)
+
+
+@pytest.mark.parametrize("gone", ["decide='window'", "test_cfg=dict(mode='slide')"])
+def test_what_cascades_no_longer_take_is_refused(tmp_path, gone):
+    path = tmp_path / "cascade.py"
+    path.write_text(f"model = dict(type='CascadeSegmentor', members=[], {gone})\n")
+    told = f"model.{gone.partition('=')[0]} has no effect, as nothing reads it"
+    with pytest.raises(ValueError, match=told):
+        read(path)
 
 
 EFFECTS = [
@@ -122,7 +132,6 @@ READ = {
     "of the base": "train_cfg = dict(max_iters=_base_.max_iters)",
     "of the base, in mmengine's way": "train_cfg = dict(max_iters={{_base_.max_iters}})",
     "of the base, within a text": "work_dir = 'runs/{{_base_.max_iters}}'",
-    "a base that is computed": "_base_ = ['tiny' + '.py']\nhelper = 3",
     "a note": "_note = 3",
     "a key that mmengine reads": "find_unused_parameters = True",
 }
@@ -154,6 +163,16 @@ def test_files_whose_variables_are_read(base, what):
     child = base.with_name("child.py")
     child.write_text(f"_base_ = 'tiny.py'\n{READ[what]}\n")
     read(child)
+
+
+def test_a_base_that_is_computed_is_followed(base):
+    """The config that `jumbo prepare` writes finds its base by a call."""
+    child = base.with_name("child.py")
+    child.write_text("_base_ = ['tiny' + '.py']\ntrain_cfg = dict(max_iters=_base_.max_iters)\n")
+    assert read(child).train_cfg.max_iters == 41
+    child.write_text("_base_ = ['tiny' + '.py']\nmax_iters = 100\n")
+    with pytest.raises(ValueError, match="Set train_cfg.max_iters"):
+        read(child)
 
 
 def test_a_slip_in_a_file_of_literals_is_a_slip(tmp_path):

@@ -125,15 +125,6 @@ def test_frozen_stages(frozen_stages):
     assert not frozen & {"norm.weight", "norm.bias"}
 
 
-def test_train_returns_the_module_and_keeps_norms_in_evaluation_mode():
-    backbone = build(norm_eval=True)
-    assert backbone.train() is backbone and backbone.eval() is backbone
-    backbone.train()
-    norms = [m for m in backbone.modules() if isinstance(m, torch.nn.LayerNorm)]
-    assert norms and not any(m.training for m in norms)
-    assert backbone.vit.blocks[0].mlp.training
-
-
 @pytest.mark.parametrize("preset", PRESETS)
 def test_presets_and_their_registers(preset):
     with torch.device("meta"):
@@ -160,12 +151,14 @@ def test_timm_baseline():
 
 
 def test_from_scratch():
-    backbone = build(init_cfg=dict(type="FromScratch"), img_size=(48, 80))
+    backbone = build(init_cfg=dict(type="FromScratch"), img_size=(48, 80), pos_embed_sizes=(32,))
     backbone.init_weights()
     table = backbone.vit.pos_embed.detach()[0].view(3, 5, 48)
     # half of the channels tell the row alone, the others the column alone
     rows, columns = (table == table[:, :1]).all(dim=(0, 1)), (table == table[:1]).all(dim=(0, 1))
     assert rows.sum() == columns.sum() == 24 and not (rows & columns).any()
+    small = backbone.vit.pos_embed_tables["2x2"].detach()[0].view(2, 2, 48)
+    torch.testing.assert_close(small, table[:2, :2])
     wide = backbone.vit.jumbo_mlp.fc1.weight
     bound = (6 / sum(wide.shape)) ** 0.5
     assert 0.9 * bound < wide.abs().max() <= bound
@@ -203,6 +196,18 @@ def test_pretrained_files_are_loaded_and_told(pretrained, caplog):
         torch.testing.assert_close(backbone.vit.jumbo_mlp.fc1.weight, model.jumbo_mlp.fc1.weight)
         assert "resampled: pos_embed from a grid of 2x2 to 4x4" in caplog.text
         assert "head of 7 classes" in caplog.text
+
+
+def test_positions_of_several_sizes_are_loaded_and_told(pretrained, caplog):
+    model, folder = pretrained
+    files_of(model, folder)
+    init_cfg = dict(type="Pretrained", checkpoint=str(folder / "released.pth"))
+    backbone = build(init_cfg=init_cfg, img_size=64, pos_embed_sizes=[32, (48, 64)], frozen_stages=0)
+    with caplog.at_level(logging.INFO):
+        backbone.init_weights()
+    assert "resampled: pos_embed_tables.3x4 from a grid of 2x2 to 3x4" in caplog.text
+    assert torch.equal(backbone.vit.pos_embed_tables["2x2"], model.pos_embed)
+    assert not any(table.requires_grad for table in backbone.vit.position_tables().values())
 
 
 def test_other_initialisers_come_first(pretrained):
@@ -248,3 +253,8 @@ def test_bad_input(arguments, error, message):
 def test_a_missing_checkpoint_says_where_it_looked():
     with pytest.raises(FileNotFoundError, match="no checkpoint at /.*nowhere.pth"):
         build(init_cfg=dict(type="Pretrained", checkpoint="nowhere.pth")).init_weights()
+
+
+def test_it_publishes_its_depth():
+    backbone = build()
+    assert backbone.depth == backbone.vit.depth == len(backbone.vit.blocks) == 3

@@ -1,4 +1,4 @@
-"""A cascade of segmentors answers as its members do, image by image or window by window."""
+"""A cascade of segmentors answers as its members do, image by image."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +14,6 @@ from jumbo_backbone import Calibration, ComputeBudget
 from jumbo_backbone.committees.committee import confidence_of
 from jumbo_backbone.segmentation import CascadeSegmentor
 from jumbo_backbone.segmentation.models.cascade import valid_pixels
-from jumbo_backbone.segmentation.models.slide import slide_inference
 from tests.conftest import images, write_config, write_trained
 
 CHEAP = dict(keep_rate=0.5, resolution=0.5)
@@ -74,33 +73,24 @@ def test_budgets_of_one_checkpoint(folder, config):
     assert cascade.cascade.models[0].segmentor.backbone.default_budget == ComputeBudget()
 
 
-def test_members_of_two_checkpoints_window_by_window(folder):
-    x = images(2, 3, 48, 64)
-    crop, stride = (32, 32), (16, 32)
-    sure = []
-
-    def answer(windows: torch.Tensor) -> torch.Tensor:
-        first, second = alone(folder, windows), alone(folder, windows, "other")
-        sure.append(confidence_of(first))
-        return torch.where((sure[-1] >= threshold)[:, None, None, None], first, second)
-
-    threshold = 0.0
-    slide_inference(answer, x, 3, crop, stride, 8)
-    threshold = float(torch.cat(sure).sort().values[3:5].mean())
+def test_members_of_two_checkpoints(folder):
+    x = images(6, 3, 32, 48)
+    first, second = alone(folder, x), alone(folder, x, "other")
+    threshold = float(confidence_of(first).sort().values[2:4].mean())
     members = member(folder, name="first"), member(folder, checkpoint="other", name="second")
-    test_cfg = dict(mode="slide", crop_size=crop, stride=stride)
-    cascade = make(folder, *members, thresholds=[threshold], decide="window", test_cfg=test_cfg)
+    cascade = make(folder, *members, thresholds=[threshold])
     with torch.inference_mode():
         found = cascade.inference(x, metas(x))
-    assert cascade.answered == [4, 4]
-    torch.testing.assert_close(found, slide_inference(answer, x, 3, crop, stride, 8), atol=1e-5, rtol=1e-5)
+    leaves = confidence_of(first) >= threshold
+    assert cascade.answered == [3, 3] and cascade.cascade.names == ["first", "second"]
+    torch.testing.assert_close(found, torch.where(leaves[:, None, None, None], first, second), atol=1e-5, rtol=1e-5)
 
 
 def test_members_of_one_checkpoint_with_other_windows(folder):
     x, slide = images(2, 3, 48, 64), dict(mode="slide", crop_size=(32, 32), stride=(32, 32))
     coarse = member(folder, budget=CHEAP, test_cfg=slide)
     cascade = make(folder, coarse, member(folder), thresholds=[0.0])
-    assert cascade.cascade.names[0].endswith("stride (32, 32)") and cascade.test_cfg.mode == "whole"
+    assert cascade.cascade.names[0].endswith("stride (32, 32)")
     first, second = cascade.cascade.models
     assert first.segmentor is second.segmentor
     with torch.inference_mode():
@@ -283,9 +273,7 @@ BAD = {
     "no checkpoint": (lambda f: make(f, member(f, checkpoint="none")), FileNotFoundError, "no checkpoint at"),
     "no members": (lambda f: make(f), ValueError, "members is empty"),
     "thresholds": (lambda f: make(f, member(f), thresholds=[0.5]), ValueError, "1 thresholds for 1 members"),
-    "decide": (lambda f: make(f, member(f), decide="pixel"), ValueError, "image, window"),
     "budget": (lambda f: make(f, member(f, budget=dict(keep_rate=2))), ValueError, "keep_rate 2"),
-    "windows": (lambda f: make(f, member(f, test_cfg=dict(stride=8)), decide="window"), ValueError, "decide='image'"),
     "classes": (lambda f: make(f, member(f), member(f, "four")), ValueError, "3 maps of scores, .* 4"),
     "names": (lambda f: make(f, member(f), member(f, "named")), ValueError, "name other classes"),
     "mean": (lambda f: make(f, member(f), member(f, "dark", "tiny")), ValueError, "with mean=.*prepared once"),

@@ -1,6 +1,7 @@
 """The dial of a segmentor: elastic training, and budgets that change while it is trained."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -115,14 +116,39 @@ def test_hooks_schedule_the_budget_of_each_training_step(config, hook, rates):
     forward = backbone.forward
 
     def watched(x, budget=None):
-        seen.append((backbone.training, backbone.default_budget))
+        assert backbone.default_budget == own  # the budget comes with the call
+        seen.append((backbone.training, budget))
         return forward(x, budget)
 
+    own = ComputeBudget(0.5, reduce_at=(1,))
     backbone.forward = watched
     runner.train()
     assert [budget.keep_rate for training, budget in seen if training] == pytest.approx(rates)
-    own = ComputeBudget(0.5, reduce_at=(1,))
-    assert {budget for training, budget in seen if not training} == {own} and backbone.default_budget == own
+    assert {budget for training, budget in seen if not training} == {None}
+    seen.clear()
+    backbone.train()(images(1, 3, 32, 32))
+    assert seen == [(True, None)]  # the hook went with the training
+
+
+def test_a_budget_that_a_call_names_goes_before_the_schedule_s(config):
+    backbone = MODELS.build(config.model).backbone.train()
+    hook, full, half = HOOKS.build(dict(type="TokenDroppingHook")), ComputeBudget(), ComputeBudget(0.5)
+    hook._now = half
+    for kwargs in ({}, dict(budget=None)):
+        assert hook._name_budget(backbone, ("x",), kwargs) == (("x",), dict(budget=half))
+    for args, kwargs in ((("x", full), {}), (("x",), dict(budget=full))):
+        assert hook._name_budget(backbone, args, kwargs) == (args, kwargs)
+
+
+def test_a_step_that_was_cut_short_leaves_no_budget_to_predictions(config):
+    model, x = MODELS.build(config.model), images(1, 3, 32, 32)
+    expected = model.backbone.eval()(x)
+    hook, runner = HOOKS.build(dict(type="TokenDroppingHook")), SimpleNamespace(model=model, iter=0, max_iters=8)
+    hook.before_train(runner)
+    hook.before_train_iter(runner, 0)
+    assert not torch.allclose(model.backbone.train()(x)[0], expected[0])
+    for found, before in zip(model.backbone.eval()(x), expected, strict=True):
+        torch.testing.assert_close(found, before)
 
 
 # ---- batch norms

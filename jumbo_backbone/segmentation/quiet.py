@@ -1,4 +1,4 @@
-"""Known messages of libraries that say nothing to a user of `jumbo`."""
+"""mmsegmentation without the messages of its import that say nothing to a user; import this before it."""
 
 import contextlib
 import sys
@@ -33,3 +33,8 @@ class _WithoutNoise:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+with quiet_imports():
+    import mmseg.datasets
+    import mmseg.models  # noqa: F401

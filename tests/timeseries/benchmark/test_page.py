@@ -1,0 +1,45 @@
+"""Figures of panels and of simulated series on the page of forecasting are those of the raw files."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = (DOCS / "forecasting.md").read_text()
+METHODS = ("JumboForecaster", "SeasonalNaive", "DynamicOptimizedTheta", "AutoETS", "FLAIR")
+SETS = {"M3 yearly": "m3_yearly", "M3 quarterly": "m3_quarterly", "M3 monthly": "m3_monthly", "M4 hourly": "m4_hourly"}
+
+
+def results(name):
+    return json.loads((DOCS / "benchmarks" / f"{name}.json").read_text())["results"]
+
+
+def table(head):
+    rows = PAGE.split(f"| {head} | JumboForecaster ")[1].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+@pytest.mark.parametrize(("head", "key"), [("MASE", "mase"), ("WQL", "wql"), ("within 80 %", "coverage_80")])
+def test_tables_of_panels(head, key):
+    raw = results("cpu_panels_zero_shot")
+    found = {(record["set"], record["method"]): record for record in raw["sets"]}
+    for name, *cells in table(head):
+        if name.startswith("geometric"):
+            expected = [raw["overall"][method]["relative_mase"] for method in METHODS]
+        else:
+            short, count = re.fullmatch(r"(.+) \((\d+)\)", name).groups()
+            expected = [found[SETS[short], method][key] for method in METHODS]
+            assert found[SETS[short], METHODS[0]]["series"] == int(count)
+        digits = len(cells[0].partition(".")[2])
+        assert cells == [f"{value:.{digits}f}" for value in expected]
+
+
+def test_sentences():
+    earlier = results("cpu_panels_zero_shot_earlier")["overall"]["JumboForecaster"]["relative_mase"]
+    assert f"the geometric mean\nis {earlier:.3f}" in PAGE
+    intervals = results("cpu_calibration")
+    for coverage, words in ((0.8, "within 80 %, {:.2f} to {:.2f}"), (0.95, "within\n95 %, {:.2f} to {:.2f}")):
+        inside = [record["inside"] for record in intervals if record["coverage"] == coverage]
+        assert words.format(min(inside), max(inside)) in PAGE
