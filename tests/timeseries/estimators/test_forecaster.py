@@ -328,11 +328,11 @@ def test_bad_data():
     with pytest.raises(ValueError, match=r"past_covariates \['z'\] are not among the columns of X, \['x'\]"):
         small(past_covariates=["z"]).fit(y, X=X[:60])
     forecaster = small().fit(y, X=X[:60], fh=[1, 2, 3])
-    with pytest.raises(ValueError, match=r"fitted with the columns \['x'\] of X, to predict there are None"):
+    with pytest.raises(ValueError, match=r"fitted with the columns \['x'\] of X, predict got None"):
         forecaster.predict()
     with pytest.raises(ValueError, match="X does not cover the horizon: there is no row at 62"):
         forecaster.predict(X=X[60:62])
-    with pytest.raises(ValueError, match=r"fitted with the columns \['x'\] of X: give the same ones to update"):
+    with pytest.raises(ValueError, match=r"fitted with the columns \['x'\] of X: give the same columns to update"):
         forecaster.update(wave(70)[60:])
     with pytest.raises(ValueError, match="step 9 is beyond the horizon of 3 steps.*roll_on=True"):
         small(roll_on=False).fit(y, fh=[1, 2, 3]).predict(fh=[9])
