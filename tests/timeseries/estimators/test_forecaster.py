@@ -291,11 +291,11 @@ def test_tiny_series(length):
 
 def test_a_context_longer_than_the_series_is_cut_with_a_warning():
     with pytest.warns(
-        UserWarning, match="context_length 200 is more than series of at most 60 steps.*reading 28 steps"
+        UserWarning, match="context_length 200 is too long for series of at most 60 steps.*using 28 steps"
     ):
         forecaster = small(context_length=200).fit(wave(60), fh=range(1, 5))
     assert forecaster.design_.context == 28
-    with pytest.warns(UserWarning, match="patch_length 40 is more than the context of 28 steps: using 28"):
+    with pytest.warns(UserWarning, match="patch_length 40 is longer than the context of 28 steps: using 28"):
         small(patch_length=40).fit(wave(60), fh=range(1, 5))
 
 
@@ -334,7 +334,9 @@ def test_bad_data():
         forecaster.predict(X=X[60:62])
     with pytest.raises(ValueError, match=r"fitted with the columns \['x'\] of X: give the same columns to update"):
         forecaster.update(wave(70)[60:])
-    with pytest.raises(ValueError, match="step 9 is beyond the horizon of 3 steps.*roll_on=True"):
+    with pytest.raises(
+        ValueError, match="step 9 after the last observed one is beyond the trained horizon of 3 steps.*roll_on=True"
+    ):
         small(roll_on=False).fit(y, fh=[1, 2, 3]).predict(fh=[9])
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="device 'cuda' was asked for and is not there"):
