@@ -1,4 +1,4 @@
-"""Networks for series: the encoder of the image models on patches of a signal, and two heads."""
+"""Networks for series: the encoder of the image models on patches of a series, and two heads."""
 
 from typing import Any, NamedTuple
 
@@ -14,15 +14,15 @@ from .patching import InstanceNorm, SeriesEmbed, Statistics, last_observed, num_
 
 
 class Encoded(NamedTuple):
-    """What the encoder makes of B series.
+    """Output of the encoder for B series.
 
     Attributes:
-        jumbo: The Jumbo token (B, J*D); of registers, the class token alone (B, D).
-        patches: The patches that were computed to the end, and after them what was read beside them (B, N, D). N is
-            less at a keep rate below 1: the last patch then stands for all others.
-        live: Which patches hold anything observed (B, N); None if all do.
-        normed, observed: The series as it was read (B, C, T), and where it holds something.
-        stats: What normalising took away.
+        jumbo: The Jumbo token (B, J*D); with registers, only the class token (B, D).
+        patches: The patch tokens that were kept to the end, followed by the tokens given as ``beside`` (B, N, D). At a
+            keep rate below 1, N is smaller, and the last token is the fused one.
+        live: Which tokens hold an observed step (B, N); None if all do.
+        normed, observed: The normalised series (B, C, T), and flags of its observed steps.
+        stats: The statistics by which it was normalised.
     """
 
     jumbo: torch.Tensor
@@ -37,15 +37,15 @@ class SeriesEncoder(nn.Module):
     """Series to one wide Jumbo token and narrow patch tokens.
 
     Args:
-        in_channels: Channels C read together by one patch, the first of which is the series proper.
-        length: Steps T of the longest series there usually are (longer ones are taken too).
-        normalisation: Of each channel by itself (see ``InstanceNorm``).
-        affine: Learn a scale and a shift after it.
+        in_channels: Channels C in one patch; the first is the series itself.
+        length: Usual number of steps T of the longest series (longer series are taken, too).
+        normalisation: Kind of normalisation, applied to each channel by itself (see ``InstanceNorm``).
+        affine: Whether to learn a scale and a shift after the normalisation.
         patch_length, patch_stride, align: See ``SeriesEmbed``.
-        keep_rate: Of ``default_budget`` (see ``ComputeBudget``).
+        keep_rate: Keep rate of ``default_budget`` (see ``ComputeBudget``).
         encoder: Sizes, as keyword arguments of ``JumboEncoder``. With ``jumbo_ffn="patch"`` the slices of the Jumbo
-            token are registers: the first is a class token, and what follows the encoder reads no other (Darcet et
-            al., "Vision Transformers Need Registers", ICLR 2024).
+            token are registers. The first of them is a class token, and the heads read only this one (Darcet et al.,
+            "Vision Transformers Need Registers", ICLR 2024).
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class SeriesEncoder(nn.Module):
         count = num_patches(length, patch_stride)
         self.embed = SeriesEmbed(D, patch_length, patch_stride, count, in_channels, align)
         for module in self.encoder.modules():
-            # the images' 0.02 suits width 384 and more; here widths are tens, and the same maps would pass on nothing
+            # a deviation of 0.02, as for images, suits widths from 384 on; at widths of tens the signal would vanish
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
 
@@ -99,8 +99,8 @@ class SeriesEncoder(nn.Module):
         budget: ComputeBudget | None = None,
         beside: torch.Tensor | None = None,
     ) -> Encoded:
-        """Series (B, C, T), any finite numbers where they are not observed, and flags (B, C, T), None if all is, at a
-        compute budget (None: ``default_budget``). Further tokens (B, X, D) may be read ``beside`` the patches."""
+        """Encode series (B, C, T), any finite numbers where not observed, with flags (B, C, T), None if all is seen,
+        at a compute budget (None: ``default_budget``). Tokens ``beside`` (B, X, D) are appended to the patch tokens."""
         budget = self.default_budget if budget is None else budget
         normed, observed, stats = self.norm(x, observed)
         tokens, live = self._tokens(normed, observed, budget)
@@ -114,7 +114,7 @@ class SeriesEncoder(nn.Module):
 
     @torch.inference_mode()
     def attention(self, x: torch.Tensor, observed: torch.Tensor | None = None, block: int = -1) -> torch.Tensor:
-        """Attention (B, N) that the Jumbo token of series (B, C, T) pays each patch in a block."""
+        """Attention (B, N) that the Jumbo token of series (B, C, T) pays to each patch in a block."""
         normed, observed, _ = self.norm(x, observed)
         tokens, live = self.embed(normed, observed)
         return self.encoder.patch_attention(tokens, block, key_mask=live)
@@ -132,7 +132,7 @@ class SeriesEncoder(nn.Module):
     def _tokens(
         self, normed: torch.Tensor, observed: torch.Tensor | None, budget: ComputeBudget
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Patches of normalised series, read at the resolution of a budget, and which of them hold anything."""
+        """Patch tokens of normalised series at the resolution of a budget, and which of them hold an observed step."""
         steps = normed.shape[-1]
         (read,) = budget.input_size((steps,), (self.embed.patch_stride,))
         if read == steps:
@@ -141,27 +141,27 @@ class SeriesEncoder(nn.Module):
 
 
 class Forecast(NamedTuple):
-    """What is to come, in the units of the series: ``center`` (B, H), and ``offsets`` (B, H, Q) of the quantiles from
-    it, which rise from the lowest to the highest."""
+    """A forecast in the units of the series: ``center`` (B, H), and ``offsets`` (B, H, Q) of the quantiles from it, in
+    rising order."""
 
     center: torch.Tensor
     offsets: torch.Tensor
 
 
 class ForecastNet(nn.Module):
-    """A series' next H steps, each with quantiles.
+    """Forecasts the next H steps of a series, each with quantiles.
 
     The forecast is a linear map of the context (NLinear, "Are Transformers Effective for Time Series Forecasting?",
-    AAAI 2023) plus what the encoder adds to it. The spread is read from the Jumbo token, which has seen the whole.
-    Quantiles are sums of positive steps up and down from the centre: they cannot cross.
+    AAAI 2023) plus the output of a head on the encoder. The spread is computed from the Jumbo token, which attends to
+    the whole context. Quantiles are sums of positive steps up and down from the centre, so they cannot cross.
 
     Args:
         context: Steps read, L.
         horizon: Steps forecast, H.
         quantiles: Probabilities in rising order, 0.5 among them.
-        covariates: Of each of the K channels beside the series that are read with it, whether it is known ahead and
-            read over context and horizon; of the others nothing is read after L steps.
-        median_is_center: Whether the centre is the median; if not (it is then a mean) the median is learned beside it.
+        covariates: For each of the K channels that are read along with the series, whether it is known ahead. If so, it
+            is read over context and horizon; if not, over the context only.
+        median_is_center: Whether the centre is the median. If not (it is then a mean), the median is learned as well.
         head_drop_rate: Dropout before the head.
         embedding: Further arguments of ``SeriesEncoder``.
     """
@@ -202,7 +202,7 @@ class ForecastNet(nn.Module):
         self.drop = Dropout(head_drop_rate)
         self.head = nn.Linear(jumbo + D, horizon)
         self.spread = nn.Linear(jumbo, horizon * len(quantiles))
-        for linear in (self.linear, self.head, self.spread):  # nothing is known yet: the last value stays
+        for linear in (self.linear, self.head, self.spread):  # the untrained network repeats the last value
             nn.init.zeros_(linear.weight)
         for linear in (self.linear, self.head, self.spread):
             nn.init.zeros_(linear.bias)
@@ -212,8 +212,8 @@ class ForecastNet(nn.Module):
     def forward(
         self, x: torch.Tensor, observed: torch.Tensor | None = None, budget: ComputeBudget | None = None
     ) -> Forecast:
-        """Read series with covariates (B, 1+K, L), or (B, 1+K, L+H) if there are covariates; of the series itself
-        nothing is read after L steps. The budget is the encoder's: the linear part reads every step."""
+        """Forecast series (B, 1, L); with covariates (B, 1+K, L+H), where the series itself is read for L steps only.
+        The budget applies to the encoder; the linear part reads every step."""
         H = self.horizon
         observed = self.hide_future(x, observed)
         e = self.encoder(x, observed, budget)
@@ -229,13 +229,13 @@ class ForecastNet(nn.Module):
     def linear_inputs(
         self, x: torch.Tensor, observed: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, Statistics]:
-        """What the linear part sees of the same input: lags (B, L), the last value (B, 1), covariates (B, H, K), in
-        normalised units, and those units."""
+        """Input of the linear part: lags (B, L), the last value (B, 1), covariates (B, H, K), in normalised units; and
+        the statistics of the normalisation."""
         normed, seen, stats = self.encoder.norm(x, self.hide_future(x, observed))
         return *self._linear_parts(normed, seen), stats
 
     def hide_future(self, x: torch.Tensor, observed: torch.Tensor | None) -> torch.Tensor | None:
-        """Flags (B, 1+K, …) with those of the series itself, and of what is not known ahead, off after L steps."""
+        """Flags (B, 1+K, …), off after L steps for the series itself and for covariates that are not known ahead."""
         if not self.covariates:
             return observed
         observed = torch.ones_like(x, dtype=torch.bool) if observed is None else observed.clone()
@@ -245,7 +245,7 @@ class ForecastNet(nn.Module):
     def _linear_parts(
         self, normed: torch.Tensor, observed: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Lags as distances from the last value (as NLinear has them), that value, and the covariates of each step."""
+        """Lags as distances from the last value (as in NLinear), this value, and the covariates of each step."""
         L = self.context
         ahead = normed[:, 1:, L:].transpose(1, 2)  # (B, H, K)
         context, seen = normed[:, 0, :L], None if observed is None else observed[:, 0, :L]
@@ -256,37 +256,37 @@ class ForecastNet(nn.Module):
         return away, last, ahead
 
     def set_spread(self, quantiles: torch.Tensor) -> None:
-        """Make these the quantiles (H, Q) about the centre, in normalised units, of every series alike."""
+        """Set the quantiles (H, Q) around the centre, in normalised units, to the same values for every series."""
         m, tiny = self.median, 1e-4
         if self.median_is_center:
             quantiles = quantiles - quantiles[:, m : m + 1]
         steps = quantiles.diff(dim=1).clamp(min=tiny)
-        raw = steps + torch.log(-torch.expm1(-steps))  # softplus, undone
+        raw = steps + torch.log(-torch.expm1(-steps))  # the inverse of softplus
         middle = torch.zeros_like(raw[:, :1]) if self.median_is_center else quantiles[:, m : m + 1]
         with torch.no_grad():
             self.spread.bias.copy_(torch.cat([raw[:, :m], middle, raw[:, m:]], dim=1).flatten())
 
     def _offsets(self, spread: torch.Tensor) -> torch.Tensor:
-        """Any numbers (B, H, Q) to offsets in rising order, those of the median being its distance from the centre."""
+        """Convert any numbers (B, H, Q) to rising offsets. That of the median is its distance from the centre."""
         m = self.median
         sides = m, 1, spread.shape[-1] - m - 1
-        below, middle, above = nn.functional.softplus(spread).split(sides, dim=-1)  # whose gradient is one `cat`
+        below, middle, above = nn.functional.softplus(spread).split(sides, dim=-1)  # its gradient is a single `cat`
         middle = torch.zeros_like(middle) if self.median_is_center else spread[..., m : m + 1]
         below, above = -below.flip(-1).cumsum(-1).flip(-1), above.cumsum(-1)
         return torch.cat([middle + below, middle, middle + above], dim=-1)
 
 
 class ClassifierNet(nn.Module):
-    """Class scores of a series: from its Jumbo token and the mean of its patches, and from fixed convolutions.
+    """Class scores of a series: from its Jumbo token and the mean of its patch tokens, and from fixed convolutions.
 
-    The two are a committee: their scores are averaged, ``share`` of the tokens' and the rest of the convolutions'.
+    The two are an ensemble: a weighted mean of their scores, with the weight ``share`` for those of the encoder.
 
     Args:
         in_channels: Channels of a series.
         num_classes: Classes K.
-        length: Steps of the longest series there usually are.
-        num_kernels: See ``ConvolutionFeatures``; 0 leaves it to the tokens.
-        kernels_first: Whether there are scores of the first set of convolutions alone, too.
+        length: Usual number of steps of the longest series.
+        num_kernels: See ``ConvolutionFeatures``; 0: no convolutions.
+        kernels_first: Whether to fit scores of the first set of convolutions alone, too.
         head_drop_rate: Dropout before the head.
         embedding: Further arguments of ``SeriesEncoder``.
     """
@@ -317,9 +317,9 @@ class ClassifierNet(nn.Module):
     def forward(
         self, x: torch.Tensor, observed: torch.Tensor | None = None, shares: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Series (B, C, T) and flags, None if all is observed, to scores (B, K), whose softmax gives probabilities.
+        """Scores (B, K) of series (B, C, T) with flags, None if all is observed. Softmax makes them probabilities.
 
-        ``shares`` are what ``from_kernels`` has left, if it was asked first.
+        ``shares`` are the features that ``from_kernels`` has computed, if it was called first.
         """
         if self.convolutions is None:
             return self.from_tokens(x, observed)
@@ -329,19 +329,19 @@ class ClassifierNet(nn.Module):
     def from_tokens(
         self, x: torch.Tensor, observed: torch.Tensor | None = None, budget: ComputeBudget | None = None
     ) -> torch.Tensor:
-        """What the encoder alone says, at a compute budget (None: its own)."""
+        """Scores of the encoder alone, at a compute budget (None: its own)."""
         e = self.encoder(x, observed, budget)
         return self.head(self.drop(torch.cat([e.jumbo, mean_of_live(e.patches, e.live)], dim=1)))
 
     def from_kernels(self, x: torch.Tensor, observed: torch.Tensor | None, shares: torch.Tensor) -> torch.Tensor:
-        """What the first set of convolutions alone says. It leaves its features in ``shares`` (B, num_shares)."""
+        """Scores of the first set of convolutions alone. Its features are written into ``shares`` (B, num_shares)."""
         assert self.convolutions is not None and self.convolutions.first is not None  # with ``kernels_first``
         shares.copy_(self.convolutions.features.shares(Batch(x, observed)))
         return self.convolutions.first.scores_of(shares)
 
 
 def mean_of_live(patches: torch.Tensor, live: torch.Tensor | None) -> torch.Tensor:
-    """Mean (B, D) of the patches (B, N, D) that hold anything; 0 where none does."""
+    """Mean (B, D) of the patch tokens (B, N, D) that hold an observed step; 0 where none does."""
     if live is None:
         return patches.mean(dim=1)
     weight = live.to(patches.dtype).unsqueeze(2)

@@ -44,8 +44,8 @@ class Case(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Output of the weigher: ``center`` (B, S), a mixture of experts plus a bounded correction; ``offsets`` (B, S, Q) of
-    the quantiles at ``LEVELS`` from the centre, rising; ``weights`` of the experts (B, S, E)."""
+    """Output of the weigher: ``center`` (B, S), the mixture plus a bounded correction; ``offsets`` (B, S, Q) of the
+    quantiles at ``LEVELS`` from the centre, rising; ``weights`` of the experts (B, S, E)."""
 
     center: torch.Tensor
     offsets: torch.Tensor
