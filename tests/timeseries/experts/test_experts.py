@@ -108,7 +108,7 @@ BAD = {
     "half a period": (np.ones((1, 9)), np.full((1, 1), 2.5), 3, ValueError, "integers"),
     "no horizon": (np.ones((1, 9)), np.ones((1, 1), int), 0, ValueError, "horizon"),
     "half a horizon": (np.ones((1, 9)), np.ones((1, 1), int), 2.5, TypeError, "horizon"),
-    "nothing": (np.full((1, 9), np.nan), np.ones((1, 1), int), 3, ValueError, "no value at all"),
+    "nothing": (np.full((1, 9), np.nan), np.ones((1, 1), int), 3, ValueError, "no observed value"),
     "infinity": (np.full((1, 9), np.inf), np.ones((1, 1), int), 3, ValueError, "infinite"),
 }
 
