@@ -57,7 +57,7 @@ def hold_out(panel: SeriesPanel, origin: int = 0, fh: int | Sequence[int] | None
         panel: Its series may end at different times.
         origin: How many horizons lie between the held-out steps and the end: 0 for the last horizon, 1 for the one
             before it. Values after the held-out steps are not used.
-        fh: The horizon, or the steps ahead wanted; their largest is the horizon then. Default: that of the panel.
+        fh: The horizon, or the requested steps ahead, the largest of which is the horizon. Default: that of the panel.
 
     Raises:
         ValueError: If no horizon is known, or all series are too short. A series needs a value before the horizon.
