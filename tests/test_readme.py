@@ -166,16 +166,19 @@ def test_figures_of_time_series_are_the_raw_files():
     _, defaults, plain, dropped = raw["epoch"]
     share = {r["model"]: r["share_of_cpu_time"]["median"] for r in raw["epoch"]}
     ours = [share["patchtst, dropout 0.3"], share["patchtst"]]
-    assert "takes {:.2f} of the processor time of PatchTST with the dropout of its script, {:.2f}".format(*ours) in text
+    told = (
+        "takes {:.2f} of the processor time of PatchTST with the dropout of its script, and {:.2f} of its time without"
+    )
+    assert told.format(*ours) in text
     used = [quotient(defaults, other) for other in (dropped, plain)]
-    assert "(patches of 21 steps, two blocks) {:.2f} and {:.2f}".format(*used) in text
+    assert "default patches (21 steps) and two blocks, it takes {:.2f} and {:.2f}".format(*used) in text
 
     (predict,) = raw["predict"]
     rates = [predict[k]["median"] for k in ("series_per_cpu_s", "series_per_s")]
-    assert "{:,.0f} series in a second of processor time, {:,.0f} in one of the clock".format(*rates) in text
+    assert "{:,.0f} series per second of processor time, {:,.0f} per second of wall-clock time".format(*rates) in text
     (memory,) = raw["memory"]
     peak, before = memory["bytes"] / 1e9, memory["bytes_before"] / 1e9
-    assert f"{peak:.2f} GB at most, {before:.2f} of it before the fit (libraries)" in text
+    assert f"takes at most {peak:.2f} GB; {before:.2f} GB of this is used before the fit" in text
 
 
 def test_figures_of_classification_are_the_raw_file():

@@ -1,4 +1,4 @@
-"""Checks of what users give, with messages that say what to do."""
+"""Checks of the user's arguments. Each message says what to do."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ _LARGEST = 1e150  # its square is still a finite number
 
 
 def check_count(name: str, value: Any, unit: str = "", least: int = 1) -> None:
-    """Raises TypeError for what is no integer, ValueError below the least, 1 or 0."""
+    """Raises TypeError if the value is not an integer, ValueError if it is below ``least``."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be an integer, got {value!r}")
     if value < least:
@@ -16,23 +16,23 @@ def check_count(name: str, value: Any, unit: str = "", least: int = 1) -> None:
 
 
 def check_choice(name: str, value: Any, options: tuple[str, ...]) -> None:
-    """Raises ValueError for what is not among the options."""
+    """Raises ValueError if the value is not among the options."""
     if value not in options:
         raise ValueError(f"unknown {name} {value!r}: choose one of {', '.join(options)}")
 
 
 def check_share(name: str, value: Any) -> None:
-    """Raises ValueError outside 0 … 1."""
+    """Raises ValueError for a fraction that is not in [0, 1)."""
     if not 0 <= value < 1:
-        raise ValueError(f"{name} {value!r}: give a share from 0 to below 1")
+        raise ValueError(f"{name} {value!r}: give a fraction from 0 to below 1")
 
 
 def check_finite(values: np.ndarray) -> None:
-    """Raises ValueError if some are infinite, or so large that their squares are."""
+    """Raises ValueError if some values are infinite, or so large that their squares would be."""
     largest = np.nanmax(np.abs(values), initial=0.0)
     if np.isinf(largest):
         raise ValueError(
             "there are infinite values: replace them with NaN, which stands for a value that was not observed"
         )
     if largest > _LARGEST:
-        raise ValueError(f"there are values up to {largest:.3g}, the largest may be {_LARGEST:.0e}: use a larger unit")
+        raise ValueError(f"there are values up to {largest:.3g}, at most {_LARGEST:.0e} is allowed: use a larger unit")

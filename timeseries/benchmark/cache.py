@@ -1,4 +1,4 @@
-"""Forecasts on disk, found by what decides them."""
+"""A cache of forecasts on disk, by a hash of the series and the settings."""
 
 import hashlib
 import json
@@ -29,11 +29,11 @@ class Forecast(NamedTuple):
 class ForecastCache:
     """Forecasts of single series, by a hash of the series and of the method with its settings.
 
-    It is one database and not a file each, of which there would be tens of thousands. Each forecast is written whole or
-    not at all, as it comes, so that an interrupted run goes on where it stopped.
+    The cache is one database, since a file for each forecast would mean tens of thousands of files. Each forecast is
+    written as soon as it is made, completely or not at all, so that an interrupted run continues where it stopped.
 
     Raises:
-        ValueError: If what lies in its place is no such database.
+        ValueError: If the file in its place is not such a database.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Forecasts of others' methods, taken from the cache or made by a worker process."""
+"""Forecasts of the peers, taken from the cache or made by a worker process."""
 
 import json
 import os
@@ -65,15 +65,15 @@ def peer_forecasts(
         held_out: The panel; its steps are 1, 2, … up to the horizon.
         alpha: Probabilities of the quantiles (A,).
         versions: Of the packages (``versions_of_peers``).
-        cache: Where forecasts are that were made already; new ones are added one by one.
-        python: That runs the worker.
+        cache: Holds the forecasts made so far; new ones are added one by one.
+        python: The Python that runs the worker.
 
     Returns:
-        Point forecasts (n, S), quantiles (n, S, A), seconds of the processor that it all took; and the
-        number of series that the method failed on, for which the seasonal naive forecast stands in.
+        Point forecasts (n, S); quantiles (n, S, A); processor time in seconds; and the number of series on which the
+        method failed, which have the seasonal naive forecast instead.
 
     Raises:
-        WorkerError: If the worker breaks. What it answered before is in the cache.
+        WorkerError: If the worker breaks. Its answers up to then are in the cache.
     """
     horizon = int(held_out.steps[-1])
     settings = dict(

@@ -1,4 +1,4 @@
-"""The table of `jumbo benchmark-series`, and what it says of all sets together."""
+"""The table of `jumbo benchmark-series`, and its summary over all sets."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,8 +14,8 @@ OURS = "JumboForecaster"
 
 
 def with_ranks(scores: Mapping[str, PanelScores]) -> list[dict[str, Any]]:
-    """A record for each method on one set: its figures, and its rank by MASE, mean over the series that have one (None
-    for a method alone)."""
+    """A record for each method on one set: its scores, and its rank by MASE, averaged over the series with a MASE (None
+    if there is only one method)."""
     errors = pd.DataFrame({method: found.table["MASE"] for method, found in scores.items()}).dropna()
     ranks = errors.rank(axis=1).mean()
     ranked = len(scores) > 1 and not errors.empty

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise BadInputError(f"--work-dir {folder} cannot be made: a file is in the way") from None
+        raise BadInputError(f"--work-dir {folder} cannot be made, a file is in the way: choose another") from None
     cases = args.cases or folder / "cases"
     _make_with_helpers(args, recipe, cases, rank, world)
     training, held_out = prepare(recipe, cases, tell, rank, world)
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:
-    """The recipe that the arguments name.
+    """The recipe that the arguments describe.
 
     Raises:
         BadInputError: If they do not go together.
@@ -104,7 +104,7 @@ def _begin(args: argparse.Namespace) -> tuple[int, int]:
     if world == 1:
         return 0, 1
     if args.batch_size % world:
-        raise BadInputError(f"--batch-size {args.batch_size} is no multiple of {world} processes")
+        raise BadInputError(f"--batch-size {args.batch_size} is not a multiple of {world} processes: give a multiple")
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     return dist.get_rank(), world
 

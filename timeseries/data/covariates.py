@@ -1,4 +1,4 @@
-"""Covariates: columns beside the series, some known ahead and some up to the present only."""
+"""Covariates: further columns beside the series. Some are known ahead, others up to the present only."""
 
 from collections.abc import Hashable
 from typing import NamedTuple
@@ -11,11 +11,11 @@ from .timeline import Timeline, in_words
 
 
 class Covariates(NamedTuple):
-    """The columns of X that were fitted.
+    """The columns of X in ``fit``.
 
     Attributes:
-        columns: Names of the columns of X, in order (K,); none without X.
-        known_ahead: Which of them have values for the steps to come (K,).
+        columns: Names of the columns of X, in order (K,); empty without X.
+        known_ahead: Which of them are known for future steps (K,).
     """
 
     columns: list[Hashable]
@@ -23,26 +23,26 @@ class Covariates(NamedTuple):
 
     @classmethod
     def of(cls, X: pd.DataFrame | None, past: list[Hashable] | str | None) -> "Covariates":
-        """From a table, of whose columns those in ``past`` ("all" for all) are not known ahead.
+        """From a table; its columns in ``past`` ("all" for all of them) are not known ahead.
 
         Raises:
-            ValueError: If ``past`` names other columns.
+            ValueError: If ``past`` names columns that the table does not have.
         """
         columns = columns_of(X)
         if past == "all":
             return cls(columns, [False] * len(columns))
         if unknown := [c for c in past or [] if c not in columns]:
-            raise ValueError(f"past_covariates {unknown} are not among the columns of X, {columns}")
+            raise ValueError(f"past_covariates {unknown} are not among the columns of X, {columns}: name some of these")
         return cls(columns, [c not in (past or []) for c in columns])
 
     def beside(self, y: Rows, X: pd.DataFrame | None, timeline: Timeline, doing: str) -> Rows | None:
-        """Rows of X, its columns in the order fitted, that lie at times of the timeline.
+        """Rows of X that lie at times of the timeline, with the columns in the order of ``fit``.
 
         Args:
             y: Rows of the series.
             X: Their covariates.
-            timeline: Of the series.
-            doing: What for, in messages.
+            timeline: Timeline of the series.
+            doing: Name of the caller in messages, such as "fit".
 
         Raises:
             TypeError: If the times of X are of another kind than those of y.
@@ -50,7 +50,7 @@ class Covariates(NamedTuple):
         """
         if set(columns_of(X)) != set(self.columns):
             raise ValueError(
-                f"fitted with the columns {self.columns} of X: give the same ones to {doing}, there are {columns_of(X)}"
+                f"fitted with the columns {self.columns} of X: give the same columns to {doing}, got {columns_of(X)}"
             )
         if X is None:
             return None
@@ -61,18 +61,18 @@ class Covariates(NamedTuple):
     def with_future(
         self, instances: list[Instance], wanted: np.ndarray, X: pd.DataFrame | None, timeline: Timeline
     ) -> list[np.ndarray]:
-        """Values (T, M+K) of series, and after them those of their covariates in the steps to come (T+steps, M+K).
+        """Values (T, M+K) of the series, extended by the future values of their covariates (T+steps, M+K).
 
         Args:
             instances: The series, their M own columns first.
-            wanted: Steps wanted (S,); of these, X has to tell what is known ahead.
-            X: Covariates of the steps to come.
-            timeline: Of all series.
+            wanted: Requested steps (S,). X has to give the covariates that are known ahead at these steps.
+            X: Future covariates.
+            timeline: Timeline of all series.
 
         Raises:
             TypeError: If the times of X are of another kind than those of the series.
-            ValueError: If X has other columns, no time of the timeline, no row for a step wanted, or a column without
-                any value at those steps.
+            ValueError: If X has other columns, no time of the timeline, no row for a requested step, or a column
+                without any value at those steps.
         """
         values = [i.values for i in instances]
         rows = self._ahead(X, timeline, min(i.start for i in instances), int(wanted.max()))
@@ -103,23 +103,23 @@ class Covariates(NamedTuple):
         return tables
 
     def _ahead(self, X: pd.DataFrame | None, timeline: Timeline, first: int, last: int) -> Rows | None:
-        """Rows of X for steps to come; columns that are not known ahead need not be there."""
+        """Rows of X for future steps; X may leave out columns that are not known ahead."""
         if X is not None and not self.columns:
-            raise ValueError(f"fitted without X, to predict there are {columns_of(X)}: fit with X, or leave it out")
+            raise ValueError(f"fitted without X, predict got {columns_of(X)}: fit with X, or leave it out")
         needed = {c for c, ahead in zip(self.columns, self.known_ahead, strict=True) if ahead}
         there = set(columns_of(X))
         if needed - there or there - set(self.columns):
             given = None if X is None else columns_of(X)
             raise ValueError(
-                f"fitted with the columns {self.columns} of X, to predict there are {given}: give the "
-                "same ones for the steps to come, or name those that are not known ahead in past_covariates"
+                f"fitted with the columns {self.columns} of X, predict got {given}: give the same columns for the "
+                "steps to forecast, or fit with those that are not known ahead in past_covariates"
             )
         if X is None:
             return None
         rows = rows_of(X.reindex(columns=self.columns), timeline, "X", strict=False)
         if not ((rows.steps >= first) & (rows.steps <= last)).any():
             raise ValueError(
-                f"X has no row at any time of y or of the horizon: X has {_span(_times(X))}, they are "
+                f"X has no row at any time of y or of the horizon: X has {_span(_times(X))}, y and the horizon have "
                 f"{_span(timeline.times(np.array([first, last])))}. Give X at the times to forecast"
             )
         return rows
@@ -133,7 +133,7 @@ class Covariates(NamedTuple):
         given: np.ndarray,
         timeline: Timeline,
     ) -> None:
-        """Check that covariates known ahead are given: a row for every step wanted, and some value in every column."""
+        """Check the covariates that are known ahead: a row for every requested step, some value in every column."""
         K, known = len(self.columns), np.flatnonzero(self.known_ahead)
         for n, i in enumerate(instances):
             after = np.sort(wanted[wanted >= i.end])
@@ -150,7 +150,7 @@ class Covariates(NamedTuple):
             if unknown.any() and (~np.isnan(i.values[:, i.values.shape[1] - K + known[unknown]])).any():
                 names = [self.columns[k] for k in known[unknown]]
                 raise ValueError(
-                    f"X tells nothing of {names} at the steps to forecast"
+                    f"X has no value of {names} at the steps to forecast"
                     + (f" of {i.key}" if i.key is not None else "")
                     + ": all are NaN. Give their values, or fit with past_covariates if they are not known ahead"
                 )

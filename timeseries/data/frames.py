@@ -1,4 +1,4 @@
-"""From sktime's tables to arrays and back: rows at the steps of a timeline, and series with NaN in their gaps."""
+"""Conversion between sktime's tables and arrays: rows at the steps of a timeline, and series with NaN in gaps."""
 
 from collections.abc import Hashable
 from typing import Any, NamedTuple, cast
@@ -8,13 +8,13 @@ import pandas as pd
 
 from .timeline import Timeline
 
-_MOST_GAPS = 20  # steps for each row; more are taken for a mistake in the times
-_SMALL = 1_000_000  # steps that fit into memory in any case
+_MOST_GAPS = 20  # most steps for each row; more count as a mistake in the times
+_SMALL = 1_000_000  # number of steps that fits into memory in any case
 
 
 class Instance(NamedTuple):
-    """One series: its name in the panel (None for a single series), its first step and its values (T, C), NaN where
-    nothing was observed."""
+    """One series: its name in the panel (None for a single series), its first step on the timeline, and its values
+    (T, C), NaN where nothing was observed."""
 
     key: Hashable | None
     start: int
@@ -30,9 +30,9 @@ class Rows(NamedTuple):
     """Rows of a table, in the order of series and time.
 
     Attributes:
-        keys: Of the series, sorted.
-        series: Number of the series (N,).
-        steps: On the timeline (N,).
+        keys: Names of the series, sorted.
+        series: Number of each row's series (N,).
+        steps: Step of each row on the timeline (N,).
         values: float64 (N, C).
     """
 
@@ -57,7 +57,7 @@ def last_step(table: pd.DataFrame, timeline: Timeline) -> int:
     timeline.check_kind(times, "y")
     steps, among = timeline.locate(times)
     if not among.all():
-        rows_of(table, timeline, "y")  # tells which
+        rows_of(table, timeline, "y")  # raises the error that names the row
     return int(steps.max())
 
 
@@ -65,14 +65,15 @@ def rows_of(table: pd.DataFrame, timeline: Timeline, what: str, strict: bool = T
     """The rows of a table in sktime's "pd.DataFrame", "pd-multiindex" or "pd_multiindex_hier" format.
 
     Args:
-        table: The table, in any order.
-        timeline: Where its times are.
-        what: Its name in messages.
-        strict: Refuse rows between the times of the timeline. Else they are left out.
+        table: The table, with rows in any order.
+        timeline: The timeline of its times.
+        what: Name of the table in messages.
+        strict: Whether to refuse rows whose times are not on the timeline. If False, they are left out.
 
     Raises:
-        TypeError: If its times are of another kind than the timeline's.
-        ValueError: If a time occurs twice in a series, or ``strict`` finds a row; the first one is named.
+        TypeError: If the times are of another kind than the timeline's.
+        ValueError: If a time occurs twice in a series; or, with ``strict``, if a row is off the timeline. The message
+            names the first such row.
     """
     index, values = table.index, table.to_numpy(dtype=np.float64)
     keys, series = _series_of(index, what)
@@ -87,9 +88,9 @@ def rows_of(table: pd.DataFrame, timeline: Timeline, what: str, strict: bool = T
             off = np.flatnonzero(~among)
             row = index[off[np.lexsort((steps[off],))[0]]]
             raise ValueError(
-                f"{row_in_words(row)} in {what} is none of the times that the frequency {timeline.frequency} gives, "
-                f"which go through {timeline.times(np.zeros(1, dtype=np.int64))[0]}: give the freq of the times, or "
-                "reindex with y.asfreq(...), which puts NaN where nothing was observed"
+                f"{row_in_words(row)} in {what} is none of the times of the frequency {timeline.frequency} through "
+                f"{timeline.times(np.zeros(1, dtype=np.int64))[0]}: give the freq of the times, or reindex with "
+                "y.asfreq(...), which puts NaN where nothing was observed"
             )
         series, steps, values, index = series[among], steps[among], values[among], index[among]
     if not _rising(series, steps).all():
@@ -107,12 +108,12 @@ def rows_of(table: pd.DataFrame, timeline: Timeline, what: str, strict: bool = T
 
 
 def instances_of(y: Rows, X: Rows | None = None) -> list[Instance]:
-    """The series of some rows, in the order of their keys, NaN at steps without a row.
+    """The series that the rows make up, in the order of their keys, with NaN at steps without a row.
 
     Args:
-        y: Rows of the series. Where a step comes twice, the later row holds.
-        X: Rows of covariates, which become columns after those of y: of steps from the first row of a series to the
-            last of all.
+        y: Rows of the series. If a step occurs twice, the later row counts.
+        X: Rows of covariates, which become columns after those of y. Only rows from the first row of their series in y
+            to the last row of all series in y are used.
 
     Raises:
         ValueError: If hardly any steps have a row.
@@ -134,7 +135,7 @@ def instances_of(y: Rows, X: Rows | None = None) -> list[Instance]:
         worst = int(np.argmax(lengths / np.bincount(y.series, minlength=n)))
         raise ValueError(
             f"{lengths[worst]} steps lie between the first and the last row{of_series(y.keys[worst])}, which has "
-            f"{int((y.series == worst).sum())} rows: give a freq with a longer step, or leave out the odd ones"
+            f"{int((y.series == worst).sum())} rows: give a freq with a longer step, or leave out rows with wrong times"
         )
     starts = np.cumsum(lengths) - lengths
     values = np.full((int(lengths.sum()), width), np.nan)
@@ -146,7 +147,7 @@ def instances_of(y: Rows, X: Rows | None = None) -> list[Instance]:
 
 
 def check_shared(y: Rows, X: Rows, spans: str) -> None:
-    """Raises ValueError if a series has no row of X at any time that it has itself; ``spans`` tells when they are."""
+    """Raises ValueError if X has no row at any time of a series; ``spans`` states both ranges of times."""
     series = _numbers_in(y.keys, X.keys)[X.series]
     known = series >= 0
     lowest = min(y.steps.min(initial=0), X.steps.min(initial=0))
@@ -164,7 +165,7 @@ def check_shared(y: Rows, X: Rows, spans: str) -> None:
 
 
 def merged(old: dict[Hashable | None, Instance], y: Rows, X: Rows | None) -> list[Instance]:
-    """Series with new rows in place of what they held at the same times.
+    """Series with new rows added; a new row replaces an old one at the same time.
 
     Args:
         old: Series with columns of y and of X.
@@ -192,8 +193,7 @@ def merged(old: dict[Hashable | None, Instance], y: Rows, X: Rows | None) -> lis
 
 
 def ends_of(instances: list[Instance], keep: int, targets: int) -> list[Instance]:
-    """Copies of the ends of series: the last ``keep`` steps up to where the first of the target channels ends, and all
-    that follows."""
+    """Copies of the ends of series. They begin ``keep`` steps before the end of the target channel that ends first."""
     ends = []
     for i in instances:
         last = len(i.values)
@@ -207,7 +207,7 @@ def ends_of(instances: list[Instance], keep: int, targets: int) -> list[Instance
 
 
 def known_span(values: np.ndarray) -> slice:
-    """From the first row of (T, C) that holds anything to the last; all rows if none does."""
+    """The range from the first to the last row of (T, C) with an observed value; all rows if there is none."""
     if not np.isnan(values[0]).all() and not np.isnan(values[-1]).all():
         return slice(0, len(values))
     known = np.flatnonzero(~np.isnan(values).all(axis=1))
@@ -215,10 +215,10 @@ def known_span(values: np.ndarray) -> slice:
 
 
 def sorted_keys(keys: list[Hashable | None], what: str) -> list[Hashable | None]:
-    """Names of series in order.
+    """Names of series, sorted.
 
     Raises:
-        TypeError: If they are of kinds that have no order.
+        TypeError: If they are of kinds that cannot be sorted together.
     """
     if len(keys) == 1:
         return keys
@@ -227,22 +227,22 @@ def sorted_keys(keys: list[Hashable | None], what: str) -> list[Hashable | None]
     except TypeError:
         kinds = sorted({type(part).__name__ for key in keys for part in (key if isinstance(key, tuple) else (key,))})
         raise TypeError(
-            f"the names of the series in {what} are of several kinds, {', '.join(kinds)}: make them one, as "
-            "index.set_levels(index.levels[0].astype(str), level=0) does"
+            f"the names of the series in {what} are of several kinds, {', '.join(kinds)}: give names of one kind, for "
+            "example by index.set_levels(index.levels[0].astype(str), level=0)"
         ) from None
 
 
 def table_of(
     keys: list[Hashable | None], times: list[pd.Index], values: np.ndarray, names: list[Hashable], columns: pd.Index
 ) -> pd.DataFrame:
-    """Values (n, T, C) of some series as a table, whose index has these names."""
+    """Values (n, T, C) of series as a table; ``names`` are the names of its index levels."""
     flat = values.reshape(-1, values.shape[-1])
     if keys[0] is None:
         index = times[0].rename(names[-1])
     else:
         together = times[0].append(times[1:])
         repeat = np.repeat(np.arange(len(keys)), values.shape[1])
-        # of one level the keys may be tuples themselves
+        # with a single level of keys, a key may be a tuple
         levels = pd.MultiIndex.from_tuples(keys) if len(names) > 2 else pd.Index(keys, tupleize_cols=False)
         levels = levels.take(repeat)
         parts = [levels.get_level_values(i) for i in range(levels.nlevels)]
@@ -251,7 +251,7 @@ def table_of(
 
 
 def _series_of(index: pd.Index, what: str) -> tuple[list[Hashable | None], np.ndarray]:
-    """Keys of the series, sorted, and the number of each row's (N,)."""
+    """Keys of the series, sorted, and the number of each row's series (N,)."""
     if not isinstance(index, pd.MultiIndex):
         return [None], np.zeros(len(index), dtype=np.int64)
     if index.nlevels == 2:
@@ -276,7 +276,7 @@ def _rising(series: np.ndarray, steps: np.ndarray) -> np.ndarray:
 
 
 def row_in_words(row: Hashable | tuple) -> str:
-    """A time, and the series it is in."""
+    """A row in words: its time and its series."""
     if not isinstance(row, tuple):
         return str(row)
     return f"{row[-1]}{of_series(row[0] if len(row) == 2 else row[:-1])}"

@@ -1,4 +1,4 @@
-"""The frequency of an index that does not say it: found where the times leave no doubt, refused where they do."""
+"""The frequency of an index without ``freq``: found in the times, or refused where they leave a doubt."""
 
 import numpy as np
 import pandas as pd
@@ -10,15 +10,15 @@ _MONTHLY = (  # a flag of dates and the offset that goes from one such date to t
     (lambda d: pd.offsets.BMonthBegin().rollback(d) == d, pd.offsets.BMonthBegin),
     (lambda d: pd.offsets.BMonthEnd().rollforward(d) == d, pd.offsets.BMonthEnd),
 )
-_MANY_WEEKENDS = 4  # without a date tell business days from days
-_MANY = 6  # weeks without, say, a Friday tell that Fridays do not count, as do days without a row at some hour
+_MANY_WEEKENDS = 4  # with this many weekends without a date, dates count as business days
+_MANY = 6  # after this many weeks without a Friday, say, Fridays seem to be left out on purpose; so for hours of a day
 
 
 class Uneven(ValueError):
     """Times without a common frequency.
 
     Attributes:
-        time: The first that tells so.
+        time: The first time that does not fit.
     """
 
     def __init__(self, message: str, time: object) -> None:
@@ -29,14 +29,14 @@ class Uneven(ValueError):
 def frequency_of(dates: pd.DatetimeIndex) -> pd.offsets.BaseOffset:
     """The frequency of rising, distinct dates, some of which may be missing.
 
-    Calendar days, months and business days are counted on the clock of the dates' zone, anything shorter in UTC.
+    Days, months and business days are counted in the dates' time zone, anything shorter in UTC.
 
     Raises:
-        Uneven: If there is none, or it is not the only one. The first trouble is named.
+        Uneven: If there is no frequency, or more than one fits. The message names the first time that does not fit.
     """
     if len(dates) < 3:
         raise Uneven(
-            f"{' and '.join(map(str, dates))} are too few dates to tell their frequency: give freq, such as "
+            f"{' and '.join(map(str, dates))} are too few dates to find their frequency: give freq, such as "
             "freq='D', or use a PeriodIndex",
             dates[0],
         )
@@ -57,18 +57,20 @@ def frequency_of(dates: pd.DatetimeIndex) -> pd.offsets.BaseOffset:
     if day % length == pd.Timedelta(0) and (never := _never(times, step, day // length)) is not None:
         first = dates[0] + never * length
         raise Uneven(
-            f"there is never a row at {first.time()}, the first on {first.date()}: give "
-            f"freq={to_offset(length).freqstr!r} if they are missing, or the freq of hours that count, such as 'bh'",
+            f"there is never a row at {first.time()}, first missing on {first.date()}: give "
+            f"freq={to_offset(length).freqstr!r} if these rows are missing values, or a freq without them, such as "
+            "'bh'",
             first,
         )
     return to_offset(length)
 
 
 def common_step(numbers: np.ndarray) -> int | None:
-    """The step of which all differences of rising integers are multiples, if none is more common; else None.
+    """The greatest common divisor of the differences of rising integers, if it is also their most common value; else
+    None.
 
-    Where rows are missing at random, most neighbours are still one step apart. Where they are not, the greatest common
-    divisor is an accident of the times.
+    If rows are missing at random, most neighbours are still one step apart. If the divisor is not the most common
+    difference, it is an accident of the times.
     """
     if len(numbers) < 2:
         return None
@@ -78,16 +80,17 @@ def common_step(numbers: np.ndarray) -> int | None:
 
 
 def uneven(times: pd.Index, numbers: np.ndarray) -> Uneven:
-    """The error for times, whose integers are given, that have no common step: it names the first gap that is odd."""
+    """The error for times without a common step, which names the first gap that does not fit; ``numbers`` are the times
+    as integers."""
     gaps = np.diff(numbers)
     found, counts = np.unique(gaps, return_counts=True)
     usual = found[counts.argmax()]
     odd = int(np.flatnonzero(gaps % usual)[0]) if (gaps % usual).any() else int(gaps.argmax())
     first = int(np.flatnonzero(gaps == usual)[0])
     return Uneven(
-        f"the times from {times[0]} to {times[-1]} are not evenly spaced, so steps ahead have no time: most often the "
-        f"next comes {times[first + 1] - times[first]} later, but after {times[odd]} comes {times[odd + 1]}. Give the "
-        "freq they have, reindex with y.asfreq(...), which puts NaN where nothing was observed, or use a PeriodIndex",
+        f"the times from {times[0]} to {times[-1]} are not evenly spaced, so future steps have no time: most often the "
+        f"next time comes {times[first + 1] - times[first]} later, but after {times[odd]} comes {times[odd + 1]}. Give "
+        "their freq, reindex with y.asfreq(...), which puts NaN where nothing was observed, or use a PeriodIndex",
         times[odd + 1],
     )
 
@@ -105,7 +108,7 @@ def _monthly(days: pd.DatetimeIndex) -> pd.offsets.BaseOffset | None:
 
 
 def _business(days: pd.DatetimeIndex) -> pd.offsets.BaseOffset | None:
-    """Business days, if there is none on many weekends."""
+    """Business days, if there are many weekends and none has a date."""
     dates = days.to_numpy().astype("datetime64[D]")
     if (days.dayofweek >= 5).any() or common_step(np.busday_count(dates[0], dates)) != 1:
         return None
@@ -123,22 +126,22 @@ def _business(days: pd.DatetimeIndex) -> pd.offsets.BaseOffset | None:
 
 
 def _daily(days: pd.DatetimeIndex) -> pd.offsets.BaseOffset | None:
-    """Days or every so many days, unless what is missing is the same days of each week."""
+    """A step of one or more days, unless the missing days are always the same days of the week."""
     dates = days.to_numpy().astype("datetime64[D]").astype(np.int64)
     step = common_step(dates)
     if step == 1 and (never := _never(dates, 1, 7)) is not None:
         first = days[0] + pd.Timedelta(days=never)
         raise Uneven(
-            f"there is never a {first.day_name()}, the first on {first.date()}: give freq='D' if they are missing, or "
-            "freq=pd.offsets.CustomBusinessDay(weekmask=...) if they do not count",
+            f"there is never a {first.day_name()}, first missing on {first.date()}: give freq='D' if these days are "
+            "missing values, or freq=pd.offsets.CustomBusinessDay(weekmask=...) if they do not count",
             first,
         )
     return None if step is None else pd.offsets.Day(step)
 
 
 def _never(numbers: np.ndarray, step: int, cycle: int) -> int | None:
-    """Of rising integers, the first place in a cycle of so many steps, counted from the first, where there is never
-    one, if that is why most of those that are missing are missing; else None."""
+    """The first position in a cycle of ``cycle`` steps that rising integers never take, if such positions explain most
+    of the missing integers; else None."""
     places = (numbers - numbers[0]) // step
     cycles = (places[-1] + 1) // cycle
     if cycles < _MANY:

@@ -1,4 +1,4 @@
-"""The timeline that the series of a table share, and a refusal where their frequencies differ."""
+"""The timeline that the series of a table share. Tables whose series differ in frequency are refused."""
 
 import warnings
 from collections.abc import Hashable
@@ -15,7 +15,7 @@ def timeline_for(table: pd.DataFrame, freq: Frequency) -> Timeline:
     """The timeline of all series in a table.
 
     Raises:
-        ValueError, TypeError: See ``timeline_of``; and if one series of a panel has a longer step than others.
+        ValueError, TypeError: See ``timeline_of``; and if one series of a panel has a longer step than the others.
     """
     index = table.index
     panel = isinstance(index, pd.MultiIndex)
@@ -37,9 +37,9 @@ def timeline_for(table: pd.DataFrame, freq: Frequency) -> Timeline:
 
 
 def even_values(table: pd.DataFrame) -> list[np.ndarray]:
-    """As ``values_of``, with NaN at the steps that a series leaves out.
+    """As ``values_of``, with NaN at steps without a row.
 
-    Where the series have no common frequency their rows are taken for steps, with a warning if they are not evenly
+    If the series have no common frequency, each row counts as one step, with a warning if the times are unevenly
     spaced.
     """
     try:
@@ -48,8 +48,8 @@ def even_values(table: pd.DataFrame) -> list[np.ndarray]:
     except (ValueError, TypeError):
         if (uneven := _first_uneven(table.index)) is not None:
             warnings.warn(
-                f"the times{of_series(uneven)} are not evenly spaced, and its rows are taken for steps all the same: "
-                "resample the series first, if the time between rows matters",
+                f"the times{of_series(uneven)} are not evenly spaced, yet each row counts as one step: resample the "
+                "series first, if the time between rows matters",
                 UserWarning,
                 stacklevel=5,
             )
@@ -58,7 +58,7 @@ def even_values(table: pd.DataFrame) -> list[np.ndarray]:
 
 
 def _first_uneven(index: pd.MultiIndex) -> Hashable | None:
-    """Key of the first series whose times are not the same distance apart, if any."""
+    """Key of the first series whose times are unevenly spaced, if any."""
     codes, keys = pd.factorize(index.droplevel(-1))
     times = index.get_level_values(-1)
     order = np.argsort(codes, kind="stable")
@@ -71,7 +71,7 @@ def _first_uneven(index: pd.MultiIndex) -> Hashable | None:
 
 
 def _check_one_frequency(table: pd.DataFrame, timeline: Timeline) -> None:
-    """Raises ValueError for a series that is itself evenly spaced, at a longer step than the timeline's."""
+    """Raises ValueError if a series is evenly spaced at a longer step than the timeline's."""
     rows = rows_of(table.iloc[:, :0], timeline, "y")
     inside = np.diff(rows.series) == 0
     gaps = np.diff(rows.steps)
@@ -88,13 +88,13 @@ def _check_one_frequency(table: pd.DataFrame, timeline: Timeline) -> None:
             own = timeline.times(rows.steps[rows.series == int(coarse.argmax())][:3])
             raise ValueError(
                 f"the panel mixes frequencies: most of its times are {timeline.frequency}, but the series {key!r} goes "
-                f"on as {', '.join(map(str, own))}. Forecast it by itself; or, if rows are missing, say so with "
+                f"on as {', '.join(map(str, own))}. Forecast this series by itself; or, if it only lacks rows, give "
                 f"freq={freq!r}"
             )
 
 
 def _coarse(series: np.ndarray, apart: np.ndarray, gaps: np.ndarray, least: int, n: int) -> np.ndarray:
-    """Which series never have two rows at neighbouring steps, and most rows equally far apart (n,)."""
+    """Which series have no two rows at neighbouring steps, and have most rows equally far apart (n,)."""
     counts = np.bincount(series, minlength=n)
     coarse = np.zeros(n, dtype=bool)
     begins = (np.cumsum(counts) - counts)[counts > 0]
@@ -115,7 +115,7 @@ def _months_apart(timeline: Timeline, steps: np.ndarray) -> np.ndarray:
 
 
 def _whose(index: pd.Index, time: object) -> str:
-    """The first series of a panel with a time, in words."""
+    """The first series of a panel that holds a given time, in words."""
     if not isinstance(index, pd.MultiIndex):
         return ""
     rows = np.flatnonzero(np.asarray(index.get_level_values(-1) == time))

@@ -9,9 +9,9 @@ _MINUTE, _HOUR, _DAY, _WEEK, _YEAR = 60.0, 3600.0, 86400.0, 604800.0, 365.25 * 8
 
 
 def usual_periods(timeline: Timeline) -> tuple[int, int] | None:
-    """Steps in the two cycles that matter most at a frequency, 1 for none: 24 and 168 of hours, 12 and 1 of months.
+    """Steps in the two main seasons of a frequency, 1 for none: 24 and 168 for hours, 12 and 1 for months.
 
-    None for integers, which do not tell how much time a step is: then only the values can tell.
+    None for integers, which do not say how long a step is: then seasons can only be found in the values.
     """
     if isinstance(timeline.offset, (pd.offsets.BusinessDay, pd.offsets.CustomBusinessDay)):
         return max(1, round(5 / timeline.offset.n)), 1

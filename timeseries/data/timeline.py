@@ -1,4 +1,4 @@
-"""The evenly spaced times that all series share: from time to step and back, in one place."""
+"""The evenly spaced times that all series share, and the conversion between times and steps."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ class Timeline(ABC):
     """Times one step apart, without beginning or end.
 
     Attributes:
-        like: An empty index of the kind of these times.
-        offset: What pandas calls the frequency; None for integers, which have none.
+        like: An empty index of the same kind as these times.
+        offset: The frequency as a pandas offset; None for integers and durations.
     """
 
     like: pd.Index
@@ -29,45 +29,47 @@ class Timeline(ABC):
 
     @abstractmethod
     def parts(self) -> dict[str, Any]:
-        """Parts from which ``timeline_from`` makes the same timeline, for saving."""
+        """The arguments from which ``timeline_from`` builds the same timeline, for saving."""
 
     @abstractmethod
     def locate(self, index: pd.Index) -> tuple[np.ndarray, np.ndarray]:
-        """Steps (n,) int64 of times of the same kind, and which of the times are among these (n,) bool."""
+        """Steps (n,) int64 of times of the same kind, and which of them lie on the timeline (n,) bool."""
 
     @abstractmethod
     def times(self, steps: np.ndarray) -> pd.Index:
-        """The times of some steps (n,)."""
+        """The times of steps (n,)."""
 
     @property
     @abstractmethod
     def frequency(self) -> str:
-        """For messages."""
+        """The frequency in words, for messages."""
 
     def steps(self, index: pd.Index, what: str) -> np.ndarray:
         """Steps (n,) int64 of times.
 
         Raises:
-            TypeError: If they are of another kind.
-            ValueError: If one of them lies between two steps. The first is named, ``what`` says whose it is.
+            TypeError: If they are of another kind than those of the timeline.
+            ValueError: If one of them lies between two steps. The message names it; ``what`` is the name of the index.
         """
         self.check_kind(index, what)
         steps, among = self.locate(index)
         if not among.all():
             first = index[np.flatnonzero(~among)[0]]
             raise ValueError(
-                f"{first} in {what} is none of the series' times, which have the frequency {self.frequency} and go "
-                f"through {self.times(np.zeros(1, dtype=np.int64))[0]}"
+                f"{first} in {what} is none of the series' times: give times of the frequency {self.frequency} through "
+                f"{self.times(np.zeros(1, dtype=np.int64))[0]}"
             )
         return steps
 
     def check_kind(self, index: pd.Index, what: str) -> None:
         """Raises TypeError for times of another kind: integers, periods, dates with or without a zone, durations."""
         if kind_of(index) != kind_of(self.like):
-            raise TypeError(f"{what} has {in_words(index)}, the series have {in_words(self.like)}: give the same")
+            raise TypeError(
+                f"{what} has {in_words(index)}, the series have {in_words(self.like)}: give times of the same kind"
+            )
 
     def steps_ahead(self, fh: ForecastingHorizon, end: int) -> np.ndarray:
-        """How many steps after ``end`` the steps of a horizon lie (n,): int64, 0 and less in the past."""
+        """Distance of the steps of a horizon from the step ``end`` (n,), int64: 0 or less for past steps."""
         values = fh.to_pandas()
         if not fh.is_relative:
             return self.steps(values, "fh") - end
@@ -77,18 +79,18 @@ class Timeline(ABC):
         return self.steps(pd.Index([last + duration for duration in values]), "fh") - end
 
     def dated(self, times: pd.Index, steps: np.ndarray) -> pd.Index:
-        """With the frequency, which pandas allows times that follow each other."""
+        """The times with their frequency set, which pandas allows only if no step is left out."""
         if isinstance(times, pd.DatetimeIndex) and (np.diff(steps) == 1).all():
             try:
                 return pd.DatetimeIndex(times, freq=self.offset)
-            except ValueError:  # a clock that skipped the hour of a step
+            except ValueError:  # the clock skipped the hour of a step, when summer time began
                 pass
         return times
 
 
 @dataclass(frozen=True, eq=False)
 class EvenTimeline(Timeline):
-    """Integers, periods, durations, and dates that are equally long apart: those with a zone are counted in UTC.
+    """Integers, periods, durations, and dates a fixed time apart; dates with a time zone are counted in UTC.
 
     Attributes:
         origin: The time of step 0, as an integer in units of the index.
@@ -125,10 +127,10 @@ class EvenTimeline(Timeline):
 
 @dataclass(frozen=True, eq=False)
 class CalendarTimeline(Timeline):
-    """Dates whose distance the calendar decides, such as months, business days, and days where clocks change.
+    """Dates whose distance varies with the calendar: months, business days, and days in a zone with summer time.
 
     Attributes:
-        origin: The date of step 0 on the clock of the zone.
+        origin: The date of step 0, in local time.
     """
 
     origin: pd.Timestamp
@@ -161,38 +163,39 @@ class CalendarTimeline(Timeline):
         return _name(self.offset)
 
     def _calendar(self, lowest: int, highest: int) -> pd.DatetimeIndex:
-        """Dates of all steps from one to another, 0 among them."""
+        """Dates of all steps from ``lowest`` (at most 0) to ``highest`` (at least 0)."""
         before = _walk(self.offset, self.origin, 1 << (-lowest).bit_length(), False)[lowest - 1 : -1]
         dates = before.append(_walk(self.offset, self.origin, 1 << highest.bit_length(), True)[: highest + 1])
         if self.like.tz is None:
             return dates
-        # an hour that comes twice: the first; an hour that is skipped: the next
+        # of an hour that occurs twice, the first is taken; for an hour that is skipped, the next
         return dates.tz_localize(self.like.tz, ambiguous=np.ones(len(dates), dtype=bool), nonexistent="shift_forward")
 
 
 def check_freq(freq: Frequency) -> None:
-    """Raises ValueError for what is no frequency, or goes back in time."""
+    """Raises ValueError if ``freq`` is not a frequency, or goes back in time."""
     try:
         step = 1 if freq is None else freq if isinstance(freq, (int, np.integer)) else to_offset(freq).n
     except (ValueError, TypeError, AttributeError):
         step = 0
     if step < 1 or isinstance(freq, bool):
         raise ValueError(
-            f"freq {freq!r} is no frequency: give what pandas takes as one, such as 'D' or 'MS', or the step of "
-            "integers, at least 1"
+            f"freq {freq!r} is no frequency: give a frequency of pandas, such as 'D' or 'MS', or the step of integers, "
+            "at least 1"
         )
 
 
 def timeline_of(times: pd.Index, freq: Frequency = None) -> Timeline:
-    """The timeline of rising, distinct times, of which some may be missing.
+    """The timeline of rising, distinct times; some may be missing.
 
     Args:
-        times: Of all series together.
-        freq: Of the times: what pandas takes as one, or the step of integers. None: that of the index, or it is found.
+        times: The times of all series together.
+        freq: A frequency of pandas, or the step of integers. None: the frequency of the index, or else one found in the
+            times.
 
     Raises:
-        TypeError: If the times are no integers, periods, durations or dates.
-        ValueError: If the frequency cannot be told, or is not that of the times.
+        TypeError: If the times are not integers, periods, durations or dates.
+        ValueError: If the frequency cannot be found, or does not fit the times.
     """
     like = times[:0]
     if isinstance(times, pd.TimedeltaIndex):
@@ -201,7 +204,7 @@ def timeline_of(times: pd.Index, freq: Frequency = None) -> Timeline:
         return _of_dates(times, freq)
     if isinstance(times, pd.PeriodIndex):
         if freq is not None and to_offset(freq) != times.freq:
-            raise ValueError(f"freq {freq!r} is not that of the periods, {times.freqstr}: use y.asfreq, or no freq")
+            raise ValueError(f"freq {freq!r}, but the periods have {times.freqstr}: use y.asfreq, or leave freq out")
         return EvenTimeline(like, times.freq, int(times.asi8[0]), times.freq.n)
     numbers, _ = integers_of(times, getattr(like, "unit", None))
     step: Any
@@ -210,7 +213,7 @@ def timeline_of(times: pd.Index, freq: Frequency = None) -> Timeline:
     else:
         step = freq
         if not isinstance(freq, (int, np.integer, type(None))):
-            raise TypeError(f"freq {freq!r} is one of dates, the index holds integers: give their step, or dates")
+            raise TypeError(f"freq {freq!r} is for dates, the index holds integers: give their step, or use dates")
     if step is None:
         step = _step(times, numbers)
     return EvenTimeline(like, None, int(numbers[0]), int(step))
@@ -225,7 +228,7 @@ def kind_of(index: pd.Index) -> str:
     """The kind of the times of an index, in words.
 
     Raises:
-        TypeError: If they are no times.
+        TypeError: If the index does not hold times.
     """
     if isinstance(index, pd.PeriodIndex):
         return f"periods of frequency {index.freqstr}"
@@ -242,13 +245,14 @@ def kind_of(index: pd.Index) -> str:
 
 
 def in_words(index: pd.Index) -> str:
-    """The kind of the times of an index, with their zone."""
+    """The kind of the times of an index, with their time zone."""
     zone = getattr(index, "tz", None)
     return kind_of(index) if zone is None else f"{kind_of(index)}, {zone}"
 
 
 def integers_of(index: pd.Index, unit: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Times as integers (n,), dates and durations in a unit, and which of them it can express (n,)."""
+    """Times as integers (n,), dates and durations in units of ``unit``, and which of them this represents exactly
+    (n,)."""
     if not hasattr(index, "asi8"):
         return index.to_numpy(dtype=np.int64), np.ones(len(index), dtype=bool)
     if isinstance(index, pd.PeriodIndex):
@@ -263,7 +267,7 @@ def _of_dates(dates: pd.DatetimeIndex, freq: Frequency) -> Timeline:
     offset = to_offset(freq) if freq is not None else dates.freq or frequency_of(dates)
     origin = dates[0].tz_localize(None)
     if not offset.is_on_offset(origin):
-        raise Uneven(f"{dates[0]} is no date of the frequency {_name(offset)}: give the freq that they have", dates[0])
+        raise Uneven(f"{dates[0]} is no date of the frequency {_name(offset)}: give the freq of the dates", dates[0])
     length = _length(offset, dates.tz)
     if length is None:
         return CalendarTimeline(pd.DatetimeIndex(dates[:0], freq=None), offset, origin.as_unit("us"))
@@ -273,7 +277,7 @@ def _of_dates(dates: pd.DatetimeIndex, freq: Frequency) -> Timeline:
 
 
 def _length(offset: pd.offsets.BaseOffset, zone: Any) -> pd.Timedelta | None:
-    """How long an offset always lasts; None if that depends on the date."""
+    """Length of an offset; None if it depends on the date."""
     if isinstance(offset, pd.offsets.Tick):
         return pd.Timedelta(offset)
     days = {pd.offsets.Day: 1, pd.offsets.Week: 7}.get(type(offset))
@@ -281,7 +285,7 @@ def _length(offset: pd.offsets.BaseOffset, zone: Any) -> pd.Timedelta | None:
 
 
 def _step(times: pd.Index, numbers: np.ndarray) -> int:
-    """Of integers or durations."""
+    """The step of integers or durations."""
     if getattr(times, "freq", None) is not None:
         return _units(pd.Timedelta(times.freq), times.unit)
     if isinstance(times, pd.RangeIndex) and len(times) > 1:
@@ -293,7 +297,7 @@ def _step(times: pd.Index, numbers: np.ndarray) -> int:
         return step
     if len(numbers) > 2:
         raise uneven(times, numbers)
-    raise Uneven(f"{' and '.join(map(str, times))} do not tell how far the steps are apart: give freq", times[0])
+    raise Uneven(f"{' and '.join(map(str, times))} are too few times to find their step: give freq", times[0])
 
 
 def _units(length: pd.Timedelta, unit: str) -> int:
@@ -302,7 +306,7 @@ def _units(length: pd.Timedelta, unit: str) -> int:
 
 @lru_cache(maxsize=64)
 def _walk(offset: pd.offsets.BaseOffset, origin: pd.Timestamp, steps: int, ahead: bool) -> pd.DatetimeIndex:
-    """The dates from the origin to so many steps ahead of or before it, rising."""
+    """The dates from the origin to ``steps`` steps after it (``ahead``) or before it, rising."""
     bounds = dict(start=origin) if ahead else dict(end=origin)
     return pd.DatetimeIndex(pd.date_range(**bounds, periods=steps + 1, freq=offset, unit="us"), freq=None)
 

@@ -1,4 +1,4 @@
-"""Windows over many series, cut on demand: memory grows with the series and not with their windows."""
+"""Windows over many series, cut on demand, so that memory grows with the series and not with their windows."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from ..checks import check_finite
 
 
 class Batch(NamedTuple):
-    """Windows: values (B, C, T), 0 where nothing was observed, and ``observed`` flags (B, C, T), None if all was."""
+    """Windows: values (B, C, T), 0 where not observed, and ``observed`` flags (B, C, T), None if all is observed."""
 
     values: torch.Tensor
     observed: torch.Tensor | None
@@ -20,8 +20,8 @@ class Batch(NamedTuple):
 class Panel:
     """Series of unequal lengths, end to end in one tensor, each channel standardised by its own mean and deviation.
 
-    Standardising here, in float64, lets the rest be float32 whatever the units: a level of 10^9 with a daily swing of
-    ten would be lost otherwise. A loss in these units weighs all series and channels alike.
+    Standardising is done in float64, so that everything after it can be float32 in any unit: in float32, a daily swing
+    of ten around a level of 10^9 would be lost. A loss in these units gives all series and channels the same weight.
 
     Args:
         series: Arrays (T_i, C), NaN where nothing was observed.
@@ -29,9 +29,9 @@ class Panel:
     Attributes:
         series: The arrays themselves.
         values: float32 (C, T_1 + T_2 + …), 0 where not observed.
-        observed: bool of the same shape, or None if all is.
-        starts, ends: int64 (n,), where each series lies.
-        location, scale: float64 (n, C), what standardising took away.
+        observed: bool of the same shape, None if all is observed.
+        starts, ends: int64 (n,), first column of each series in ``values``, and the column after its last.
+        location, scale: float64 (n, C), mean and deviation that standardising removed.
 
     Raises:
         ValueError: If there are infinite values.
@@ -60,12 +60,12 @@ class Panel:
         return len(self.starts)
 
     def windows(self, series: torch.Tensor, cuts: torch.Tensor, before: int, after: int) -> Batch:
-        """What lies around some cuts; beyond the ends of a series nothing is observed.
+        """Windows around cuts. Steps beyond the ends of a series count as not observed.
 
         Args:
             series: Number of the series (B,).
             cuts: Step of the series before which to cut (B,).
-            before, after: Steps to take on either side.
+            before, after: Steps to take before and after the cut.
 
         Returns:
             Values and flags (B, C, before + after).
@@ -83,15 +83,16 @@ class Panel:
         return Batch(values * observed, observed)
 
     def last_known(self, series: torch.Tensor, stands: torch.Tensor, channels: int) -> torch.Tensor:
-        """Where the knowledge of each of the first channels ends.
+        """Where the observations of each of the first channels end, looking back from a step.
 
         Args:
             series: Number of the series (B,).
-            stands: Step of the series before which to look (B,).
-            channels: How many.
+            stands: Step of the series from which to look back (B,).
+            channels: Number of channels.
 
         Returns:
-            The step after the last observed one before each stand (B, channels); the stand where nothing was observed.
+            The step after the last observed one before ``stands`` (B, channels); ``stands`` itself where nothing was
+            observed.
         """
         if self.observed is None:
             return torch.minimum(stands, (self.ends - self.starts)[series])[:, None].expand(-1, channels)
@@ -106,10 +107,10 @@ class Panel:
 
 
 class Cuts:
-    """Where the series of a panel may be cut, without a list of all places.
+    """The steps at which the series of a panel may be cut, stored as a range for each series.
 
     Args:
-        first, last: Of each series, the first and the last cut (n,); none if last < first.
+        first, last: The first and the last cut of each series (n,); no cut if last < first.
     """
 
     def __init__(self, first: torch.Tensor, last: torch.Tensor) -> None:
@@ -121,12 +122,12 @@ class Cuts:
         return int(self.ends[-1])
 
     def __getitem__(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Numbers (B,) in 0 … len - 1 to series (B,) and cuts (B,)."""
+        """Series (B,) and step (B,) of the cuts with these numbers (B,), from 0 to len - 1."""
         series = torch.searchsorted(self.ends, index, right=True)
         return series, self.first[series] + index - (self.ends - self.counts)[series]
 
     def split(self, share: float) -> tuple["Cuts", "Cuts"]:
-        """The earlier ``share`` of every series' cuts, and the later ones."""
+        """The earlier fraction ``share`` of every series' cuts, and the later ones."""
         early = (self.counts * share).long()
         return Cuts(self.first, self.first + early - 1), Cuts(self.first + early, self.first + self.counts - 1)
 
@@ -134,18 +135,18 @@ class Cuts:
 def training_cuts(
     lengths: np.ndarray, context: int, horizon: int, validation: float | int | np.ndarray
 ) -> tuple[Cuts, Cuts | None]:
-    """Where to cut series for training, and for validation, if any can spare it.
+    """Cuts for training, and cuts for validation if a series is long enough.
 
     Args:
         lengths: Steps of the series (n,).
         context, horizon: Steps before and after a cut.
-        validation: End of every series to hold out, a share (float) or in steps, of all alike (int) or of each (n,):
-            there all targets of the validation lie.
+        validation: Length of the held-out end, which holds all validation targets: a fraction of each series (float),
+            a number of steps for all (int), or a number of steps for each (n,).
     """
     L, H = context, horizon
     T = torch.as_tensor(lengths)
     held_out = (T * validation).long() if isinstance(validation, float) else torch.as_tensor(validation).expand_as(T)
-    # of a series that is short beside context and horizon, all is needed to learn from
+    # a series that is short compared with context and horizon is used for training as a whole
     held_out = torch.where((held_out >= H) & (T - held_out >= L + H), held_out, 0)
     usable = T - held_out
     first = torch.minimum(torch.full_like(T, L), ((usable - H) // 2).clamp(min=1))
@@ -158,7 +159,7 @@ def training_cuts(
 
 
 def pad_together(series: Sequence[torch.Tensor], device: torch.device) -> Batch:
-    """A batch of series (C, T_i), NaN where nothing was observed: the shorter ones end before it does."""
+    """A batch of series (C, T_i), NaN where nothing was observed. Shorter series are padded at their end."""
     longest = max(s.shape[1] for s in series)
     values = torch.stack([nn.functional.pad(s, (0, longest - s.shape[1]), value=torch.nan) for s in series]).to(device)
     observed = ~values.isnan()
@@ -166,7 +167,8 @@ def pad_together(series: Sequence[torch.Tensor], device: torch.device) -> Batch:
 
 
 def mean_and_spread(s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each channel of (…, T, C), over what was observed; (0, 1) if nothing was, and a spread of 1 if constant."""
+    """Mean and deviation of the observed values of each channel of (…, T, C): (0, 1) if there are none; a deviation of
+    1 for a constant channel."""
     s = s.astype(np.float64)
     seen = ~np.isnan(s)
     if seen.all():
@@ -179,7 +181,7 @@ def mean_and_spread(s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _runs_of_one_length(lengths: list[int], most: int = 256) -> Iterator[slice]:
-    """Neighbouring series of equal length, to be treated at once: thousands of short ones take long one by one."""
+    """Slices of neighbouring series of equal length, processed together: one by one, thousands would take long."""
     start = 0
     for i in range(1, len(lengths) + 1):
         if i == len(lengths) or lengths[i] != lengths[start] or i - start == most:

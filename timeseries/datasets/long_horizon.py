@@ -37,8 +37,8 @@ def load_long_horizon(path: str | Path, name: str | None = None) -> LongHorizon:
 
     Args:
         path: The CSV file, or the folder it lies in.
-        name: Such as "ETTh1", if a folder was given. Names that begin with ETTh or ETTm are split by months, 12/4/4;
-            all others 7:1:2.
+        name: Name of the data set, such as "ETTh1", if ``path`` is a folder. Data sets whose names begin with ETTh or
+            ETTm are split by months, 12/4/4; all others 7:1:2.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -79,8 +79,8 @@ def evaluate_long_horizon(forecaster: Any, path: str | Path, horizon: int, name:
     """Fit once on training and validation range, forecast every window of the test range, and score it.
 
     Args:
-        forecaster: A ``JumboForecaster``; a clone of it is fitted, with ``horizon``, and with the validation range
-            held out for early stopping alone.
+        forecaster: A ``JumboForecaster``. A clone of it is fitted, with this ``horizon``; the validation range is held
+            out for early stopping.
         path, name: As in ``load_long_horizon``.
         horizon: Steps to forecast.
 

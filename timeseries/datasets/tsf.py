@@ -1,7 +1,7 @@
 """Panels in the format of the Monash archive (Godahewa et al., NeurIPS 2021 Datasets and Benchmarks): .tsf files.
 
-sktime has a reader of them, too. It names no line when one is wrong, refuses series without any observed value, and
-gives up the dates of all series if one goes beyond the limits of nanoseconds, as those of M4 by year do.
+sktime has a reader for them, too. But its errors name no line, it refuses series without any observed value, and it
+drops the dates of all series if one lies beyond the range of nanoseconds, as in M4 yearly.
 """
 
 from collections.abc import Hashable, Iterator
@@ -33,7 +33,7 @@ _START = "%Y-%m-%d %H-%M-%S"
 
 @dataclass(frozen=True)
 class SeriesPanel:
-    """Series of one frequency, and what is asked of them.
+    """Series of one frequency, with the horizon to forecast.
 
     Attributes:
         table: In sktime's "pd-multiindex" format, one column: series in the order of the file, each from its own start
@@ -108,7 +108,7 @@ def load_tsf(path: str | Path, season: int | None = None) -> SeriesPanel:
         except ValueError as error:
             raise ValueError(f"{path}, line {number}: {error}") from None
     if not found:
-        raise ValueError(f"{path} holds no series: they stand below a line @data, one a line")
+        raise ValueError(f"{path} holds no series: write them below the line @data, one series on each line")
     season = _SEASONS.get(head.frequency or "", 1) if season is None else season
     return SeriesPanel(_table(found, head.frequency), head.horizon, head.frequency, season, path.stem)
 
@@ -127,7 +127,7 @@ class _Series(NamedTuple):
 
 
 class _Head:
-    """What the lines that begin with @ say, and what follows from it for those of the series."""
+    """The lines that begin with @, and the parsing of the series by them."""
 
     def __init__(self) -> None:
         self.attributes: list[tuple[str, str]] = []

@@ -1,4 +1,4 @@
-"""What both estimators share: parameters of the encoder and of training, their checks, members, and compute budgets."""
+"""What both estimators share: parameters of the encoder and of training, their checks, and compute budgets."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -82,7 +82,7 @@ class JumboEstimator(SafeSaving):
             JumboEncoder(**self._sizes())
 
     def _sizes(self) -> dict[str, Any]:
-        """Arguments of ``JumboEncoder``; those in ``encoder`` come before parameters of the same name."""
+        """Arguments of ``JumboEncoder``; those in ``encoder`` override parameters of the same name."""
         sizes = dict(
             embed_dim=self.embed_dim,
             depth=self.depth,
@@ -94,7 +94,7 @@ class JumboEstimator(SafeSaving):
         return sizes | (self.encoder or {})
 
     def _series_encoder(self, patch_length: int, patch_stride: int) -> dict[str, Any]:
-        """Arguments of ``SeriesEncoder`` but the number of channels and the length."""
+        """Arguments of ``SeriesEncoder``, except the number of channels and the length."""
         return dict(
             patch_length=patch_length,
             patch_stride=patch_stride,
@@ -118,7 +118,7 @@ class JumboEstimator(SafeSaving):
         return Schedule(epochs=epochs, steps=steps, **options | changes)
 
     def _reports(self, number: int, doing: str = "training") -> dict[str, Any]:
-        """How the training of a member tells what it does: further arguments of ``train``."""
+        """How the training of a member reports its progress: further arguments of ``train``."""
         title = doing if self.n_members == 1 else f"member {number + 1} of {self.n_members}"
         # one for all members; a progress bar says more
         first = number == 0 and not self.verbose
@@ -130,16 +130,16 @@ class JumboEstimator(SafeSaving):
     def set_budget(self, keep_rate=1.0, resolution=None):
         """Predict with more or less compute from now on, without fitting again.
 
-        This works best after a fit with ``elastic``; without it accuracy falls a little more. A budget reduces the
-        work of the encoder; convolutions and linear parts beside it always compute everything. Saving keeps the
-        budget; ``clone`` and ``fit`` go back to the parameter ``keep_rate``.
+        This works best after a fit with ``elastic``; without it, accuracy falls a little more. A budget reduces only
+        the work of the encoder, not that of the convolutions and the linear parts. Saving keeps the budget; ``clone``
+        and ``fit`` go back to the parameter ``keep_rate``.
 
         Parameters
         ----------
         keep_rate : float
             As in the constructor.
         resolution : float or int, optional
-            The encoder reads a series resampled to this share of its steps, or to so many steps.
+            The encoder reads the series resampled to this fraction of its steps (float), or to this many steps (int).
 
         Returns
         -------
@@ -148,8 +148,8 @@ class JumboEstimator(SafeSaving):
         Raises
         ------
         ValueError, TypeError
-            For values out of range; and for a classifier that was fitted as a committee, whose thresholds hold for the
-            budgets that they were calibrated at.
+            For values out of range; and for a classifier fitted with a committee, whose thresholds hold only for the
+            budgets at which they were calibrated.
         NotFittedError
             Before ``fit``.
         """
@@ -157,17 +157,17 @@ class JumboEstimator(SafeSaving):
         parts = self._parts()
         if any(getattr(part, "calibration_", None) is not None for part in parts):
             raise ValueError(
-                "set_budget would change answers that the committee's thresholds were calibrated on: fit with "
+                "set_budget would change the scores for which the committee's thresholds were calibrated: fit with "
                 "committee=None to set budgets by hand, or with the budgets as the committee"
             )
         budget = series_budget(keep_rate=keep_rate, resolution=resolution)
         for part in parts:
-            for network in getattr(part, "networks_", ()):  # a classifier of one class has none
+            for network in getattr(part, "networks_", ()):  # a classifier fitted on one class has none
                 network.encoder.default_budget = budget
         return self
 
     def _parts(self) -> Sequence["JumboEstimator"]:
-        """The estimators that this one is made of: itself, unless it has one for each column of labels."""
+        """The estimators with networks: this one, or the classifier of each column of labels."""
         return [self]
 
     def _budget_as_json(self) -> dict[str, Any]:

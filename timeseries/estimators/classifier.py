@@ -31,101 +31,101 @@ from .plotting import plot_attention, plot_kept
 
 
 class JumboClassifier(ClassifierParameters):
-    """Classifies series by a committee of two: a small transformer, by its Jumbo token (one wide token) and the mean of
-    its patches, and a linear classifier of fixed convolutions (those of MiniRocket and Hydra).
+    """Classifies series by an ensemble of two: a small transformer with a Jumbo token (one wide token), and a linear
+    classifier of fixed convolutions (those of MiniRocket and Hydra).
 
-    On few series the convolutions are hard to beat, and they are fitted in closed form in seconds. What the transformer
-    adds is measured on held-out series, and it gets as large a share of the scores as helps there, often none
-    (``networks_[0].share``). Either way ``predict_proba`` gives probabilities that are calibrated on series left out.
-    Series may be multivariate, of unequal lengths, and have missing values (NaN).
+    The convolutions are fitted in closed form within seconds, and on few series they are hard to beat. The
+    transformer's share, its weight in the scores, is chosen on held-out series; it is often 0 (``networks_[0].share``).
+    ``predict_proba`` gives probabilities that are calibrated on left-out series. Series may be multivariate, of unequal
+    lengths, and have missing values (NaN).
 
     Parameters
     ----------
     patch_length, patch_stride : int, optional
-        Steps in a patch, and from one to the next. Default: such that the longest series has about 32 patches, which
-        overlap by half.
+        Length of a patch, and distance from the start of one patch to the next, in steps. Default: the longest series
+        has about 32 patches, which overlap by half.
     embed_dim, depth, num_heads, jumbo_multiplier : int
-        Width of a patch token, blocks, attention heads, and width of the Jumbo token in patch tokens.
+        Width of a patch token; number of blocks; number of attention heads; slices in the Jumbo token, which is
+        ``jumbo_multiplier * embed_dim`` wide.
     num_kernels : int
-        About so many features of fixed convolutions that are classified in closed form beside the network (see
-        ``ConvolutionFeatures``); 0 leaves the network to itself.
+        Approximate number of MiniRocket features (see ``ConvolutionFeatures``). 0: no convolutions, the transformer
+        classifies alone.
     normalisation : {"none", "standard", "last", "difference"}
-        Of each series by itself, after all were brought to one scale by mean and deviation of the training set. With
-        "none" level and size of a series can tell its class.
+        How each series is normalised by its own values (see ``InstanceNorm``), after all were scaled by the mean and
+        the deviation of the training set. With "none", the level and the size of a series can tell its class.
     keep_rate : float
-        Share of the patches that go on after a quarter, a half and three quarters of the encoder's blocks: those that
-        the Jumbo token attends to most. The others go on as one (see ``jumbo_backbone.ComputeBudget``). Below 1, the
-        probabilities of series of unequal lengths depend a little on which are classified together.
+        Fraction of the patch tokens that is kept after a quarter, a half and three quarters of the encoder's blocks:
+        those that the Jumbo token attends to most. The others are fused into one token (see
+        ``jumbo_backbone.ComputeBudget``). Below 1, the probabilities of series of unequal lengths depend a little on
+        which series are classified together.
     elastic : bool or dict, optional
-        Train one network for many compute budgets, for ``set_budget`` to choose from: up to four of them in each step,
-        so that it takes up to four times as long (True, or arguments of ``jumbo_backbone.ElasticBudgets``, such as
-        ``dict(keep_rates=(0.5, 0.7), resolutions=(0.5,))``).
+        Train one network for many compute budgets; choose one later with ``set_budget``. Each training step computes
+        up to four budgets, so training takes up to four times as long. True, or arguments of
+        ``jumbo_backbone.ElasticBudgets``, such as ``dict(keep_rates=(0.5, 0.7), resolutions=(0.5,))``.
     token_dropping : tuple of two floats, optional
-        Shares of the patches that are dropped at random when training begins and when it ends, such as (0.9, 0.1).
+        Fraction of the patch tokens dropped at random at the beginning and at the end of training, such as (0.9, 0.1).
     dropout, head_dropout, drop_path_rate : float
-        In the encoder, before the head, and of whole residual branches.
+        Dropout rate in the encoder and before the head, and the rate at which whole residual branches are dropped.
     label_smoothing : float
-        Share of the target that is spread over all classes.
+        Fraction of the target that is spread evenly over all classes.
     class_weight : "balanced", dict or None
-        Weight of each class in the loss: inversely to its frequency, as given by label, or none.
+        Weight of each class in the loss: inverse to its frequency ("balanced"), by label (a dict), or 1 (None).
     pretrain_epochs : int
         Epochs of ``pretrain``.
     frozen_epochs : int
-        First epochs of ``fit`` that leave a pretrained encoder as it is.
+        A pretrained encoder stays fixed for this many first epochs of ``fit``.
     max_epochs : int
-        At most so many epochs. 0: no training. The convolutions, fitted in closed form, then classify alone, and the
-        encoder stays as it began or was pretrained.
+        Most epochs. 0: no training; the convolutions classify alone, and the encoder keeps the weights it begins with.
     learning_rate, weight_decay : float
-        Of AdamW.
+        Of the optimiser, AdamW.
     validation : float
-        Share of the training series, of each class alike, that at first is not trained on but tells when to stop and
-        which share the transformer gets. 0 trains on all of them for all epochs, and both have the same share.
+        Fraction of the training series of each class that is held out at first. These decide when to stop training and
+        set the transformer's share. With 0, all series are trained on for all epochs, and the share is 0.5.
     patience : int
-        Epochs without improvement on the validation series.
+        Training stops after this many epochs without improvement on the validation series.
     n_members : int
-        Networks of different seeds whose probabilities are averaged.
+        Number of networks, trained from different seeds; their probabilities are averaged.
     committee : {"kernels", "budgets", "seeds"}, list of dict or None
-        Compute little at first, and more only for the series whose answer is not yet sure enough (``predict_stage``
-        tells which stage answered). ``fit`` calibrates how sure is enough on series not learned from: those of
-        ``validation``, or, where the transformer has no share, all, each left out. "kernels": first the convolutions
-        of MiniRocket alone, then everything. A list of budgets, each with arguments of
-        ``jumbo_backbone.ComputeBudget``: first the transformer alone at each of them, then everything as without a
-        committee; best with ``elastic``. "budgets": ``[dict(keep_rate=0.5, resolution=0.5)]``. "seeds": one of
-        ``n_members`` networks after another, an answer being the mean of those asked. None: everything, always.
+        A cascade: compute little at first, and more only for series whose answer is not sure enough yet.
+        ``predict_stage`` tells which stage answered. ``fit`` calibrates the thresholds on series that were not learned
+        from: those of ``validation``, or, if the transformer's share is 0, all series, each scored as if it had been
+        left out. "kernels": first MiniRocket's convolutions alone, then the whole classifier. A list of budgets, each a
+        dict of arguments of ``jumbo_backbone.ComputeBudget``: first the transformer alone at each budget, then the
+        whole classifier; best with ``elastic``. "budgets": the same as ``[dict(keep_rate=0.5, resolution=0.5)]``.
+        "seeds": the ``n_members`` networks one after another, averaging those asked so far. None: compute everything.
     committee_target : "last" or float
-        Accuracy that a committee is to have on the series it is calibrated on: that of everything, or a number from
-        0 to 1.
+        Accuracy that the cascade has to reach on the series that it is calibrated on: that of the last stage ("last"),
+        or a number from 0 to 1.
     device : str
         "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", … The fitted estimator keeps its weights on the CPU.
     random_state : int, RandomState or None
-        Decides everything that is random here. Global generators are left as they are.
+        Seed of all random numbers used here. The state of global random generators does not change.
     verbose : int
         1 shows a progress bar. At 0 a fit of over ten seconds says first how long it may take (logger "timeseries").
     callbacks : list of callable, optional
         Each is called after every epoch with an ``Epoch``; training ends if one returns True.
     encoder : dict, optional
-        Further arguments of ``jumbo_backbone.JumboEncoder``, for ablations. They come before parameters of the same
-        name: ``dict(jumbo_ffn="patch", jumbo_multiplier=17)`` gives a class token and 16 registers, of which the head
-        reads the class token alone.
+        Further arguments of ``jumbo_backbone.JumboEncoder``, for ablations. They override parameters of the same name:
+        ``dict(jumbo_ffn="patch", jumbo_multiplier=17)`` gives a class token and 16 registers, and the head reads only
+        the class token.
 
     Attributes
     ----------
     networks_ : list of torch.nn.Module
         The members.
     history_ : list of History
-        Of each member's training.
+        The course of each member's training.
     calibration_ : jumbo_backbone.Calibration
-        Of a committee: its thresholds, what each member costs (FLOPs of one series, beyond what those before it have
-        computed), and how many series leave with each.
+        With a committee: its thresholds; how many series leave at each stage; and the FLOPs that each stage adds.
     pretrained_ : Pretrained
-        After ``pretrain``: the encoders, and the units in which they read.
+        After ``pretrain``: the encoders, and the mean and spread by which their series are scaled.
 
     Raises
     ------
     ValueError, TypeError
-        In the constructor, for parameters out of range; in ``fit`` and ``predict``, for infinite values; in
-        ``predict``, and in ``fit`` after ``pretrain``, for another number of channels; in ``fit``, if there are too few
-        series to calibrate a committee on, or it does not reach its target.
+        In the constructor: for parameters out of range. In ``fit`` and ``predict``: for infinite values. In
+        ``predict``, and in ``fit`` after ``pretrain``: for another number of channels. In ``fit``: if there are too few
+        series to calibrate a committee on, or if the committee does not reach its target.
 
     Examples
     --------
@@ -170,16 +170,16 @@ class JumboClassifier(ClassifierParameters):
         Parameters
         ----------
         X : in any format of sktime's panels
-            They need not be those of ``fit``, but have as many channels.
+            They need not be the series of ``fit``, but must have the same number of channels.
 
         Returns
         -------
-        self : not fitted.
+        self : still not fitted.
 
         Raises
         ------
         ValueError
-            For infinite values, and after a first call, for another number of channels or another size of the network.
+            For infinite values. In a second call: for another number of channels, or another size of the network.
         """
         self.reset()
         device = pick_device(self.device)
@@ -197,7 +197,7 @@ class JumboClassifier(ClassifierParameters):
         return Members(self, self._embedding(), start, self._tensors(arrays), device)
 
     def _measure(self, arrays: list[np.ndarray]) -> None:
-        """Set units and patches, by the series to learn from, or as they were in pretraining."""
+        """Set the scaling and the patches by the series to learn from, or as they were in pretraining."""
         start = getattr(self, "pretrained_", None)
         if start is None:
             self.location_, self.scale_ = mean_and_spread(np.concatenate(arrays))
@@ -232,7 +232,7 @@ class JumboClassifier(ClassifierParameters):
         """Series (T, C) of a panel, their channels in the order that was fitted."""
         arrays = arrays_of(in_order(X, self.channel_names_))
         if (channels := arrays[0].shape[1]) != self.channels_:
-            raise ValueError(f"series of {channels} channels, fitted on series of {self.channels_}")
+            raise ValueError(f"series of {channels} channels, fitted on series of {self.channels_}: give as many")
         if unseen := without_values(arrays):
             warnings.warn(
                 f"{len(unseen)} series have no observed value, the first is series {unseen[0]}, counted from 0: their "
@@ -266,12 +266,12 @@ class JumboClassifier(ClassifierParameters):
         Returns
         -------
         np.ndarray of int (n,)
-            From 0, the first that is asked; all 0 without a committee.
+            Counted from 0, the first stage asked. All 0 without a committee.
 
         Raises
         ------
         ValueError
-            For another number of channels than that fitted, and for infinite values.
+            For another number of channels than in ``fit``, and for infinite values.
         """
         self.check_is_fitted()
         X = self._checked_question(X)
@@ -285,19 +285,19 @@ class JumboClassifier(ClassifierParameters):
 
     def _check_has_network(self) -> None:
         if parts := self._outputs():
-            raise ValueError(f"fitted on {len(parts)} columns of labels: ask the classifier of one, in classifiers_")
+            raise ValueError(f"fitted on {len(parts)} columns of labels: use the classifier of one, in classifiers_")
         if not hasattr(self, "networks_"):
-            raise ValueError(f"fitted on series of one class, {self.classes_[0]}: there is no network to ask")
+            raise ValueError(f"fitted on one class, {self.classes_[0]}: there is no network; fit on two classes")
 
     def plot_attention(self, series, block=-1, ax=None):
-        """Draw one series and which of its patches the Jumbo token looked at.
+        """Draw one series, and how much the Jumbo token attends to each of its patches.
 
         Parameters
         ----------
         series : in any format of sktime's panels, or np.ndarray (C, T) or (T,)
             Of a panel, the first series is drawn.
         block : int
-            Block of the encoder, negative from the end. Of several members, the mean of theirs is drawn.
+            Index of the encoder's block; negative counts from the end. With several members, their mean is drawn.
         ax : matplotlib axes, optional
             New ones if None.
 
@@ -308,21 +308,21 @@ class JumboClassifier(ClassifierParameters):
         Raises
         ------
         ValueError
-            If the series has other channels than those fitted, or there is no such block.
+            If the series has other channels than in ``fit``, or there is no such block.
         """
         array, x = as_read(self, series)
         attention = torch.stack([n.encoder.attention(*x, block=block)[0] for n in self.networks_]).mean(dim=0).numpy()
         return plot_attention(array, patch_spans(self, len(array), len(attention)), attention, ax)
 
     def plot_kept(self, series, keep_rate, ax=None):
-        """Draw one series and which of its patches are kept at a keep rate.
+        """Draw one series, and which of its patches are kept at a keep rate.
 
         Parameters
         ----------
         series : in any format of sktime's panels, or np.ndarray (C, T) or (T,)
             Of a panel, the first series is drawn.
         keep_rate : float
-            As in the constructor. Of several members, the mean of theirs is drawn.
+            As in the constructor. With several members, their mean is drawn.
         ax : matplotlib axes, optional
             New ones if None.
 
@@ -333,7 +333,7 @@ class JumboClassifier(ClassifierParameters):
         Raises
         ------
         ValueError
-            If the series has other channels than those fitted, or the rate is out of range.
+            If the series has other channels than in ``fit``, or the rate is out of range.
         """
         array, x = as_read(self, series)
         budget, blocks = ComputeBudget(keep_rate), self.networks_[0].encoder.depth

@@ -1,4 +1,4 @@
-"""How a classifier learns: from which arrays, from what was pretrained, and how each member is trained."""
+"""How a classifier learns: its arrays, its pretrained encoders, and the training of each member."""
 
 import math
 from collections.abc import Hashable, Iterator
@@ -24,8 +24,15 @@ _FREE = ("keep_rate", "proj_drop_rate", "drop_path_rate")  # may change after pr
 
 
 class Pretrained(NamedTuple):
-    """What ``pretrain`` learned: units and length of its series, arguments of the encoders, these, and the names of
-    the channels, if they have any."""
+    """What ``pretrain`` learned.
+
+    Attributes:
+        location, scale: Mean and spread of each channel, by which series are scaled (C,).
+        longest: Steps of the longest series.
+        embedding: Arguments of the encoders.
+        encoders: The pretrained encoders.
+        channel_names: Names of the channels; None if they have none.
+    """
 
     location: np.ndarray
     scale: np.ndarray
@@ -35,25 +42,25 @@ class Pretrained(NamedTuple):
     channel_names: list[Hashable] | None = None
 
     def check_same(self, channels: int, embedding: dict[str, Any]) -> None:
-        """Raise ValueError for series of other channels, or encoders of another size."""
+        """Raise ValueError for another number of channels, or encoders of another size."""
         if channels != len(self.location):
             raise ValueError(
-                f"pretrained on series of {len(self.location)} channels, now they have {channels}: give the same ones, "
-                "or a new classifier"
+                f"pretrained on series of {len(self.location)} channels, now they have {channels}: give the same "
+                "channels, or use a new classifier"
             )
         names = dict.fromkeys((*self.embedding, *embedding))
         if changed := [k for k in names if self.embedding.get(k) != embedding.get(k) and k not in _FREE]:
             was, is_now = ({k: e.get(k) for k in changed} for e in (self.embedding, embedding))
-            raise ValueError(f"pretrained with {was}, now there is {is_now}: pretrain a new classifier with these")
+            raise ValueError(f"pretrained with {was}, now set to {is_now}: pretrain a new classifier with these values")
 
     def start(self, encoder: SeriesEncoder, number: int) -> list[nn.Parameter]:
-        """Give the encoder of a member the weights that were pretrained, and return its parameters."""
+        """Load the pretrained weights into the encoder of a member, and return its parameters."""
         encoder.load_state_dict(self.encoders[number % len(self.encoders)].state_dict())
         return list(encoder.parameters())
 
 
 def patches_of(longest: int, patch_length: int | None, patch_stride: int | None) -> tuple[int, int]:
-    """Steps in a patch and from one to the next: those asked for, or about 32 patches that overlap by half."""
+    """Length and stride of patches: those given, or such that the longest series has about 32, overlapping by half."""
     P = min(patch_length or max(2, math.ceil(longest / 16)), longest)
     return P, min(patch_stride or max(1, P // 2), P)
 
@@ -62,10 +69,10 @@ class Members:
     """Builds and trains the members of a classifier on some series.
 
     Args:
-        parameters: Of the classifier.
+        parameters: The classifier, whose parameters are read.
         embedding: Arguments of its ``SeriesEncoder``.
-        start: What was pretrained, if anything was.
-        data: Series (C, T_i) in units of the networks.
+        start: What ``pretrain`` learned, if it was called.
+        data: Series (C, T_i), scaled.
         device: Where to train.
     """
 
@@ -82,9 +89,9 @@ class Members:
         self.seeds = draw_seeds(parameters.random_state, parameters.n_members)
 
     def fitted(self, labels: torch.Tensor, class_weights: torch.Tensor) -> list[Fitted]:
-        """Members that are fitted to labels (n,), with weights of the classes (K,) in the loss."""
+        """The members, fitted to labels (n,) with these class weights (K,) in the loss."""
         parameters, split = self.parameters, None
-        if parameters.committee == "seeds":  # calibrated on series that no member has learned from
+        if parameters.committee == "seeds":  # its calibration needs series that no member has learned from
             split = stratified(labels, parameters.validation, torch.Generator().manual_seed(self.seeds[0]))
         return [self._fit(number, labels, class_weights, split) for number in range(parameters.n_members)]
 
@@ -113,7 +120,7 @@ class Members:
         )
 
     def pretrained(self) -> tuple[list[SeriesEncoder], list[History]]:
-        """Encoders that are trained without labels to reconstruct masked patches, and how that went."""
+        """Encoders trained without labels to reconstruct masked patches, and the course of their training."""
         encoders, histories = [], []
         schedule = self.parameters._schedule(self.parameters.pretrain_epochs, steps_of(len(self.data)))
         for number, seed in enumerate(self.seeds):
@@ -135,7 +142,7 @@ class Members:
 def build_network(
     parameters: ClassifierParameters, channels: int, classes: int, embedding: dict[str, Any]
 ) -> ClassifierNet:
-    """A network that has learned nothing yet."""
+    """An untrained network."""
     return ClassifierNet(
         channels,
         classes,
@@ -147,10 +154,10 @@ def build_network(
 
 
 def class_weights(given: str | dict | None, classes: np.ndarray, labels: torch.Tensor) -> torch.Tensor:
-    """Weights (K,) of the classes in the loss, by the parameter ``class_weight``.
+    """Weights (K,) of the classes in the loss, from the parameter ``class_weight``.
 
     Raises:
-        ValueError: If a class has none.
+        ValueError: If a class has no weight.
     """
     K = len(classes)
     if given is None:
@@ -171,5 +178,5 @@ def arrays_of(X: np.ndarray | pd.DataFrame) -> list[np.ndarray]:
 
 
 def without_values(arrays: list[np.ndarray]) -> list[int]:
-    """Numbers of the series in which nothing was observed."""
+    """Indices of the series without any observed value."""
     return [n for n, array in enumerate(arrays) if np.isnan(array).all()]

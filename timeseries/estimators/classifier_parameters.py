@@ -1,4 +1,4 @@
-"""The parameters of JumboClassifier: their defaults, which values they take, and what sktime may expect."""
+"""The parameters of JumboClassifier: their defaults, their checks, and the tags that tell sktime what it can do."""
 
 from ..checks import check_count, check_share
 from ..fitting.committee import check_committee
@@ -8,7 +8,7 @@ from .sktime_bases import LabelClassifier
 
 
 class ClassifierParameters(JumboEstimator, LabelClassifier):
-    """A classifier that holds checked parameters. ``JumboClassifier`` says what they mean."""
+    """A classifier that holds checked parameters. Their meaning is in the docstring of ``JumboClassifier``."""
 
     _tags = {
         "authors": "Jumbo developers",
@@ -113,8 +113,8 @@ class ClassifierParameters(JumboEstimator, LabelClassifier):
         )
         if not self.max_epochs and not self.num_kernels:
             raise ValueError(
-                "max_epochs=0 trains no network and num_kernels=0 fits no convolutions, so nothing would tell classes "
-                "apart: give one of them a positive number"
+                "max_epochs=0 trains no network and num_kernels=0 fits no convolutions, so nothing learns the classes: "
+                "give a positive number for one of them"
             )
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What the pictures of a classifier show: a series as its networks read it, and where its patches lie."""
+"""Input of the classifier's plots: a series as its networks read it, and the steps of its patches."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def as_read(classifier: "JumboClassifier", series: Any) -> tuple[np.ndarray, Batch]:
-    """The first series (T, C) of what was given, and as the networks read it."""
+    """The first series of the input: its values (T, C), and the batch that the networks read."""
     classifier.check_is_fitted()
     classifier._check_has_network()
     if isinstance(series, np.ndarray) and series.ndim < 3:
@@ -25,6 +25,6 @@ def as_read(classifier: "JumboClassifier", series: Any) -> tuple[np.ndarray, Bat
 
 
 def patch_spans(classifier: "JumboClassifier", length: int, patches: int) -> list[tuple[int, int]]:
-    """The first step of each patch, and the one after its last."""
+    """Of each patch, the first step and the step after the last."""
     starts = np.arange(patches) * classifier.patch_stride_
     return [(s, min(s + classifier.patch_length_, length)) for s in starts.tolist()]

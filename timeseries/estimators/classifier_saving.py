@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def state_of(classifier: "JumboClassifier") -> dict[str, Any]:
-    """What ``restore`` takes."""
+    """The classifier's state, for ``restore``."""
     start = getattr(classifier, "pretrained_", None)
     state = classifier._sktime_state() | dict(
         outputs=None if (parts := classifier._outputs()) is None else [state_of(part) for part in parts],
@@ -35,7 +35,7 @@ def state_of(classifier: "JumboClassifier") -> dict[str, Any]:
 
 
 def restore(classifier: "JumboClassifier", state: dict[str, Any]) -> None:
-    """Make a new classifier the fitted one that ``state_of`` told."""
+    """Give a new classifier the fitted state that ``state_of`` returned."""
     classifier._restore_sktime_state(state)
     if (start := state["pretrained"]) is not None:
         channels = len(start["location"])

@@ -1,8 +1,8 @@
-"""Values of Python, numpy and pandas as JSON with arrays beside it, and back.
+"""Values of Python, numpy and pandas encoded as JSON plus arrays, and decoded again.
 
-JSON knows null, booleans, integers, finite floats, strings and lists: those stand for themselves. Everything else is an
-object of one member, whose name says what it is and whose value says which, such as ``{"timestamp": [0, "ns", null]}``.
-Only the kinds listed here are written or read, and types count exactly, so that no file decides which code runs.
+Null, booleans, integers, finite floats, strings and lists are written as JSON has them. Everything else is an object of
+one member: its name is the kind of the value, and its content the parts, such as ``{"timestamp": [0, "ns", null]}``.
+Only the kinds listed here are written or read, and types are compared exactly, so a file cannot decide which code runs.
 """
 
 import dataclasses
@@ -23,28 +23,28 @@ from pandas.api.types import pandas_dtype
 
 _AS_THEY_ARE = (type(None), bool, int, str)
 _Names = type(pd.Index([]).names)  # pandas' own list
-_NUMBERS = "biuf"  # kinds of numpy's dtypes that go beside the JSON
+_NUMBERS = "biuf"  # kinds of numpy's dtypes that are stored as arrays, outside the JSON
 
 
 @dataclasses.dataclass(frozen=True)
 class _Kind:
-    """How values of a type are taken apart into simpler ones, and put together from these again."""
+    """How a value of one type is taken apart into simpler values, and put together again."""
 
     name: str
     type: type
     apart: Callable[[Any], Any]
     together: Callable[[Any], Any]
-    derived: bool = False  # types derived from it count, too
+    derived: bool = False  # whether it covers subclasses of the type, too
 
     def covers(self, value: Any) -> bool:
         return isinstance(value, self.type) if self.derived else type(value) is self.type
 
 
 def pack(value: Any, name: str = "") -> tuple[Any, dict[str, np.ndarray]]:
-    """A value as JSON, and the arrays that belong to it, by names that begin with ``name``.
+    """A value as JSON, and its arrays, by names that begin with ``name``.
 
     Raises:
-        TypeError: If the value, or one in it, is of no kind that is known here.
+        TypeError: If the value, or a value inside it, is of an unknown kind.
     """
     arrays: dict[str, np.ndarray] = {}
     return _pack(value, name, arrays), arrays
@@ -54,14 +54,14 @@ def unpack(content: Any, arrays: dict[str, np.ndarray]) -> Any:
     """Undo ``pack``.
 
     Raises:
-        ValueError: If it holds a kind that is not known here.
+        ValueError: If the content holds an unknown kind.
     """
     if isinstance(content, list):
         return [unpack(item, arrays) for item in content]
     if not isinstance(content, dict):
         return content
     if len(content) != 1:
-        raise ValueError(f"{content!r} is no object of one member")
+        raise ValueError(f"{content!r} is not an object of one member")
     ((kind, inner),) = content.items()
     if kind == "array":
         return arrays[inner]
@@ -87,18 +87,18 @@ def _pack(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
     for kind in _KINDS:
         if kind.covers(value):
             return {kind.name: _pack(kind.apart(value), name, arrays)}
-    raise TypeError(f"{value!r} of type {type(value).__name__} is of no kind that can be saved")
+    raise TypeError(f"{value!r} of type {type(value).__name__} cannot be saved")
 
 
 # ---- numpy and torch
 
 
 def _array_apart(array: np.ndarray) -> list[Any]:
-    """What holds no plain numbers: moments and durations as integers, other items one by one."""
+    """Parts of an array that does not hold plain numbers: times and durations as integers, other items one by one."""
     if array.dtype.kind in "mM":
         return [str(array.dtype), list(array.shape), array.astype(array.dtype.newbyteorder("=")).view(np.int64)]
     if array.dtype.kind not in "OUSc":
-        raise TypeError(f"an array of {array.dtype} is of no kind that can be saved")
+        raise TypeError(f"an array of {array.dtype} cannot be saved")
     return [str(array.dtype), list(array.shape), array.ravel().tolist()]
 
 
@@ -108,7 +108,7 @@ def _array_together(parts: list[Any]) -> np.ndarray:
     if dtype.kind in "mM":
         return items.view(dtype).reshape(shape)
     array = np.empty(len(items), dtype=dtype)
-    for n, item in enumerate(items):  # tuples are items, too
+    for n, item in enumerate(items):  # one by one, since an item may be a tuple
         array[n] = item
     return array.reshape(shape)
 
@@ -118,7 +118,7 @@ def _scalar_apart(scalar: np.generic) -> list[Any]:
     if dtype.kind in "mM":
         return [str(dtype), int(scalar.view(np.int64))]
     if dtype.kind not in "biufUSc" or type(scalar.item()) not in (bool, int, float, complex, str, bytes):
-        raise TypeError(f"{scalar!r} of type {type(scalar).__name__} is of no kind that can be saved")
+        raise TypeError(f"{scalar!r} of type {type(scalar).__name__} cannot be saved")
     return [str(dtype), scalar.item()]
 
 
@@ -138,7 +138,7 @@ def _random_together(state: tuple) -> np.random.RandomState:
 
 
 def _zone_name(zone: Any) -> str:
-    """Of a zone of the time zone database, whose files lie elsewhere on other machines."""
+    """The name of a time zone in the time zone database. Its files lie elsewhere on other machines."""
     name = zone.key if isinstance(zone, zoneinfo.ZoneInfo) else str(zone._filename).rpartition("zoneinfo/")[2]
     if not name or PurePosixPath(name).is_absolute():
         raise TypeError(f"the time zone {zone!r} has no name to save")
@@ -160,8 +160,8 @@ def _timestamp_together(parts: list[Any]) -> pd.Timestamp:
 def _offset_apart(offset: pd.offsets.BaseOffset) -> list[Any]:
     name = type(offset).__name__
     if getattr(pd.offsets, name, None) is not type(offset):
-        raise TypeError(f"{offset!r} is no offset of pandas' own and cannot be saved")
-    # a calendar is told by its weekmask and holidays
+        raise TypeError(f"{offset!r} is not one of pandas' own offsets and cannot be saved")
+    # weekmask and holidays are saved, and the calendar follows from them
     return [name, offset.n, offset.normalize, {k: v for k, v in offset.kwds.items() if k != "calendar"}]
 
 

@@ -1,4 +1,4 @@
-"""Files of the first layout, which could only hold plain names, translated into the present layout."""
+"""Files of layout 1, which could hold names of few types only, translated into the present layout."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from ..data.panel_timeline import timeline_for
 
 
 def from_first_layout(content: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Parameters of an estimator, and what its ``_restore_state`` takes.
+    """The parameters of an estimator, and the state for its ``_restore_state``.
 
     Args:
-        content: Of the file's header.
-        arrays: By their names in the file.
+        content: JSON from the file's header.
+        arrays: The file's arrays, by name.
     """
-    # JSON has no tuples; parameters that are sequences were tuples
+    # JSON has no tuples: parameters that are lists here were tuples
     params = {name: tuple(v) if isinstance(v, list) else v for name, v in content["params"].items()}
     state = content["state"]
     networks = [_under(f"{n}.", arrays) for n in range(state["members"])]
@@ -39,7 +39,7 @@ def _forecaster(state: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[st
     table = pd.concat(tables)
     timeline = timeline_for(table, state["freq"])
     rows = rows_of(table, timeline, "the file")
-    instances = instances_of(rows)  # steps that this layout left out are NaN
+    instances = instances_of(rows)  # with NaN at the steps that this layout left out
     return dict(
         design=design,
         keys=[i.key for i in instances],
@@ -49,7 +49,7 @@ def _forecaster(state: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[st
         learned=[i.end for i in instances],
         timeline=timeline.parts(),
         index_names=names,
-        # sktime names the columns of such arrays within, and numbers them without
+        # for arrays, sktime's inner methods see the columns "var_0", "var_1", …, and its results number them
         columns=pd.Index([f"var_{n}" for n in range(len(columns))] if mtype == "numpy3D" else columns),
         covariates=([_label(n) for n in covariates], known_ahead),
         cutoff=_index(state["cutoff"]),

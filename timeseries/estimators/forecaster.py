@@ -31,123 +31,131 @@ class JumboForecaster(ForecasterAnswers):
 
     One pass forecasts all steps up to the horizon, and their quantiles (direct multi-step). The same network forecasts
     each variable of a multivariate series from its own past (channel independence, PatchTST, ICLR 2023), and one
-    network learns a whole panel or hierarchy. The network is a linear map of the context (as NLinear, AAAI 2023) plus
-    what a Jumbo encoder (ICLR 2026) adds to it.
+    network learns a whole panel or hierarchy. The forecast is a linear map of the context (as in NLinear, AAAI 2023)
+    plus a correction by a Jumbo encoder (ICLR 2026).
 
-    ``update`` takes in new rows. With ``update_params`` it also learns, whenever a quarter of what is remembered is
-    new: from the older half of the new rows, and it keeps what it learned only where the newer half gains by it. Fewer
-    rows, or no gain, leave the networks as they are.
+    ``update`` adds new rows to the series. With ``update_params`` it also trains the networks further, once a quarter
+    of the remembered rows are new. It trains on the older half of the new rows, and keeps the result only if forecasts
+    of the newer half improve. With fewer new rows, or without a gain, the networks stay as they are.
 
-    Beside the networks classical methods forecast, experts, which a Jumbo token weighs that was pretrained on synthetic
-    series (``pretrained``). So short series are forecast well, too. Held-out windows decide how much the networks
-    count.
+    Besides the networks, classical methods ("experts") forecast as well. A Jumbo encoder that was pretrained on
+    synthetic series sets the weight of each expert (see ``pretrained``), so short series are forecast well, too. The
+    weight of the networks is chosen on held-out windows.
 
     Parameters
     ----------
     context_length : int, optional
-        Steps read. Default: 512, or what the series allow. Shorter series get a shorter context, with a warning if one
-        was given.
+        Steps of the past that the network reads. Default: 512, or fewer if the series are short. If the series are too
+        short for the value given, the context is shortened, with a warning.
     horizon : int, optional
         Steps forecast in one pass. Default: the furthest step of the ``fh`` given to ``fit``, or 24.
     patch_length, patch_stride : int, optional
-        Steps in a patch, and from one to the next. Default: a sixteenth of the context, at least 4 and at most 24
-        steps, without overlap.
+        Length of a patch, and distance from the start of one patch to the next, in steps. Default: a sixteenth of the
+        context, at least 4 and at most 24 steps, without overlap.
     embed_dim, depth, num_heads, jumbo_multiplier : int
-        Width of a patch token, blocks, attention heads, and width of the Jumbo token in patch tokens.
+        Width of a patch token; number of blocks; number of attention heads; slices in the Jumbo token, which is
+        ``jumbo_multiplier * embed_dim`` wide.
     normalisation : {"standard", "last", "difference"}
-        What is taken from each window before the network reads it, and given back after: mean and deviation; the last
-        value and the deviation; or it reads the differences from step to step.
+        How each window is normalised before the network reads it; the forecast undoes this. "standard" subtracts the
+        mean and divides by the standard deviation. "last" subtracts the last value and divides by the standard
+        deviation. "difference" takes the differences from step to step, divided by their standard deviation.
     affine : bool
         Learn one scale and one shift, applied after normalising and undone in the forecast (RevIN, ICLR 2022).
     log : bool
-        Forecast the logarithm of values, which have to be positive.
+        Forecast the logarithm of the values, which have to be positive.
     loss : {"quantile", "mae", "huber", "mse"}
-        What the point forecast minimises: "quantile" and "mae" give medians, "mse" means. "quantile" lets all quantiles
-        shape the centre of the forecast, the others only its spread.
+        The loss of the point forecast. "quantile" and "mae" give medians, "mse" gives means. Under "quantile", the
+        losses of all quantiles also train the point forecast; otherwise they train only the spread around it.
     quantiles : tuple of float
-        Probabilities that are learned, 0.5 among them; others are interpolated.
+        Probabilities of the quantiles that are learned; 0.5 must be among them. Other quantiles are interpolated.
     past_covariates : list of str, "all" or None
         Columns of X that are not known ahead: they are read up to the present only. None: all are known ahead.
     keep_rate : float
-        Share of the patches that go on after a quarter, a half and three quarters of the encoder's blocks: those that
-        the Jumbo token attends to most. The others go on as one (see ``jumbo_backbone.ComputeBudget``).
+        Fraction of the patch tokens that is kept after a quarter, a half and three quarters of the encoder's blocks:
+        those that the Jumbo token attends to most. The others are fused into one token (see
+        ``jumbo_backbone.ComputeBudget``).
     elastic : bool or dict, optional
-        Train one network for many compute budgets, for ``set_budget`` to choose from: up to four of them in each step,
-        so that it takes up to four times as long (True, or arguments of ``jumbo_backbone.ElasticBudgets``, such as
-        ``dict(keep_rates=(0.5, 0.7), resolutions=(0.5,))``).
+        Train one network for many compute budgets; choose one later with ``set_budget``. Each training step computes
+        up to four budgets, so training takes up to four times as long. True, or arguments of
+        ``jumbo_backbone.ElasticBudgets``, such as ``dict(keep_rates=(0.5, 0.7), resolutions=(0.5,))``.
     token_dropping : tuple of two floats, optional
-        Shares of the patches that are dropped at random when training begins and when it ends, such as (0.9, 0.1).
+        Fraction of the patch tokens dropped at random at the beginning and at the end of training, such as (0.9, 0.1).
     dropout, head_dropout, drop_path_rate : float
-        In the encoder, before the head, and of whole residual branches.
+        Dropout rate in the encoder and before the head, and the rate at which whole residual branches are dropped.
     pretraining : {"forecast", "masked"}
-        What ``pretrain`` learns from its panel: to forecast, so that ``fit`` may meet series too short to learn from;
-        or, by its encoder alone, to reconstruct masked patches (PatchTST, section 3.2).
+        What ``pretrain`` learns from its panel. "forecast": to forecast it; ``fit`` then also takes series that are too
+        short to learn from. "masked": to reconstruct masked patches (PatchTST, section 3.2); this trains the encoder
+        only.
     pretrain_epochs : int, optional
         Epochs of ``pretrain``. Default: as ``max_epochs``.
     frozen_epochs : int
-        First epochs of ``fit`` that leave an encoder as it was pretrained on masked patches.
+        The encoder stays fixed for this many first epochs of ``fit``, if it was pretrained on masked patches.
     max_epochs : int
-        At most so many epochs; with validation fewer, if the score does not improve for ``patience`` epochs. 0: no
-        training. ``fit`` then only fits the linear map in closed form, or takes what was pretrained to forecast.
+        Most epochs. With validation, training ends earlier if the score has not improved for ``patience`` epochs.
+        0: no training. ``fit`` then fits only the linear map, in closed form, or keeps the networks that ``pretrain``
+        trained to forecast.
     learning_rate, weight_decay : float
-        Of AdamW.
+        Of the optimiser, AdamW.
     validation : float or int
-        End of every series, a share or in steps, that is not trained on but tells when to stop. 0, or a series too
-        short to spare it: all epochs are run.
+        Length of the end of every series that is held out of training and decides when to stop: a fraction (float) or
+        a number of steps (int). With 0, or if the series are too short to hold anything out, the later quarter of the
+        training windows decides, and training is then repeated on all windows.
     patience : int
-        Epochs without improvement on the validation windows.
+        Training stops after this many epochs without improvement on the validation windows.
     n_members : int
-        Networks of different seeds whose forecasts are averaged, quantile by quantile; beyond ``horizon`` each first
-        rolls on by itself.
+        Number of networks, trained from different seeds. Their forecasts are averaged, and so is each of their
+        quantiles. Beyond ``horizon``, each network extends its own forecast before the mean is taken.
     roll_on : bool
-        Beyond ``horizon``, read one's own forecast and go on. If not, asking for more is an error.
+        Whether to forecast beyond ``horizon``, by reading the forecast as if it had been observed. If False, steps
+        beyond the horizon are an error.
     insample : bool
-        Keep the whole series after fitting, so that steps of the past can be forecast too, each from what came before.
+        Keep the whole series after fitting, so that past steps can be forecast too, each from the steps before it.
     device : str
         "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", … The fitted estimator keeps its weights on the CPU.
     random_state : int, RandomState or None
-        Decides everything that is random here. Global generators are left as they are.
+        Seed of all random numbers used here. The state of global random generators does not change.
     verbose : int
         1 shows a progress bar. At 0 a fit of over ten seconds says first how long it may take (logger "timeseries").
     callbacks : list of callable, optional
         Each is called after every epoch with an ``Epoch``; training ends if one returns True.
     freq : str, pd.DateOffset or int, optional
-        Time from one step to the next: what pandas takes as one, such as "D", "BME" or
-        ``pd.offsets.CustomBusinessDay(...)``; the step of an index of integers. Default: the ``freq`` of the index, or
-        it is found in the times. Rows that are missing are NaN.
+        Time from one step to the next: a frequency of pandas, such as "D", "BME" or
+        ``pd.offsets.CustomBusinessDay(...)``, or the step of an index of integers. Default: the ``freq`` of the index,
+        or else the frequency found in the times. Missing rows count as NaN.
     encoder : dict, optional
-        Further arguments of ``jumbo_backbone.JumboEncoder``, for ablations. They come before parameters of the same
-        name: ``dict(jumbo_ffn="patch", jumbo_multiplier=17)`` gives a class token and 16 registers, of which the heads
-        read the class token alone.
+        Further arguments of ``jumbo_backbone.JumboEncoder``, for ablations. They override parameters of the same name:
+        ``dict(jumbo_ffn="patch", jumbo_multiplier=17)`` gives a class token and 16 registers, and the heads read only
+        the class token.
     pretrained : str, Path or None
-        "synthetic": experts, classical methods of forecasting, speak too, weighed for each series by a Jumbo token that
-        was pretrained on synthetic series; what is learned here gets a share in the forecast only where held-out
-        windows gain by it. With ``max_epochs=0`` the experts alone forecast, without any training: series may be as
-        short as they like. A path, or a repository of the hub: weights that `jumbo pretrain-series forecast` made.
-        None: no experts.
+        "synthetic": classical forecasting methods ("experts") forecast as well, and a Jumbo encoder that was pretrained
+        on synthetic series sets their weights for each series. The networks trained here enter the forecast only where
+        this improves forecasts of held-out windows. With ``max_epochs=0`` the experts forecast alone, without any
+        training, and series of any length are taken. A path, or the name of a repository on the Hugging Face hub:
+        weights made by `jumbo pretrain-series forecast`. None: no experts.
     support : {"auto", "real", "nonnegative"}
-        Whether forecasts and quantiles may be negative. "auto": where a series has been.
+        Whether forecasts and quantiles may be negative: yes ("real"), no ("nonnegative"), or only if the series has
+        had negative values ("auto").
 
     Attributes
     ----------
     networks_ : list of torch.nn.Module
         The members.
     design_ : Design
-        What they read and return, among it context and horizon.
+        What the members read and return, such as the context and the horizon.
     history_ : list of History
-        Of each member's training.
+        The course of each member's training.
     pretrained_ : Pretrained
-        After ``pretrain``: what ``fit`` begins with. Design and horizon stay those of pretraining.
+        After ``pretrain``: the networks from which ``fit`` starts. Their design, horizon included, does not change.
     weights_ : pd.DataFrame
         Weight of each expert, and of ``networks_``, in the forecast of each series.
 
     Raises
     ------
     ValueError, TypeError
-        In the constructor, for parameters out of range; in ``fit``, for infinite values, values that are not positive
-        with ``log``, times that occur twice or have no common frequency, X that shares no time with a series, and X
-        whose columns differ; in ``pretrain``, for no epochs; in ``predict``, for X that does not cover the steps asked
-        for, and for steps beyond the horizon with ``roll_on=False``.
+        In the constructor: for parameters out of range. In ``fit``: for infinite values; for values that are not
+        positive, with ``log``; for times that occur twice or have no common frequency; for X that shares no time with
+        a series or has other columns. In ``pretrain``: for 0 epochs. In ``predict``: for X that does not cover the
+        requested steps; for steps beyond the horizon, with ``roll_on=False``.
 
     Examples
     --------
@@ -168,7 +176,7 @@ class JumboForecaster(ForecasterAnswers):
         epochs = self.max_epochs if self.pretrain_epochs is None else self.pretrain_epochs
         if not epochs:
             raise ValueError(
-                "pretrain learns nothing in max_epochs=0: give the epochs of pretraining, pretrain_epochs="
+                "pretrain learns nothing in max_epochs=0: give pretrain_epochs, the number of epochs of pretraining"
             )
         self._timeline = timeline_for(y, self.freq)
         self._learn(y, X, fh, self.pretraining, epochs)
@@ -196,7 +204,7 @@ class JumboForecaster(ForecasterAnswers):
         if not len(lesson.training) and self.pretrained is None and (start is None or not start.can_forecast):
             warnings.warn(
                 f"the longest series has {material.lengths.max()} steps, too few to learn from: forecasts are means of "
-                "the context. Give a longer series, pretrain on others, or use pretrained='synthetic'",
+                "the context. Give a longer series, pretrain on other series, or use pretrained='synthetic'",
                 UserWarning,
                 stacklevel=4,
             )
@@ -204,16 +212,16 @@ class JumboForecaster(ForecasterAnswers):
         self._remember(material.instances)
 
     def _zero_shot(self, task: str, epochs: int, start: Pretrained | None) -> bool:
-        """Whether experts alone forecast. They know nothing of covariates, for which there is the closed form."""
+        """Whether only the experts forecast. They cannot read covariates: the closed form forecasts then."""
         if self.pretrained is None or epochs or task != "forecast" or self._covariates.columns:
             return False
         return start is None or not start.can_forecast
 
     def _blend_of(self, lesson: Lesson, trials: list[Trial], start: Pretrained | None) -> Blend:
-        """The networks alone, or experts beside them and the share that each has."""
+        """What makes the forecast: the networks alone, or the experts too, and then with which weights."""
         if self.pretrained is None:
             return Blend()
-        # without windows to judge by, networks that were pretrained on such series are trusted, others are not
+        # without held-out windows, networks that were pretrained to forecast get the whole weight, others none
         trusted = start is not None and start.can_forecast
         share = np.full(self.design_.horizon, float(trusted))
         blend = Blend(load_weigher(self.pretrained), usual_periods(self._timeline), share)
@@ -222,13 +230,13 @@ class JumboForecaster(ForecasterAnswers):
         return chosen_share(blend, mean_of(trials), lesson.panel, self.design_.quantiles, pick_device(self.device))
 
     def _read(self, y: pd.DataFrame, X: pd.DataFrame | None) -> Material:
-        """Note the names in the tables, and make series of their rows."""
+        """Store the names in the tables, and turn their rows into series."""
         self._covariates = Covariates.of(X, self.past_covariates)
         self._index_names, self._columns = list(y.index.names), y.columns
         return Material.of(instances_of(*self._rows(y, X, "fit")), y.shape[1])
 
     def _design(self, material: Material, fh: Any, start: Pretrained | None) -> Design:
-        """The design of what was pretrained, or one for these series."""
+        """The design of the pretrained networks, if there are any, else a design for these series."""
         targets = len(self._columns)
         if start is not None:
             start.check_same(self._covariates)
@@ -238,9 +246,11 @@ class JumboForecaster(ForecasterAnswers):
         return design_of(self, int(material.lengths.max()), furthest, targets, self._covariates)
 
     def _update(self, y, X=None, update_params=True):
-        """Take in what is new; with ``update_params`` also learn from it, once there is enough."""
+        """Add new rows; with ``update_params`` also learn from them, once there are enough."""
         if y.shape[1] != self.design_.targets:
-            raise ValueError(f"fitted on series of {self.design_.targets} columns, to update there are {y.shape[1]}")
+            raise ValueError(
+                f"fitted on series of {self.design_.targets} columns, update got {y.shape[1]}: give the same columns"
+            )
         instances = merged(self._tails, *self._rows(in_columns(y, list(self._columns)), X, "update"))
         if update_params and self.max_epochs:
             self._learn_more(Material.of(instances, self.design_.targets))
@@ -248,7 +258,7 @@ class JumboForecaster(ForecasterAnswers):
         return self
 
     def _learn_more(self, material: Material) -> None:
-        """Train further once there is enough to learn from, and keep what gains."""
+        """Train further if enough is new, and keep the result where it improves held-out forecasts."""
         cuts = cuts_for_update(material, self._learned, self.design_)
         if cuts is not None:
             lesson = Lesson(self, self.design_, material.panel(), *cuts)
@@ -267,7 +277,7 @@ class JumboForecaster(ForecasterAnswers):
         return rows, self._covariates.beside(rows, X, self._timeline, doing)
 
     def _in_units(self, rows: Rows) -> Rows:
-        """In the units that the networks forecast."""
+        """The rows in the units that the networks forecast."""
         if not self.log:
             return rows
         smallest = np.nanmin(rows.values, initial=np.inf)

@@ -1,4 +1,4 @@
-"""What a fitted forecaster answers: forecasts and quantiles as tables, from many places of a series, and pictures."""
+"""What a fitted forecaster returns: forecasts and quantiles as tables, backtests, weights of experts, and pictures."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from .plotting import one_of, plot_forecast
 
 
 class ForecasterAnswers(ForecasterParameters):
-    """A forecaster that answers once it is fitted. ``JumboForecaster`` says how it is fitted."""
+    """The predicting part of ``JumboForecaster``, which adds the fitting."""
 
     def _predict(self, fh, X):
         center, _ = forecasts_at(self, fh, X)
@@ -23,12 +23,12 @@ class ForecasterAnswers(ForecasterParameters):
     def _predict_quantiles(self, fh, X, alpha):
         _, quantiles = forecasts_at(self, fh, X)
         if len(self.design_.quantiles) < 3:
-            raise ValueError(f"quantiles {self.quantiles!r} have none beside the median: learn some below and above it")
+            raise ValueError(f"quantiles {self.quantiles!r} are too few for intervals: give some below and above 0.5")
         values = self._quantiles(quantiles, alpha, self._floors_of_all())  # (n, steps, M, alphas)
         return self._table(fh, values.reshape(*values.shape[:2], -1), self._names_of_quantiles(alpha))
 
     def _quantiles(self, quantiles: np.ndarray, alpha: Sequence[float], floors: np.ndarray) -> np.ndarray:
-        """Of those learned (n, S, M, Q), those wanted (n, S, M, A), in the units of the data."""
+        """The requested quantiles (n, S, M, A) from the learned ones (n, S, M, Q), in the units of the data."""
         levels = np.array(self.design_.quantiles)
         return self._back(np.stack([quantile_at(quantiles, levels, a) for a in alpha], axis=-1), floors)
 
@@ -41,8 +41,8 @@ class ForecasterAnswers(ForecasterParameters):
 
     @property
     def weights_(self):
-        """Weight of each expert in the forecast of each series and variable, and that of the networks: a table whose
-        rows add up to 1, in the mean of the horizon."""
+        """Weight of each expert, and of the networks, in the forecast of each series and variable, averaged over the
+        horizon: a table whose rows add up to 1."""
         table = pd.concat(weights_of_experts(self, list(self._tails)), axis=1).T
         rows = [(key, column) for key in self._tails for column in self._names_of_variables()]
         if list(self._tails) == [None]:
@@ -52,18 +52,18 @@ class ForecasterAnswers(ForecasterParameters):
         )
 
     def forecast_at(self, y, cuts, alpha=(0.1, 0.9), steps=None):
-        """Forecast from many places of a series at once, without fitting again: for backtests.
+        """Forecast from many points of a series at once, without fitting again, for backtests.
 
         Parameters
         ----------
         y : pd.DataFrame or pd.Series
-            One series with the columns that were fitted, X having been none.
+            One series with the same columns as in ``fit``. The forecaster must have been fitted without X.
         cuts : array of int
-            Rows of y before which to stand (B,): the forecast from cut k reads rows before k and begins with row k.
+            Numbers of rows of y (B,): the forecast from cut k reads the rows before k, and begins with row k.
         alpha : sequence of float
-            Probabilities of the quantiles wanted (A,).
+            Probabilities of the requested quantiles (A,).
         steps : int, optional
-            How many to forecast. Default: the horizon that was trained.
+            How many steps to forecast. Default: the horizon of the networks.
 
         Returns
         -------
@@ -73,8 +73,8 @@ class ForecasterAnswers(ForecasterParameters):
         Raises
         ------
         ValueError
-            If the columns differ from those fitted, a cut lies outside the series, or X was fitted; and for rows as in
-            ``fit``.
+            If the columns differ from those in ``fit``, if a cut lies outside the series, or if the forecaster was
+            fitted with X; and for faulty rows, as in ``fit``.
         """
         self.check_is_fitted()
         center, quantiles = forecasts_from_cuts(self, y, np.asarray(cuts), steps)
@@ -86,20 +86,20 @@ class ForecasterAnswers(ForecasterParameters):
         return self._back(center, floors), self._quantiles(quantiles, alpha, floors)
 
     def plot(self, fh=None, X=None, coverage=(0.8, 0.95), history=None, instance=None, column=None, ax=None):
-        """Draw the end of a series, its forecast, and intervals.
+        """Draw the end of a series, its forecast, and prediction intervals.
 
         Parameters
         ----------
         fh, X
             As in ``predict``.
         coverage : sequence of float
-            Of the intervals.
+            Coverage of each interval.
         history : int, optional
-            Steps of the past to draw, of those that were kept. Default: three times as many as are forecast.
+            How many past steps to draw, as far as they were kept. Default: three times the forecast steps.
         instance : hashable, optional
             Name of the series in a panel, a tuple in a hierarchy. Default: the first.
         column : hashable, optional
-            Variable. Default: the first.
+            Name of the variable. Default: the first.
         ax : matplotlib axes, optional
             New ones if None.
 
@@ -136,11 +136,12 @@ class ForecasterAnswers(ForecasterParameters):
     # ---- units
 
     def _back(self, values: np.ndarray, floors: np.ndarray) -> np.ndarray:
-        """From the units that the networks forecast (n, S, M, …) to those of the data, none below a floor (n, M)."""
+        """Convert from the units of the networks (n, S, M, …) to those of the data, with the floors (n, M) as least
+        values."""
         if self.log:
             return np.exp(values)
         return np.maximum(values, floors.reshape(len(floors), 1, -1, *[1] * (values.ndim - 3)))
 
     def _floors_of_all(self) -> np.ndarray:
-        """Below which no value of a series lies (n, M), in the order of the series."""
+        """The least value of each series (n, M), in the order of the series."""
         return np.stack([self._floors[key] for key in self._tails])

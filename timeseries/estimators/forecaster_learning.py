@@ -1,4 +1,4 @@
-"""How a forecaster learns: from which series, by networks of which design, and how each member is trained."""
+"""How a forecaster learns: its series, the design of its networks, and the training of each member."""
 
 import copy
 from collections.abc import Hashable, Iterator
@@ -22,14 +22,16 @@ from ..fitting.training import History, draw_seeds
 from ..networks.network import ForecastNet
 from .forecaster_parameters import ForecasterParameters
 
-_STEPS = (20, 200)  # batches in an epoch, at least and at most
+_STEPS = (20, 200)  # least and most batches in an epoch
 _COVARIATE_LAGS = 3  # steps before each step of the horizon whose covariates are read, too
-_ROWS_A_COVARIATE = 40  # of the longest series, or there are too few to tell the lags apart
-_GENTLE = 0.3  # share of the learning rate for a network that can forecast already
+_ROWS_A_COVARIATE = (
+    40  # observations of the longest series for each covariate; with fewer the lags cannot be told apart
+)
+_GENTLE = 0.3  # factor on the learning rate, for a network that can forecast already
 
 
 class Pretrained(NamedTuple):
-    """What ``pretrain`` learned: its design, the networks, the columns of X, and what they were trained for."""
+    """What ``pretrain`` learned: the design, the networks, the columns of X, and the task ("forecast" or "masked")."""
 
     design: Design
     networks: list[ForecastNet]
@@ -41,14 +43,14 @@ class Pretrained(NamedTuple):
         return self.task == "forecast"
 
     def check_same(self, covariates: Covariates) -> None:
-        """Raise ValueError if the series now have other covariates."""
+        """Raise ValueError if these covariates differ from those of pretraining."""
         if set(covariates.columns) != set(self.covariates):
             raise ValueError(
                 f"pretrained with the columns {self.covariates} of X, now they are {covariates.columns}: give the same "
-                "ones"
+                "columns"
             )
         if list(self.design.covariates) != covariates.known_ahead:
-            raise ValueError("past_covariates are others than in pretraining: give the same ones, or pretrain anew")
+            raise ValueError("past_covariates differ from those of pretraining: give the same, or pretrain again")
 
 
 class Material(NamedTuple):
@@ -56,7 +58,7 @@ class Material(NamedTuple):
 
     Attributes:
         instances: The series.
-        spans: Of each, from the first step at which a target is known to the last.
+        spans: Of each series, the range from the first to the last step at which a target is observed.
     """
 
     instances: list[Instance]
@@ -86,11 +88,11 @@ def design_of(
     """What networks with these parameters read and return.
 
     Args:
-        parameters: Of the forecaster.
+        parameters: The forecaster, whose parameters are read.
         longest: Steps of the longest series.
-        furthest: The furthest step that ``fit`` was asked to forecast, if any.
-        targets: Columns that are forecast.
-        covariates: Columns that are read with each of them.
+        furthest: The furthest step of the ``fh`` given to ``fit``, if any.
+        targets: Number of columns that are forecast.
+        covariates: Columns that are read along with each of them.
     """
     H = parameters.horizon
     if H is None:
@@ -105,14 +107,14 @@ def design_of(
 
 @dataclass(frozen=True)
 class Lesson:
-    """Windows of some series, and how the members of a forecaster are trained on them.
+    """Windows of some series, and the training of a forecaster's members on them.
 
     Attributes:
-        parameters: Of the forecaster.
+        parameters: The forecaster, whose parameters are read.
         design: What its networks read and return.
         panel: The series.
-        training, validation: Where to cut them between context and target. Without validation windows,
-            ``fit_network`` lends some of the others.
+        training, validation: Cuts of the series between context and target. Without validation cuts, ``fit_network``
+            validates on some of the training windows.
     """
 
     parameters: ForecasterParameters
@@ -122,7 +124,7 @@ class Lesson:
     validation: Cuts | None
 
     def networks(self, start: Pretrained | None) -> Iterator[tuple[int, int, ForecastNet]]:
-        """Number, seed and untrained network of each member: a new one, or a copy of what was pretrained."""
+        """Number, seed and network of each member, before ``fit`` trains it: a new or a copied pretrained network."""
         for number, seed in enumerate(draw_seeds(self.parameters.random_state, self.parameters.n_members)):
             if start is not None:
                 yield number, seed, copy.deepcopy(start.networks[number % len(start.networks)])
@@ -133,15 +135,16 @@ class Lesson:
             yield number, seed, network
 
     def untrained(self, start: Pretrained | None) -> list[ForecastNet]:
-        """The members, which have learned nothing."""
+        """The members without any training here."""
         return [network.eval() for _, _, network in self.networks(start)]
 
     def train(
         self, start: Pretrained | None, task: str, epochs: int, trials: list[Trial]
     ) -> tuple[list[ForecastNet], list[History]]:
-        """The members, trained for "forecast" or "masked", and how it went; as they were if there are no windows.
+        """The members, trained on the task "forecast" or "masked", and the course of training.
 
-        What each forecasts for windows that it has not learned from is appended to ``trials``.
+        Without training windows they stay as they were. The forecasts of each member for held-out windows are appended
+        to ``trials``.
         """
         networks, histories = [], []
 
@@ -159,13 +162,13 @@ class Lesson:
     def begin(
         self, network: ForecastNet, number: int, seed: int, epochs: int, start: Pretrained | None, **more: Any
     ) -> History:
-        """Train a member to forecast, from nothing or from what was pretrained."""
+        """Train a new or a pretrained member to forecast."""
         fresh = start is None or not start.can_forecast
         frozen = list(network.encoder.parameters()) if start is not None and fresh else ()
         return self.forecast(network, number, seed, epochs, fresh=fresh, frozen=frozen, **more)
 
     def go_on(self, networks: list[ForecastNet], doubt: float) -> list[ForecastNet]:
-        """Copies of the members, trained further where that gains ``doubt`` standard errors."""
+        """Copies of the members, trained further; each keeps the result if it gains over ``doubt`` standard errors."""
         further = copy.deepcopy(networks)
         seeds = draw_seeds(self.parameters.random_state, self.parameters.n_members)
         for number, (seed, network) in enumerate(zip(seeds, further, strict=True)):
@@ -176,7 +179,7 @@ class Lesson:
     def forecast(
         self, network: ForecastNet, number: int, seed: int, epochs: int, *, fresh: bool, doubt: float = 1.0, **more: Any
     ) -> History:
-        """Train a network to forecast: ``fresh`` if it cannot yet, and more gently if it can."""
+        """Train a network to forecast: from the start if ``fresh``, else at a lower learning rate."""
         rate = (1 if fresh else _GENTLE) * self.parameters.learning_rate
         return fit_network(
             network,
@@ -195,7 +198,7 @@ class Lesson:
         )
 
     def reconstruct(self, network: ForecastNet, number: int, seed: int, epochs: int) -> History:
-        """Train the encoder alone, to reconstruct masked patches of the contexts."""
+        """Train only the encoder, to reconstruct masked patches of the contexts."""
         device = pick_device(self.parameters.device)
         windows = Windows(self.panel, self.design, self.training, device)
 

@@ -1,4 +1,4 @@
-"""The parameters of JumboForecaster: their defaults, which values they take, and what sktime may expect."""
+"""The parameters of JumboForecaster: their defaults, their checks, and the tags that tell sktime what it can do."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ SUPPORTS = ("auto", "real", "nonnegative")
 
 
 class ForecasterParameters(JumboEstimator, TimelineForecaster):
-    """A forecaster that holds checked parameters. ``JumboForecaster`` says what they mean."""
+    """A forecaster that holds checked parameters. Their meaning is in the docstring of ``JumboForecaster``."""
 
     _tags = {
         "authors": "Jumbo developers",
@@ -136,13 +136,16 @@ class ForecasterParameters(JumboEstimator, TimelineForecaster):
         check_choice("loss", self.loss, LOSSES)
         check_choice("support", self.support, SUPPORTS)
         if self.pretrained is not None and not isinstance(self.pretrained, (str, Path)):
-            raise TypeError(f"pretrained {self.pretrained!r}: give 'synthetic', None, or a path or name on the hub")
+            raise TypeError(
+                f"pretrained {self.pretrained!r}: give 'synthetic', None, the path of a file, or the name of a "
+                "repository on the hub"
+            )
         levels = list(self.quantiles)
         if levels != sorted(set(levels)) or 0.5 not in levels or not 0 < levels[0] <= levels[-1] < 1:
-            raise ValueError(f"quantiles {self.quantiles!r}: give rising numbers between 0 and 1, 0.5 among them")
+            raise ValueError(f"quantiles {self.quantiles!r}: give rising numbers between 0 and 1, including 0.5")
         check_freq(self.freq)
         if self.validation < 0 or (isinstance(self.validation, float) and self.validation >= 1):
-            raise ValueError(f"validation {self.validation!r}: give a share from 0 to below 1, or a number of steps")
+            raise ValueError(f"validation {self.validation!r}: give a fraction from 0 to below 1, or a number of steps")
 
     @classmethod
     def get_test_params(cls, parameter_set="default"):

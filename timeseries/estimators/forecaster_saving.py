@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def state_of(forecaster: "JumboForecaster") -> dict[str, Any]:
-    """What ``restore`` takes."""
+    """The forecaster's state, for ``restore``."""
     tails = list(forecaster._tails.values())
     start = getattr(forecaster, "pretrained_", None)
     return dict(
@@ -46,7 +46,7 @@ def state_of(forecaster: "JumboForecaster") -> dict[str, Any]:
 
 
 def restore(forecaster: "JumboForecaster", state: dict[str, Any]) -> None:
-    """Make a new forecaster the fitted one that ``state_of`` told."""
+    """Give a new forecaster the fitted state that ``state_of`` returned."""
     forecaster.design_, forecaster.history_ = Design(**state["design"]), []
     forecaster.networks_ = [with_weights(forecaster.design_.build, weights) for weights in state["networks"]]
     forecaster._blend = _blend_from(state.get("blend"))
@@ -59,7 +59,7 @@ def restore(forecaster: "JumboForecaster", state: dict[str, Any]) -> None:
     keys, starts = state["keys"], state["starts"].tolist()
     values = np.split(state["values"], np.cumsum(state["lengths"])[:-1])
     forecaster._tails = {k: Instance(k, start, v) for k, start, v in zip(keys, starts, values, strict=True)}
-    nowhere = np.full(forecaster.design_.targets, -np.inf)  # saved before there were floors
+    nowhere = np.full(forecaster.design_.targets, -np.inf)  # for files without floors, of earlier versions
     forecaster._floors = dict(zip(keys, state.get("floors", [nowhere] * len(keys)), strict=True))
     forecaster._learned = dict(zip(keys, state["learned"], strict=True))
     forecaster._columns = state["columns"]
@@ -76,7 +76,7 @@ def _blend_as_values(blend: Blend) -> dict[str, Any] | None:
 
 
 def _blend_from(values: dict[str, Any] | None) -> Blend:
-    if values is None:  # as are files of before there were experts
+    if values is None:  # no experts, or a file of an earlier version, which had none
         return Blend()
     weights = {name: torch.from_numpy(np.array(w)) for name, w in values["weights"].items()}
     weigher = weigher_from(values["about"], weights, "the file")

@@ -1,4 +1,4 @@
-"""Forecasts of a fitted forecaster, as arrays: at a horizon, and from many places of a series."""
+"""Forecasts of a fitted forecaster as arrays: at the steps of a horizon, and from many cuts of a series."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def forecasts_at(forecaster: "JumboForecaster", fh: Any, X: pd.DataFrame | None) -> tuple[np.ndarray, np.ndarray]:
-    """Centres (n, S, M) and quantiles (n, S, M, Q) of all series at the steps asked for, in units of the networks.
+    """Centres (n, S, M) and quantiles (n, S, M, Q) of all series at the requested steps, in units of the networks.
 
     Raises:
         ValueError: If a step lies before the first observation of a series.
@@ -34,7 +34,7 @@ def forecasts_at(forecaster: "JumboForecaster", fh: Any, X: pd.DataFrame | None)
     if wanted.min() < 0:
         row, column = np.argwhere(wanted < 0)[0]
         whose = "" if tails[row].key is None else f" of {tails[row].key}"
-        raise ValueError(f"step {steps[column] - end} lies before the first observation{whose}: there is nothing there")
+        raise ValueError(f"step {steps[column] - end} lies before the first observation{whose}: ask for later steps")
     n, M = len(tails), design.targets
     center = np.empty((*wanted.shape, M))
     quantiles = np.empty((*wanted.shape, M, len(design.quantiles)))
@@ -42,7 +42,7 @@ def forecasts_at(forecaster: "JumboForecaster", fh: Any, X: pd.DataFrame | None)
     if future.any():
         ends = np.minimum([i.end for i in tails], end + 1) - starts
         center[:, future], quantiles[:, future] = _forecast(forecaster, series, np.arange(n), ends, wanted[:, future])
-    if not future.all():  # steps of the past, each forecast from what came before it
+    if not future.all():  # steps of the past, each forecast from the steps before it
         past = np.flatnonzero(~future)
         row = np.repeat(np.arange(n), len(past))
         stands = wanted[:, past].reshape(-1)
@@ -54,7 +54,7 @@ def forecasts_at(forecaster: "JumboForecaster", fh: Any, X: pd.DataFrame | None)
 def forecasts_from_cuts(
     forecaster: "JumboForecaster", y: pd.DataFrame | pd.Series, cuts: np.ndarray, steps: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Centres (B, S, M) and quantiles (B, S, M, Q) after some rows of one series, in units of the networks.
+    """Centres (B, S, M) and quantiles (B, S, M, Q) from each cut of one series, in units of the networks.
 
     Raises:
         ValueError: See ``JumboForecaster.forecast_at``.
@@ -68,7 +68,7 @@ def forecasts_from_cuts(
             f"{'a panel' if panel else 'one'} of {table.shape[1]} columns, fitted with the columns {covariates} of X"
         )
     if cuts.min() < 1 or cuts.max() > len(y):
-        raise ValueError(f"cuts from {cuts.min()} to {cuts.max()} leave the series: give 1 to {len(y)}")
+        raise ValueError(f"cuts from {cuts.min()} to {cuts.max()} lie outside the series: give 1 to {len(y)}")
     table = in_order(in_columns(table, list(forecaster._columns)), "y")
     timeline = timeline_for(table, forecaster.freq if isinstance(table.index, pd.DatetimeIndex) else None)
     rows = forecaster._in_units(rows_of(table, timeline, "y"))
@@ -79,7 +79,7 @@ def forecasts_from_cuts(
 
 
 def weights_of_experts(forecaster: "JumboForecaster", keys: list) -> list[pd.Series]:
-    """Of each target of the named series: weights of the experts and of the networks, in the mean of the horizon."""
+    """Weights of experts and networks, averaged over the horizon: one table for each target of the named series."""
     blend, design = forecaster._blend, forecaster.design_
     share = blend.shares(design.horizon).mean()
     if blend.weigher is None:

@@ -1,4 +1,4 @@
-"""Labelled series as users give them: what may well be a mistake is refused, with a message that says what to do."""
+"""Checks of labelled series. Input that is probably a mistake is refused, with a message that says what to do."""
 
 from collections.abc import Hashable
 from numbers import Real
@@ -14,11 +14,12 @@ _WANTED = (
 
 
 def checked_panel(X: Any) -> Any:
-    """Series in any format of sktime's panels, those of objects as numbers.
+    """A panel in any of sktime's formats, checked; values of dtype object are converted to numbers.
 
     Raises:
-        TypeError: If it is one series and no panel, or holds what are no numbers.
-        ValueError: If it is empty, holds two rows of one time, or its series have other channels than the first.
+        TypeError: If X is a single series, or holds values that are not numbers.
+        ValueError: If X is empty, has two rows of one series at the same time, or a series whose channels differ from
+            those of the first.
     """
     if isinstance(X, np.ndarray):
         return _checked_array(X)
@@ -54,8 +55,8 @@ def _checked_list(X: list) -> list:
             raise ValueError(f"series {n} of X, counted from 0, is empty: leave it out")
         if set(series.columns) != set(first) or len(series.columns) != len(first):
             raise ValueError(
-                f"series {n} of X has the channels {list(series.columns)}, the first has {first}: give all the same "
-                "ones, a column of NaN where a channel was not observed"
+                f"series {n} of X has the channels {list(series.columns)}, the first has {first}: give all series the "
+                "same channels, with a column of NaN where a channel was not observed"
             )
     return [_checked_columns(series) for series in X]
 
@@ -65,15 +66,17 @@ def _checked_table(X: pd.DataFrame) -> pd.DataFrame:
         if not X.empty and X.map(lambda cell: isinstance(cell, (pd.Series, np.ndarray))).all(axis=None):
             return X  # series nested in cells
         raise TypeError(
-            f"X is one table of {len(X)} rows without a level of the index that says which series: {_WANTED}; a long "
-            "table becomes one by set_index([series, time])"
+            f"X is a table of {len(X)} rows whose index does not say which series a row belongs to: {_WANTED}; "
+            "set_index([series, time]) gives a long table this index"
         )
     if X.index.nlevels != 2:
         raise TypeError(f"the index of X has {X.index.nlevels} levels, {list(X.index.names)}: {_WANTED}")
     if X.empty:
         raise ValueError(f"X of {len(X)} rows and {X.shape[1]} columns holds no values: {_WANTED}")
     if (absent := X.index.get_level_values(0).isna()).any():
-        raise ValueError(f"row {int(absent.argmax())} of X, counted from 0, does not say of which series it is (NaN)")
+        raise ValueError(
+            f"row {int(absent.argmax())} of X, counted from 0, has NaN in place of the name of its series: name it"
+        )
     if (twice := X.index.duplicated()).any():
         name, time = X.index[int(twice.argmax())]
         raise ValueError(
@@ -92,7 +95,7 @@ def _checked_columns(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _numbers(values: np.ndarray, name: str) -> np.ndarray:
-    """The same as numbers; missing objects are NaN."""
+    """The values as numbers; missing objects become NaN."""
     if values.dtype.kind in "biuf":
         return values
     if values.dtype.kind == "O":
@@ -106,17 +109,17 @@ def _numbers(values: np.ndarray, name: str) -> np.ndarray:
         value = values.flat[0]
     value = value.item() if isinstance(value, np.generic) else value
     raise TypeError(
-        f"{name} holds {value!r} of {values.dtype}, which is no number: convert it, by astype(float) for example"
+        f"{name} holds {value!r} of {values.dtype}, which is not a number: convert it, with astype(float) for example"
     )
 
 
 def names_of(X: np.ndarray | pd.DataFrame) -> list[Hashable] | None:
-    """Names of the channels of a panel, if each has a name of its own."""
+    """Names of the channels of a panel; None if it has no names, or one of them twice."""
     return list(X.columns) if isinstance(X, pd.DataFrame) and X.columns.is_unique else None
 
 
 def in_order(X: np.ndarray | pd.DataFrame, names: list[Hashable] | None) -> np.ndarray | pd.DataFrame:
-    """A panel with its channels in the order of ``names``, as far as both have names.
+    """A panel with its channels in the order of ``names``; as it is if the panel or the estimator has no names.
 
     Raises:
         ValueError: If its channels have other names.
@@ -126,18 +129,18 @@ def in_order(X: np.ndarray | pd.DataFrame, names: list[Hashable] | None) -> np.n
         return X
     if set(there) != set(names):
         raise ValueError(
-            f"series of the channels {there}, fitted on {names}: give the same ones, or an array without names"
+            f"series of the channels {there}, fitted on {names}: give the same channels, or an array without names"
         )
     assert isinstance(X, pd.DataFrame)  # it has names
     return X[names]
 
 
 def checked_labels(y: Any, X: Any) -> Any:
-    """Labels of the series in ``X``, put in their order if they have the same names.
+    """Labels of the series in ``X``, in the order of ``X`` if both name their series alike.
 
     Raises:
-        TypeError: If they are in no array, Series or DataFrame, or of kinds that have no order among them.
-        ValueError: If some are missing.
+        TypeError: If y is not an array, Series or DataFrame, or holds labels of kinds that cannot be sorted together.
+        ValueError: If some labels are missing.
     """
     if y is None or isinstance(y, (list, tuple, dict, set, str, pd.Index, pd.Categorical)):
         raise TypeError(
@@ -150,7 +153,7 @@ def checked_labels(y: Any, X: Any) -> Any:
     absent = np.asarray(pd.isna(y)).reshape(len(y), -1).any(axis=1)
     if absent.any():
         raise ValueError(
-            f"{int(absent.sum())} of {len(y)} labels are missing, the first that of series {int(absent.argmax())}, "
+            f"{int(absent.sum())} of {len(y)} labels are missing, the first for series {int(absent.argmax())}, "
             "counted from 0: leave these series out, or give them a class of their own"
         )
     for column in np.asarray(y, dtype=object).reshape(len(y), -1).T if _holds_objects(y) else ():
@@ -158,14 +161,14 @@ def checked_labels(y: Any, X: Any) -> Any:
         if len(kinds) > 1:
             there = ", ".join(f"{label!r} ({type(label).__name__})" for label in kinds.values())
             raise TypeError(
-                f"labels are of several kinds, such as {there}: give all of one, by astype(str) for example"
+                f"labels are of several kinds, such as {there}: give labels of one kind, with astype(str) for example"
             )
     return y
 
 
 def _in_order_of(y: pd.Series | pd.DataFrame, X: Any) -> pd.Series | pd.DataFrame:
-    """Rows of y as the series of X come, by their names, if both have the same; numbered, since they stand for
-    series by their place from here on."""
+    """Rows of y in the order of the series of X, if both have the same names. The index becomes 0, 1, …: from here on
+    rows are matched to series by position."""
     if isinstance(X, pd.DataFrame) and y.index.is_unique:
         names = X.index.get_level_values(0).unique() if isinstance(X.index, pd.MultiIndex) else X.index
         if len(names) == len(y) and names.isin(y.index).all():
@@ -179,7 +182,7 @@ def _holds_objects(y: np.ndarray | pd.Series | pd.DataFrame) -> bool:
 
 
 def _kind(label: Any) -> type:
-    """Labels of one kind can be told apart and put in order."""
+    """The kind of a label. Labels of one kind can be compared and sorted."""
     for kind in ((bool, np.bool_), (str,), (Real,)):
         if isinstance(label, kind):
             return kind[0]

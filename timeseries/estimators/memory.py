@@ -1,4 +1,4 @@
-"""What a forecaster remembers of its series, and when an update has brought enough to learn from."""
+"""Which steps a forecaster remembers of its series, and when an update has enough new steps to learn from."""
 
 from collections.abc import Hashable
 
@@ -9,15 +9,15 @@ from ..data.windows import Cuts, training_cuts
 from ..fitting.design import Design
 from .forecaster_learning import Material
 
-DOUBT = 2.0  # standard errors by which an update has to gain: what it changes is known to serve
+DOUBT = 2.0  # standard errors that the gain of an update has to exceed: it replaces networks that already work
 
-_REMEMBERED = 512  # steps that are kept of a series at least, if it has them
-_NEW_SHARE = 0.25  # of what is remembered, before an update learns from it
-_JUDGES = 3  # horizons that judge what an update learned: windows that overlap say much the same
+_REMEMBERED = 512  # least number of steps that are kept of a series, if it has as many
+_NEW_SHARE = 0.25  # fraction of the remembered steps that has to be new before an update trains
+_JUDGES = 3  # least number of horizons that judge an update: windows that overlap say much the same
 
 
 def remembered(instances: list[Instance], design: Design, whole: bool) -> dict[Hashable | None, Instance]:
-    """What forecasts and updates need of each series: its end, or all of it."""
+    """The part of each series that forecasts and updates need: its end, or all of it if ``whole``."""
     keep = max(_REMEMBERED, 2 * design.context + 2 * (_JUDGES + 1) * design.horizon)
     return {i.key: i for i in (instances if whole else ends_of(instances, keep, design.targets))}
 
@@ -25,14 +25,14 @@ def remembered(instances: list[Instance], design: Design, whole: bool) -> dict[H
 def cuts_for_update(
     material: Material, learned: dict[Hashable | None, int], design: Design
 ) -> tuple[Cuts, Cuts] | None:
-    """Where an update trains, and where it is judged; None while too little is new.
+    """Training cuts and validation cuts of an update; None while too few steps are new.
 
-    Once a quarter of what is remembered is new, an update trains on the older half of what is new, and on all that is
-    remembered from before. The newer half is held out to judge it.
+    Once a quarter of the remembered steps are new, an update trains on the older half of the new steps and on all
+    earlier steps that are remembered. The newer half of the new steps is held out for validation.
 
     Args:
-        material: What is remembered, with what is new.
-        learned: Up to which step each series was learned from.
+        material: The remembered steps, including the new ones.
+        learned: The step up to which each series was learned from.
         design: What the networks read and return.
     """
     lengths, starts = material.lengths, {i.key: i.start for i in material.instances}

@@ -1,4 +1,4 @@
-"""Pictures: a forecast with its intervals, and what the Jumbo token looked at in a series."""
+"""Plots: a forecast with its intervals; a series with the attention that its patches get, or with the kept patches."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,14 +19,14 @@ def plot_forecast(
     ax: "Axes | None" = None,
     spoken: pd.Series | None = None,
 ) -> "Axes":
-    """Draw the end of a series, what is forecast, and how sure that is.
+    """Draw the end of a series, its forecast, and prediction intervals.
 
     Args:
-        history: What was observed.
+        history: Observed values.
         center: The forecast.
-        intervals: Coverage, lower and upper end of each, widest first.
+        intervals: Coverage, lower end and upper end of each interval, widest first.
         ax: Matplotlib's axes to draw in; new ones if None.
-        spoken: Weights of those that forecast, of which the largest are told.
+        spoken: Weights of the experts and of the networks; the largest are printed below the axis.
 
     Returns:
         The axes.
@@ -54,12 +54,12 @@ def plot_forecast(
 def plot_attention(
     values: np.ndarray, spans: Sequence[tuple[int, int]], attention: np.ndarray, ax: "Axes | None" = None
 ) -> "Axes":
-    """Draw a series over the attention that the Jumbo token pays its patches.
+    """Draw a series over the attention that the Jumbo token pays to its patches.
 
     Args:
         values: The series (T, C).
-        spans: First step and the one after the last, of each patch (N, 2).
-        attention: Share of each patch (N,).
+        spans: Of each patch, the first step and the step after the last (N, 2).
+        attention: Attention paid to each patch (N,).
         ax: As above.
 
     Returns:
@@ -73,12 +73,12 @@ def plot_attention(
 def plot_kept(
     values: np.ndarray, spans: Sequence[tuple[int, int]], reached: np.ndarray, ax: "Axes | None" = None
 ) -> "Axes":
-    """Draw a series over how far its patches get when some are dropped.
+    """Draw a series over the number of blocks that each of its patches passes before it is dropped.
 
     Args:
         values: The series (T, C).
-        spans: First step and the one after the last, of each patch (N, 2).
-        reached: Share of the blocks (N,) that each patch goes through: 1 if it is kept to the end.
+        spans: Of each patch, the first step and the step after the last (N, 2).
+        reached: Fraction of the blocks (N,) that each patch passes: 1 if it is kept to the end.
         ax: As above.
 
     Returns:
@@ -89,10 +89,10 @@ def plot_kept(
 
 
 def one_of(what: str, wanted: Any, there: list[Any]) -> Any:
-    """What is wanted, or the first of what there is.
+    """``wanted``, or the first of ``there`` if it is None.
 
     Raises:
-        ValueError: If there is no such thing.
+        ValueError: If ``there`` does not hold it.
     """
     if wanted is None:
         return there[0]
@@ -103,7 +103,7 @@ def one_of(what: str, wanted: Any, there: list[Any]) -> Any:
 
 
 def _per_step(spans: Sequence[tuple[int, int]], shares: np.ndarray, length: int) -> np.ndarray:
-    """A number for each patch as one for each step: where patches overlap, their mean."""
+    """Convert a number for each patch into one for each step: the mean of the patches that hold the step."""
     total, count = np.zeros(length), np.zeros(length)
     for (start, end), share in zip(spans, shares, strict=True):
         total[start:end] += share
@@ -114,7 +114,7 @@ def _per_step(spans: Sequence[tuple[int, int]], shares: np.ndarray, length: int)
 def _over_bands(
     values: np.ndarray, steps: np.ndarray, colormap: str, top: float, title: str, ax: "Axes | None"
 ) -> "Axes":
-    """A series (T, C) over a colour for each step, from 0 to ``top``."""
+    """Draw a series (T, C) over a background whose colour shows a number for each step, from 0 to ``top``."""
     ax = _axes(ax)
     low, high = np.nanmin(values), np.nanmax(values)
     room = 0.05 * (high - low or 1.0)
@@ -129,11 +129,11 @@ def _over_bands(
 def _axes(ax: "Axes | None") -> "Axes":
     if ax is not None:
         return ax
-    from matplotlib import pyplot as plt  # only who draws waits for it
+    from matplotlib import pyplot as plt  # a slow import, needed only for plots
 
     return plt.subplots(figsize=(9, 3.6), layout="constrained")[1]
 
 
 def _positions(index: pd.Index) -> pd.Index:
-    """Where to draw times: matplotlib knows dates, not periods."""
+    """Positions of times on the axis: matplotlib takes dates, but not periods."""
     return index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index

@@ -1,4 +1,4 @@
-"""Fitted estimators in one safetensors file: arrays, and beside them JSON in its header. No code runs on loading."""
+"""Fitted estimators in one safetensors file: arrays, and JSON in the file's header. Loading runs no code."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -18,13 +18,13 @@ from .first_layout import from_first_layout
 
 SUFFIX = ".safetensors"
 _LAYOUT = 2
-_LEFT_OUT = ("callbacks",)  # they are functions, which only code can make
+_LEFT_OUT = ("callbacks",)  # functions cannot be saved as data
 
 
 class SafeSaving:
     """``save`` and ``load`` for an estimator whose state consists of values that ``encoding`` can write.
 
-    Its class has ``_saved_state() -> dict`` and ``_restore_state(state)``.
+    A subclass has ``_saved_state() -> dict`` and ``_restore_state(state)``.
     """
 
     check_is_fitted: Callable[[], None]
@@ -38,15 +38,16 @@ class SafeSaving:
         Parameters
         ----------
         path : str or Path, optional
-            Ending in ".safetensors": one file of arrays and JSON, for ``load``; it runs no code when loaded. Callbacks
-            are left out. Any other path, or none: as every sktime estimator, by pickle, for ``sktime.base.load``.
+            A path that ends in ".safetensors" gives one file of arrays and JSON; read it with ``load``, which runs no
+            code. Callbacks are not saved. With any other path, or none, the estimator is pickled, as every sktime
+            estimator is; read it with ``sktime.base.load``.
         serialization_format : str
-            For pickled ones, "pickle" or "cloudpickle".
+            "pickle" or "cloudpickle". Ignored for ".safetensors".
 
         Raises
         ------
         TypeError
-            If a parameter, or a name in the data, is an object that only code can make: of a class of one's own, say.
+            If a parameter, or a name in the data, cannot be written as data, such as an object of a class of your own.
         """
         if path is None or Path(path).suffix != SUFFIX:
             return super().save(path, serialization_format)  # type: ignore[misc]  # sktime's, of a class beside this one
@@ -72,7 +73,7 @@ class SafeSaving:
             If it holds no estimator of this class, is damaged, or is of a newer version.
         """
         if not Path(path).is_file():
-            raise FileNotFoundError(f"no saved estimator at {path}: give a file that save wrote")
+            raise FileNotFoundError(f"no saved estimator at {path}: give the path of a file that save wrote")
         content, arrays = _read(path, cls.__name__)
         try:
             if content.get("layout", 1) == 1:
@@ -84,8 +85,8 @@ class SafeSaving:
             estimator._restore_state(state)
         except Exception as error:  # a damaged file may fail anywhere
             raise ValueError(
-                f"{path} is damaged, or of a version that this one cannot read ({type(error).__name__}: {error}): "
-                "save the estimator again"
+                f"{path} is damaged, or was saved by a version that this one cannot read "
+                f"({type(error).__name__}: {error}): save the estimator again"
             ) from error
         return estimator
 
@@ -124,12 +125,14 @@ def _read(path: str | Path, wanted: str) -> tuple[dict[str, Any], dict[str, np.n
                 raise ValueError(f"{path} holds {there}, not a {wanted}")
             if content.get("layout", 1) not in (1, _LAYOUT):
                 raise ValueError(
-                    f"{path} has the layout {content['layout']!r}, this version reads up to {_LAYOUT}: load it with "
-                    "the version that saved it, or a later one"
+                    f"{path} has layout {content['layout']!r}, this version reads layouts up to {_LAYOUT}: load it "
+                    "with the version that saved it, or a later one"
                 )
             return content, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
     except (SafetensorError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} is no whole safetensors file of an estimator ({error}): save it again") from error
+        raise ValueError(
+            f"{path} is not a complete safetensors file of an estimator ({error}): save it again"
+        ) from error
 
 
 def weights_of(networks: Sequence[torch.nn.Module]) -> list[dict[str, np.ndarray]]:
@@ -140,8 +143,8 @@ def weights_of(networks: Sequence[torch.nn.Module]) -> list[dict[str, np.ndarray
 def with_weights(
     build: Callable[..., Network], weights: dict[str, np.ndarray], *arguments: Any, **options: Any
 ) -> Network:
-    """A network that is built with some arguments, its weights put back strictly, for prediction."""
-    with torch.random.fork_rng():  # the weights it begins with are drawn
+    """A network built with the arguments, with these weights (all of them must fit), in evaluation mode."""
+    with torch.random.fork_rng():  # building draws initial weights
         network = build(*arguments, **options)
     network.load_state_dict({name: torch.from_numpy(np.array(w)) for name, w in weights.items()})
     return network.eval()

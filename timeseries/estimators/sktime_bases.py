@@ -1,4 +1,4 @@
-"""sktime's two bases, adapted. Only this file touches names that sktime and skbase keep private."""
+"""sktime's two base classes, adapted. Only this file uses private names of sktime and skbase."""
 
 import copy
 import warnings
@@ -21,7 +21,7 @@ from .tables import in_order
 
 
 class TimelineForecaster(BaseForecaster):
-    """sktime's forecaster, on the steps of a ``Timeline``: of any frequency, and with rows in any order.
+    """sktime's forecaster, based on a ``Timeline``: it takes any frequency, and rows in any order.
 
     A subclass has the parameters ``freq`` and ``insample``.
     """
@@ -30,7 +30,7 @@ class TimelineForecaster(BaseForecaster):
     _fh: Any
 
     def __init__(self):
-        with warnings.catch_warnings():  # about a default that is set right below
+        with warnings.catch_warnings():  # sktime warns about the default of remember_data, which is set below
             warnings.filterwarnings("ignore", message=".*remember_data.*", category=FutureWarning)
             super().__init__()
         self.set_config(remember_data=False)
@@ -43,7 +43,7 @@ class TimelineForecaster(BaseForecaster):
 
     @property
     def _end(self) -> int:
-        """The last step of all series, after which "ahead" begins."""
+        """The last step of all series; the horizon begins after it."""
         return int(self._timeline.steps(self.cutoff, "the cutoff")[0])
 
     def _set_cutoff_from_y(self, y):
@@ -56,7 +56,7 @@ class TimelineForecaster(BaseForecaster):
         self._set_cutoff(self._timeline.times(np.array([end])))
 
     def _check_fh(self, fh, pred_int=False):
-        """As sktime's, but without its count in periods, which not every frequency has."""
+        """As sktime's, but without converting the horizon to pandas periods, which not every frequency has."""
         if fh is None and self._fh is None:
             return super()._check_fh(fh, pred_int)
         fh = check_fh(self._fh if fh is None else fh)
@@ -71,7 +71,7 @@ class TimelineForecaster(BaseForecaster):
     # ---- tables
 
     def _check_X_y(self, X=None, y=None, **options):
-        """As sktime's, with rows sorted by time. Arrays have no times: their steps follow the end of the series."""
+        """As sktime's, with rows sorted by time. An array has no times: its first row follows the end of the series."""
         ahead = self.is_fitted
         X_inner, y_inner = super()._check_X_y(
             X=None if X is None else in_order(X, "X"), y=None if y is None else in_order(y, "y"), **options
@@ -82,7 +82,7 @@ class TimelineForecaster(BaseForecaster):
         return X_inner, y_inner
 
     def _going_on(self, table: pd.DataFrame) -> pd.DataFrame:
-        """A table of numbered steps, at the times that follow what was seen."""
+        """A table indexed by 0, 1, …, reindexed by the times that follow the end of the series."""
         panel = isinstance(table.index, pd.MultiIndex)
         numbers = table.index.get_level_values(-1).to_numpy(dtype=np.int64)
         times = self._timeline.times(numbers + self._end + 1)
@@ -90,7 +90,7 @@ class TimelineForecaster(BaseForecaster):
         return table.set_axis(pd.MultiIndex.from_arrays([*names, times], names=table.index.names) if panel else times)
 
     def _checked_question(self, fh: Any, X: Any) -> tuple[ForecastingHorizon, pd.DataFrame | None]:
-        """Arguments of ``predict`` as its inner methods take them."""
+        """The arguments of ``predict``, checked and converted for the inner methods."""
         return self._check_fh(fh), self._check_X(X=X)
 
     def _names_of_variables(self) -> list:
@@ -102,7 +102,7 @@ class TimelineForecaster(BaseForecaster):
     # ---- saving
 
     def _sktime_state(self) -> dict[str, Any]:
-        """What sktime remembers, as values to save."""
+        """What sktime stores in a fitted forecaster, as values to save."""
         fh = self._fh
         return dict(
             cutoff=self.cutoff,
@@ -114,7 +114,7 @@ class TimelineForecaster(BaseForecaster):
     def _restore_sktime_state(self, state: dict[str, Any], pretrained: bool) -> None:
         """Undo ``_sktime_state``."""
         if pretrained:
-            self._pretrained_attrs = list(self.get_tag("pretrain:fitted_params"))  # which fit and clone keep
+            self._pretrained_attrs = list(self.get_tag("pretrain:fitted_params"))  # fit and clone keep these
         self._y_metadata, self._converter_store_y = state["y_metadata"], state["y_store"]
         self._y_mtype_last_seen = self._y_metadata["mtype"]
         self._is_vectorized = False
@@ -136,7 +136,7 @@ class _PretrainedCloner(_CloneSkbase):
 
 
 class LabelClassifier(BaseClassifier):
-    """sktime's classifier, with panels checked before they are converted, and with ``pretrained_``, which lives on."""
+    """sktime's classifier, which checks panels before it converts them, and keeps ``pretrained_`` in a reset."""
 
     @classmethod
     def _get_clone_plugins(cls):
@@ -158,8 +158,8 @@ class LabelClassifier(BaseClassifier):
         X : in any format of sktime's panels
             The series (n of them).
         y : np.ndarray, pd.Series or pd.DataFrame
-            Their labels (n,), which have an order: of numbers, texts, times, … Those with the names of the series for
-            index are put in their order. Of a table, each column is a classification of its own.
+            Their labels (n,), of a kind that can be sorted: numbers, texts, times, … If the index of y holds the names
+            of the series, labels are matched to series by name. Each column of a table is a classification of its own.
 
         Returns
         -------
@@ -168,11 +168,11 @@ class LabelClassifier(BaseClassifier):
         Raises
         ------
         TypeError
-            If X is a single series or holds what are no numbers; if y is no array or table, or of labels of several
-            kinds.
+            If X is a single series, or holds values that are not numbers; if y is not an array or table, or holds
+            labels of several kinds.
         ValueError
-            If X is empty, holds a series without any observed value, infinite values, two rows of one time, or series
-            of other channels than the first; if labels are missing.
+            If X is empty, or has a series without any observed value, infinite values, two rows of one series at the
+            same time, or a series whose channels differ from those of the first; if labels are missing.
         """
         X = checked_panel(X)
         return super().fit(X, checked_labels(y, X))
@@ -181,17 +181,17 @@ class LabelClassifier(BaseClassifier):
         return super()._check_convert_X_for_predict(checked_panel(X))
 
     def _checked_question(self, X: Any) -> np.ndarray | pd.DataFrame:
-        """The argument of ``predict`` as its inner methods take it."""
+        """The argument of ``predict``, checked and converted for the inner methods."""
         return self._check_convert_X_for_predict(X)
 
     def _outputs(self) -> list["LabelClassifier"] | None:
-        """The classifiers of the columns, after a fit to a table of labels; None after a fit to one column."""
+        """The classifier of each column, after a fit to a table of labels; None after a fit to one column."""
         return list(self.classifiers_.iloc[0]) if self._is_vectorized else None
 
     # ---- saving
 
     def _sktime_state(self) -> dict[str, Any]:
-        """What sktime remembers, as values to save."""
+        """What sktime stores in a fitted classifier, as values to save."""
         return dict(
             classes=self.classes_,
             y_metadata=_without_kinds(self._y_metadata),
@@ -209,7 +209,7 @@ class LabelClassifier(BaseClassifier):
         self._is_fitted = True
 
     def _set_outputs(self, parts: list["LabelClassifier"]) -> None:
-        """Put a classifier of each column of labels where sktime keeps them."""
+        """Store a classifier for each column of labels, in the attributes where sktime expects them."""
         names = self._y_metadata["feature_names"]
         self._is_vectorized = True
         self._yvec = VectorizedDF([pd.DataFrame([range(len(names))], columns=names)], iterate_cols=True)
@@ -217,5 +217,5 @@ class LabelClassifier(BaseClassifier):
 
 
 def _without_kinds(metadata: dict[str, Any]) -> dict[str, Any]:
-    """What sktime notes about data, without its own enumeration of kinds of columns, which only its checks read."""
+    """sktime's metadata of a table without "feature_kind", which holds sktime's own enum; only its checks read it."""
     return {name: value for name, value in metadata.items() if name != "feature_kind"}

@@ -1,4 +1,4 @@
-"""Values that a series can take: forecasts of counts, sales and other quantities do not fall below zero."""
+"""Least values of forecasts: those of counts, sales and other quantities do not fall below zero."""
 
 from collections.abc import Hashable
 
@@ -10,16 +10,16 @@ from ..data.frames import Instance
 def floors_of(
     instances: list[Instance], targets: int, support: str, before: dict[Hashable | None, np.ndarray] | None
 ) -> dict[Hashable | None, np.ndarray]:
-    """Below which no forecast of a series lies: of each series, for each target (M,) 0 or minus infinity.
+    """The least value that a forecast may take: for each target (M,) of each series, 0 or minus infinity.
 
     Args:
         instances: The series.
-        targets: Their first channels, which are forecast.
-        support: "real" (no floor), "nonnegative", or "auto" (0 for what has never been negative).
-        before: What held for what was seen before, of which the instances may not hold everything any more.
+        targets: Number of channels that are forecast, M; they are the first ones.
+        support: "real" (no floor), "nonnegative" (0), or "auto" (0 for channels that have never been negative).
+        before: The floors before an update. The instances may no longer hold the earliest values, which count too.
 
     Raises:
-        ValueError: If there are negative values of a nonnegative series.
+        ValueError: If a series has negative values, and ``support`` is "nonnegative".
     """
     floors = {}
     for instance in instances:
@@ -28,7 +28,7 @@ def floors_of(
         if support == "nonnegative" and negative.any():
             whose = "" if instance.key is None else f" of {instance.key}"
             raise ValueError(
-                f"support='nonnegative', but values{whose} go down to {np.nanmin(values)}: use support='real'"
+                f"support='nonnegative', but the least value{whose} is {np.nanmin(values)}: use support='real'"
             )
         if before is not None and instance.key in before:
             negative |= before[instance.key] < 0

@@ -1,4 +1,4 @@
-"""Series as users give them, before sktime sees them: sorted by time, as numbers, or refused with a message."""
+"""Checks of the user's series before sktime sees them: they are sorted by time and converted to numbers, or refused."""
 
 from typing import Any
 
@@ -12,15 +12,15 @@ _NUMBERS = ("floating", "integer", "mixed-integer-float", "integer-na", "decimal
 
 
 def in_order(data: Any, what: str) -> Any:
-    """Series in any format of sktime's, those in pandas' with their rows in the order of time.
+    """Series in any of sktime's formats; rows of pandas objects are sorted by time.
 
     Args:
-        data: The series. Other objects than pandas' and numpy's are left to sktime.
-        what: Their name in messages.
+        data: The series. Objects that are not of pandas or numpy are returned as they are, for sktime to check.
+        what: Name of the argument in messages.
 
     Raises:
-        ValueError: If there are none, or their index is not complete.
-        TypeError: If values are no numbers, or an index holds no times.
+        ValueError: If there is no row or no column, or the index has NaN.
+        TypeError: If values are not numbers, or an index does not hold times.
     """
     if isinstance(data, np.ndarray):
         _check_some(data.size, what)
@@ -44,15 +44,15 @@ def in_order(data: Any, what: str) -> Any:
 
 
 def in_columns(y: pd.DataFrame, columns: list) -> pd.DataFrame:
-    """A table with its columns in the order fitted; the name of a single one does not matter.
+    """A table with its columns in the order of ``fit``. The name of a single column does not matter.
 
     Raises:
-        ValueError: If it has other columns.
+        ValueError: If the table has other columns.
     """
     if len(columns) == 1 or list(y.columns) == columns:
         return y
     if set(y.columns) != set(columns):
-        raise ValueError(f"fitted on series of the columns {columns}, there are {list(y.columns)}: give the same")
+        raise ValueError(f"fitted on the columns {columns}, got the columns {list(y.columns)}: give the same columns")
     return y[columns]
 
 
@@ -62,7 +62,7 @@ def _check_some(count: int, what: str) -> None:
 
 
 def _nested(table: pd.DataFrame) -> bool:
-    """Whether the cells are series themselves."""
+    """Whether each cell holds a whole series."""
     return table.size > 0 and isinstance(table.iloc[0, 0], (pd.Series, pd.DataFrame, np.ndarray))
 
 
@@ -82,7 +82,7 @@ def _numbers(array: np.ndarray, what: str) -> np.ndarray:
 
 
 def _numeric(table: pd.DataFrame, what: str) -> pd.DataFrame:
-    """A table whose columns of objects are numbers, if that is what they hold."""
+    """A table whose columns of objects are converted to numbers."""
     objects = [c for c, dtype in enumerate(table.dtypes) if pd.api.types.is_object_dtype(dtype)]
     kinds = {c: pd.api.types.infer_dtype(table.iloc[:, c], skipna=True) for c in objects}
     if any(kind in _NUMBERS for kind in kinds.values()):
@@ -111,14 +111,16 @@ def _numeric(table: pd.DataFrame, what: str) -> pd.DataFrame:
 
 
 def _sorted(table: pd.Series | pd.DataFrame, what: str) -> pd.Series | pd.DataFrame:
-    """Rows in the order of time; in a panel, of series and time."""
+    """Rows sorted by time; in a panel, by series and time."""
     index = table.index
     if isinstance(index, pd.MultiIndex):
         _check_levels(index, what)
     else:
         kind_of(index)
         if index.hasnans:
-            raise ValueError(f"{what} has no time in row {int(index.isna().argmax())}: leave it out, or give its time")
+            raise ValueError(
+                f"row {int(index.isna().argmax())} of {what} has no time: leave the row out, or give its time"
+            )
     return table if index.is_monotonic_increasing else table.sort_index()
 
 
@@ -130,7 +132,7 @@ def _check_levels(index: pd.MultiIndex, what: str) -> None:
         if others:
             order = [n for n in range(index.nlevels) if n != others[0]] + [others[0]]
             raise TypeError(
-                f"time is level {others[0]} of the index of {what}, {_names(index)}, and has to be the last: "
+                f"time is level {others[0]} of the index of {what}, {_names(index)}, and has to be the last level: "
                 f"{what}.reorder_levels({order}).sort_index()"
             )
         kind_of(index.levels[-1])
@@ -140,7 +142,7 @@ def _check_levels(index: pd.MultiIndex, what: str) -> None:
             row = int(absent.argmax())
             held = "time" if n == index.nlevels - 1 else "name of a series"
             raise ValueError(
-                f"row {row} of {what} has no {held}, level {n} of its index is NaN: leave the row out, or name it"
+                f"row {row} of {what} has no {held}, level {n} of its index is NaN: leave the row out, or fill it in"
             )
     for n, level in enumerate(index.levels[:-1]):
         sorted_keys(list(level[np.unique(index.codes[n])]), what)

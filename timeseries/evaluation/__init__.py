@@ -1,4 +1,4 @@
-"""How good forecasts of a panel are: its end held out, and scores of point forecasts, quantiles and intervals."""
+"""Evaluation of forecasts of a panel: its end is held out, and point forecasts, quantiles and intervals are scored."""
 
 from .held_out import HeldOut, hold_out
 from .panel import PanelScores, evaluate_held_out, evaluate_panel

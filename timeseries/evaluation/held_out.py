@@ -14,17 +14,17 @@ from ..datasets import SeriesPanel
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A panel, cut.
+    """A panel, cut into past and future.
 
     Attributes:
-        names: Of the series (n).
-        past: What a forecaster may see: of each series (T_i,), NaN where nothing was observed.
-        future: What it has to forecast (n, S), NaN likewise.
-        steps: How many steps after the end of the past these values are (S,).
+        names: Names of the series (n).
+        past: The values that a forecaster may read: an array (T_i,) for each series, NaN where not observed.
+        future: The values to forecast (n, S), NaN where not observed.
+        steps: Distances of these values from the end of the past, in steps (S,).
         season: Steps in a season.
-        frequency: Such as "monthly", if known.
-        times: Of the steps of the longest past. All series end with the last of them (see ``table``).
-        too_short: Series that are left out, since nothing would remain of their past.
+        frequency: Such as "monthly"; None if unknown.
+        times: Times of the longest past. All series end with the last of them (see ``table``).
+        too_short: Names of series that are left out, because nothing would remain of their past.
     """
 
     names: list[Hashable]
@@ -40,8 +40,8 @@ class HeldOut:
         """The past in sktime's "pd-multiindex" format.
 
         A forecaster of sktime has one cutoff for a whole panel: "one step ahead" is the same time in all its series. So
-        series that end before others are moved in time until all end together. Their times tell the frequency, and not
-        when in the year they are.
+        series that end before others are shifted in time until all end together. Their times keep the frequency, but
+        not the true position in the year.
         """
         lengths = [len(values) for values in self.past]
         names = np.repeat(np.array(self.names, dtype=object), lengths)
@@ -56,8 +56,8 @@ def hold_out(panel: SeriesPanel, origin: int = 0, fh: int | Sequence[int] | None
     Args:
         panel: Its series may end at different times.
         origin: How many horizons lie between the held-out steps and the end: 0 for the last horizon, 1 for the one
-            before it. What comes after the held-out steps is seen by nobody.
-        fh: The horizon, or the steps ahead wanted; their largest is the horizon then. Default: that of the panel.
+            before it. Values after the held-out steps are not used.
+        fh: The horizon, or the requested steps ahead, the largest of which is the horizon. Default: that of the panel.
 
     Raises:
         ValueError: If no horizon is known, or all series are too short. A series needs a value before the horizon.

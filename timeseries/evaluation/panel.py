@@ -1,4 +1,4 @@
-"""A forecaster's scores on a panel."""
+"""Scores of a forecaster on a panel."""
 
 import time
 from collections.abc import Hashable, Sequence
@@ -22,10 +22,10 @@ class PanelScores:
         mase, smape, msis: Means over series; series without a scale are left out of MASE and MSIS.
         naive_mase: MASE of the seasonal naive forecast on the same steps.
         wql: Weighted quantile loss at .1 to .9, pooled over the series.
-        coverage: Of each level, the share of values within the interval: mean over series.
+        coverage: For each level, the fraction of values within the interval: mean over series.
         fit_seconds, predict_seconds: Wall-clock times.
-        no_scale: Series left out of MASE and MSIS, whose seasonal naive error within the past is 0 or not known.
-        too_short: Series that nothing was forecast of.
+        no_scale: Series left out of MASE and MSIS, because their seasonal naive error within the past is 0 or unknown.
+        too_short: Series that were too short to forecast.
         table: A row for each series: MASE, sMAPE, MSIS, and coverage of each level.
     """
 
@@ -102,18 +102,18 @@ def evaluate_panel(
         origin: 0 holds out the last horizon, k that which lies k horizons before it. Choose settings at an origin of 1
             or more, and keep the last horizon for the figure to report.
         fh: The horizon, or steps ahead. Default: that of the file.
-        levels: Of the intervals whose coverage is counted.
+        levels: Levels of the intervals whose coverage is counted.
 
     Raises:
         FileNotFoundError, ValueError: See ``load_tsf`` and ``hold_out``; and for levels that are not between 0 and 1.
-        TypeError: If it is no forecaster of sktime.
+        TypeError: If ``forecaster`` is not a forecaster of sktime.
     """
     panel = data if isinstance(data, SeriesPanel) else load_tsf(data)
     return evaluate_held_out(forecaster, hold_out(panel, origin, fh), levels)
 
 
 def evaluate_held_out(forecaster: Any, held_out: HeldOut, levels: Sequence[float] = (0.8, 0.95)) -> PanelScores:
-    """As ``evaluate_panel``, of a panel that is cut already."""
+    """As ``evaluate_panel``, for a panel that is already cut."""
     alpha = probabilities(levels)
     if not hasattr(forecaster, "predict_quantiles"):
         raise TypeError(f"forecasters of sktime are evaluated, got {type(forecaster).__name__}")

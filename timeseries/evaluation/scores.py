@@ -20,14 +20,14 @@ def ends_of(level: float) -> tuple[float, float]:
 
 
 def probabilities(levels: Sequence[float]) -> list[float]:
-    """All that the scores need, rising.
+    """Probabilities of all quantiles that the scores need, rising.
 
     Raises:
         ValueError: If a level is not between 0 and 1.
     """
     for level in levels:
         if not 0 < level < 1:
-            raise ValueError(f"level {level!r}: give shares between 0 and 1, such as 0.8")
+            raise ValueError(f"level {level!r}: give numbers between 0 and 1, such as 0.8")
     return sorted({*QUANTILES, *ends_of(MSIS_LEVEL), *(p for level in levels for p in ends_of(level))})
 
 
@@ -45,7 +45,7 @@ def naive_errors(past: list[np.ndarray], season: int) -> np.ndarray:
 
 
 def seasonal_naive(held_out: HeldOut) -> np.ndarray:
-    """The last known value of the same place in the season (n, S); the last known one of all where there is none."""
+    """For each step, the last observed value at the same position in the season (n, S), else the last observed one."""
     forecasts = np.empty(held_out.future.shape)
     for n, values in enumerate(held_out.past):
         known = np.flatnonzero(~np.isnan(values))

@@ -1,7 +1,7 @@
-"""Classical forecasts in closed form, for a whole batch of series at once.
+"""Experts: classical forecasting methods, computed for a whole batch of series at once.
 
-Every expert is a function from a `Batch` to an `Opinion`, in the file of its idea. To add one: write it there and enter
-it at the end of `_EXPERTS`.
+Every expert is a function from a `Batch` to an `Opinion`, its forecast. To add one, write the function in a file of
+this folder, and append it to `_EXPERTS`.
 """
 
 from typing import NamedTuple
@@ -43,17 +43,17 @@ _EXPERTS = (
 )
 NAMES: tuple[str, ...] = tuple(expert.__name__ for expert in _EXPERTS)
 
-_COLUMNS = 24_000  # values of a chunk: its arrays stay in the cache
-_SERIES = (16, 160)  # of a chunk, at least and at most
-_SHORTEST = 8  # columns, so that no expert meets an empty array
-_FLOOR = (1e-6, 1e-12)  # least spread, in deviations of the series and in its largest value
+_COLUMNS = 24_000  # values in a chunk, so that its arrays stay in the cache
+_SERIES = (16, 160)  # least and most series in a chunk
+_SHORTEST = 8  # least number of columns, so that no expert gets an empty array
+_FLOOR = (1e-6, 1e-12)  # least spread: in deviations of the series, plus in units of its largest value
 
 
 class Opinions(NamedTuple):
-    """What all experts say of n series.
+    """Forecasts of all experts for n series.
 
     Attributes:
-        point: Forecasts (n, E, H), experts as in ``NAMES``.
+        point: Forecasts (n, E, H), experts in the order of ``NAMES``.
         spread: Standard deviation of the errors of these forecasts by each expert's own theory, (n, E, H), above 0.
         error: Root mean square of the errors one step ahead, (n, E), corrected for fitted parameters, above 0.
     """
@@ -64,17 +64,17 @@ class Opinions(NamedTuple):
 
 
 def opinions(values: np.ndarray, periods: np.ndarray, horizon: int) -> Opinions:
-    """Ask all experts.
+    """Forecast series by all experts.
 
     Args:
-        values: Series (n, T), NaN before their first value. NaN after it is a missing value, and is filled; outliers
+        values: Series (n, T), NaN before their first value. Later NaN are missing values, which are filled; outliers
             stay (see `cleaned`).
-        periods: Seasonal periods (n, P), 1 for none. The first is the main one; of the others the longest counts.
+        periods: Seasonal periods (n, P), 1 for none. The first is the main one; of the others, the longest is used.
         horizon: Steps to forecast, H.
 
     Raises:
-        TypeError: If the horizon is no integer.
-        ValueError: If shapes do not fit, a series has no value at all, or values are infinite.
+        TypeError: If the horizon is not an integer.
+        ValueError: If shapes do not fit, a series has no observed value, or values are infinite.
     """
     check_count("horizon", horizon, "step")
     values, periods = _checked(values, periods)
@@ -106,18 +106,18 @@ def _checked(values: np.ndarray, periods: np.ndarray) -> tuple[np.ndarray, np.nd
     if periods.ndim != 2 or len(periods) != len(values) or not periods.shape[1]:
         raise ValueError(f"periods have shape {periods.shape}: give ({len(values)}, P), 1 for none")
     if not np.issubdtype(periods.dtype, np.integer) or (periods < 1).any():
-        raise ValueError("periods must be integers from 1 on, 1 for none")
+        raise ValueError("periods must be integers, at least 1: give 1 for no season")
     check_finite(values)
     empty = np.flatnonzero(np.isnan(values).all(1))
     if len(empty):
-        raise ValueError(f"series {empty[0]} has no value at all: leave it out")
+        raise ValueError(f"series {empty[0]} has no observed value: leave it out")
     return values, periods
 
 
 def _ask(
     values: np.ndarray, length: np.ndarray, period: int, second: int, horizon: int, rows: np.ndarray, said: Opinions
 ) -> None:
-    """Write what is said of one chunk into the rows of all."""
+    """Write the forecasts of one chunk into the rows of ``said``."""
     T = max(length.max(), _SHORTEST)
     values = values[:, -T:]
     values = np.pad(values, ((0, 0), (T - values.shape[1], 0)), constant_values=np.nan)
@@ -132,7 +132,7 @@ def _ask(
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
         for at, expert in enumerate(_EXPERTS):
             one: Opinion = expert(batch)
-            if at and not np.isfinite(one.point).all():  # smoothing that ran away: the last value then
+            if at and not np.isfinite(one.point).all():  # where smoothing diverged, use the last value
                 one = _instead(one, said.point[rows, 0] / scale[:, None], floor)
             said.point[rows, at] = one.point * scale[:, None]
             said.spread[rows, at] = np.maximum(one.spread, floor[:, None]) * scale[:, None]
@@ -140,7 +140,7 @@ def _ask(
 
 
 def _instead(one: Opinion, last: np.ndarray, floor: np.ndarray) -> Opinion:
-    """An opinion with the last value, and the spread of a walk, where it is not finite."""
+    """A forecast in which rows that are not finite are replaced by the last value with the spread of a random walk."""
     bad = ~np.isfinite(one.point).all(axis=1)
     walk = np.sqrt(np.arange(1, last.shape[1] + 1))
     error = np.where(np.isfinite(one.error), one.error, floor)

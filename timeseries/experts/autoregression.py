@@ -12,19 +12,19 @@ from .naive import last
 from .ridge import ridge
 from .smoothing import spread_of
 
-_DECAY = 1.0  # of the trust in lags
+_DECAY = 1.0  # exponent by which the expected weight of a lag decays with its distance
 _LEAST = 6  # observations
 _LAGS = 16  # at most, where no period is longer
 _MOST = 1000  # observations
-_REACH = 1.0  # ranges of the series beyond its extremes that a forecast may go
-_TRIAL, _GROWTH = 160, 1.01  # steps by which growth is told, and the growth of a step that is one
-_LARGEST = 1.5  # weight of an error in a later step: more tells that the recursion explodes
+_REACH = 1.0  # how far a forecast may leave the extremes of the series, in ranges of the series
+_TRIAL, _GROWTH = 160, 1.01  # steps in which growth is measured, and the growth per step that counts as explosive
+_LARGEST = 1.5  # largest weight of an error in a later step: with more, the recursion explodes
 
 
 def autoregression(batch: Batch) -> Opinion:
-    """Lags of the adjusted series: a mean of shrinkage to the mean and to the last value.
+    """Regression on lags of the adjusted series: a mean of two fits, one shrunk to the mean, one to the last value.
 
-    A third of the observations bounds the lags. Last value with fewer than 6 observations.
+    The longest lag is at most a third of the observations. Last value with fewer than 6 observations.
     """
     found = batch.once("autoregression", lambda: lagged(batch.recent(_MOST), batch.season))
     return where(batch.length >= _LEAST, found, last(batch))
@@ -67,7 +67,7 @@ def lagged(batch: Batch, season: Season) -> Opinion:
 
 
 def _lags(batch: Batch) -> np.ndarray:
-    """1, 2, … and whole periods."""
+    """The lags 1, 2, …, and lags at and next to whole periods."""
     m, longer = batch.period, batch.second
     near = np.arange(1, max(_LAGS, m + 1 if m <= 24 else 0) + 1)
     more = [lag for p in (m, longer) if p > 1 for lag in (p - 1, p, p + 1, 2 * p)]
@@ -75,8 +75,8 @@ def _lags(batch: Batch) -> np.ndarray:
 
 
 def _trust(lags: np.ndarray, batch: Batch) -> np.ndarray:
-    """By how much larger a lag's weight is expected to be than that of others: less the further back, in steps and in
-    periods (Litterman, "Forecasting with Bayesian vector autoregressions", 1986, section 2)."""
+    """Expected relative size of a lag's weight: smaller the further back the lag is, in steps or in periods (Litterman,
+    "Forecasting with Bayesian vector autoregressions", 1986, section 2)."""
     distance = lags.astype(float)
     for m in (batch.period, batch.second):
         if m > 1:
@@ -85,7 +85,7 @@ def _trust(lags: np.ndarray, batch: Batch) -> np.ndarray:
 
 
 def _calm(weights: np.ndarray, lags: np.ndarray) -> np.ndarray:
-    """Weights (n, k) whose recursion does not explode: all its roots are drawn in by the rate at which it grows."""
+    """Weights (n, k) whose recursion does not explode: all its roots are divided by its growth per step."""
     longest = lags.max()
     psi = np.zeros((len(weights), longest + _TRIAL))
     psi[:, longest - 1] = 1.0
@@ -99,7 +99,7 @@ def _calm(weights: np.ndarray, lags: np.ndarray) -> np.ndarray:
 def _ahead(
     y: np.ndarray, weights: np.ndarray, constant: np.ndarray, lags: np.ndarray, H: int, seen: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Forecasts step by step, and by how much an error moves the forecast j steps later, both (n, H)."""
+    """Forecasts step by step, and how much an error changes the forecast j steps later, both (n, H)."""
     T, n = y.shape[1], len(y)
     top, bottom = np.where(seen, y, -np.inf).max(1), np.where(seen, y, np.inf).min(1)
     reach = _REACH * (top - bottom)

@@ -1,4 +1,4 @@
-"""What every expert is given: series of one period, side by side, ending at the same column."""
+"""Input and output of every expert: series of the same periods, aligned at their ends, and forecasts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ Made = TypeVar("Made")
 
 
 class Opinion(NamedTuple):
-    """What one expert says of n series.
+    """Forecasts of one expert for n series.
 
     Attributes:
         point: Forecasts (n, H).
@@ -36,7 +36,7 @@ class Batch:
         horizon: Steps to forecast, H.
         period: The main period, 1 for none.
         second: The longer period, 1 for none.
-        fits: What one expert fitted and another takes up, by name.
+        fits: Fits that several experts share, by name.
     """
 
     values: np.ndarray
@@ -63,7 +63,7 @@ class Batch:
 
     @cached_property
     def season(self) -> Season:
-        """The season where it is real: a factor if all values are positive, else a term."""
+        """The season, if it is significant: a factor if all values are positive, else a term."""
         return season_of(self.values, self.first, self.horizon, self.period, self.second, self.positive, tested=True)
 
     @cached_property
@@ -73,26 +73,26 @@ class Batch:
         return Batch(values, self.first, self.horizon, 1, 1)
 
     def once(self, name: object, make: Callable[[], Made]) -> Made:
-        """What ``make`` gives, made the first time only."""
+        """The result of ``make``, which is called only the first time."""
         if name not in self.fits:
             self.fits[name] = make()
         return self.fits[name]
 
     def recent(self, most: int) -> "Batch":
-        """The last columns alone."""
+        """The batch reduced to its last ``most`` columns."""
         cut = max(0, self.values.shape[1] - most)
         return Batch(self.values[:, cut:], np.maximum(self.first - cut, 0), self.horizon, self.period, self.second)
 
 
 def root_mean_square(errors: np.ndarray, counted: np.ndarray, parameters: np.ndarray | int) -> np.ndarray:
-    """Root mean square of errors (n, T) where they count, each fitted parameter taken from the number of errors.
+    """Root mean square of the errors (n, T) that are counted; fitted parameters are subtracted from their number.
 
-    Where the parameters leave nothing, the errors say nothing either: one degree of freedom is assumed.
+    At least one degree of freedom is assumed.
     """
     squares = (np.where(counted, errors, 0.0) ** 2).sum(1)
     return np.sqrt(squares / np.maximum(counted.sum(1) - parameters, 1))
 
 
 def where(rows: np.ndarray, one: Opinion, other: Opinion) -> Opinion:
-    """The one's opinion of the rows (n,) that are True, the other's of the rest."""
+    """Forecasts of ``one`` for the rows (n,) that are True, those of ``other`` for the rest."""
     return Opinion(*(np.where(rows if a.ndim == 1 else rows[:, None], a, b) for a, b in zip(one, other, strict=True)))

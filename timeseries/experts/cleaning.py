@@ -8,31 +8,31 @@ import numpy as np
 
 from .decomposition import season_of
 
-_DEVIATIONS = 10.0  # robust ones, of the steps of a series, that an outlier rises over both neighbours
+_DEVIATIONS = 10.0  # least distance of an outlier from both neighbours, in robust deviations of the steps of the series
 _AT_END = 40.0  # the same for the first and the last value, which have one neighbour
-_GAP = 4.0  # times the highest of all other spikes
-_SHARE = 0.02  # of values that may be outliers: more are a habit of the series
-_ZEROS = 0.3  # share of zeros that makes a series intermittent
-_LEAST = 8  # observations to tell an outlier by
-_ROUNDS = 2  # of decomposition and interpolation
+_GAP = 4.0  # an outlier is at least this many times as high as all other spikes
+_SHARE = 0.02  # largest fraction of outliers: if there are more, they belong to the series
+_ZEROS = 0.3  # fraction of zeros from which on a series counts as intermittent
+_LEAST = 8  # least number of observations for finding outliers
+_ROUNDS = 2  # rounds of decomposition and interpolation
 
 
 def cleaned(values: np.ndarray, periods: np.ndarray) -> np.ndarray:
     """Series with missing values filled and isolated gross outliers replaced.
 
     Args:
-        values: Series (n, T) that may begin later, with NaN before, and NaN where a value is missing.
-        periods: (n, P), 1 for none; the first is the main one.
+        values: Series (n, T), NaN before their first value and where a value is missing.
+        periods: Seasonal periods (n, P), 1 for none; the first is the main one.
 
     Returns:
-        (n, T), NaN before the first value alone. Values that are seen and no outliers stay as they are.
+        Series (n, T), NaN only before their first value. Observed values that are not outliers stay as they are.
     """
     values = np.array(values, float)
     return filled(np.where(_outliers(filled(values, periods), np.isnan(values), periods), np.nan, values), periods)
 
 
 def filled(values: np.ndarray, periods: np.ndarray) -> np.ndarray:
-    """Series (n, T) without holes: lines between neighbours, of the seasonally adjusted series if there is a season."""
+    """Series (n, T) with missing values filled: by linear interpolation, seasonally adjusted if there is a season."""
     seen = ~np.isnan(values)
     first = np.where(seen.any(1), seen.argmax(1), values.shape[1])
     holes = ~seen & (np.arange(values.shape[1]) >= first[:, None])
@@ -62,7 +62,7 @@ def _filled(values: np.ndarray, first: np.ndarray, holes: np.ndarray, m: int) ->
 
 
 def _interpolated(values: np.ndarray) -> np.ndarray:
-    """Lines between neighbours; the last value after the last one."""
+    """Linear interpolation; the last observed value is repeated after it."""
     T = values.shape[1]
     columns = np.broadcast_to(np.arange(T), values.shape)
     seen = ~np.isnan(values)

@@ -1,4 +1,4 @@
-"""Level times shape: the mean of each period is forecast, and the last periods' shape spreads it.
+"""Level times shape: the mean of each period is forecast, and spread over its steps by the shape of the last periods.
 
 Source: FLAIR, arXiv 2605.07222: level and shape of a series folded by its period, ridge regression of the level.
 """

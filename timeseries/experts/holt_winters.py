@@ -1,4 +1,4 @@
-"""Holt-Winters smoothing with a damped slope: the season moves on, as a term or as a factor.
+"""Holt-Winters smoothing with a damped slope, and a season that changes over time, as a term or as a factor.
 
 Sources: Winters, "Forecasting sales by exponentially weighted moving averages", 1960; Hyndman, Koehler, Ord and Snyder,
 "Forecasting with Exponential Smoothing", 2008, tables 2.2 and 6.1: ETS(A,Ad,A) and ETS(A,Ad,M). The season begins as
@@ -55,7 +55,7 @@ def has_season(batch: Batch) -> np.ndarray:
 
 
 def fit_additive(batch: Batch) -> tuple[Fit, Season]:
-    """The additive form on what a fixed season leaves: the season's own state begins at 0."""
+    """The additive form, fitted after a fixed season is removed, so that the seasonal state begins at 0."""
     return batch.once("additive", lambda: _fit_additive(batch))
 
 

@@ -1,8 +1,8 @@
-"""Demand that is mostly zero: its size and its chance are smoothed apart.
+"""Demand that is mostly zero: its size and its probability are smoothed separately.
 
 Sources: Croston, "Forecasting and stock control for intermittent demands", 1972; Teunter, Syntetos and Babai,
-"Intermittent demand: linking forecasting to inventory obsolescence", 2011, section 2 (the chance is smoothed at every
-step).
+"Intermittent demand: linking forecasting to inventory obsolescence", 2011, section 2 (the probability is smoothed at
+every step).
 """
 
 from itertools import product
@@ -16,7 +16,7 @@ _SIZES, _CHANCES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7), (0.01, 0.03, 0.07, 0.15, 0.
 
 
 def intermittent(batch: Batch) -> Opinion:
-    """Chance times size; simple smoothing where there is demand at every step."""
+    """Probability times size; the same as simple smoothing if there is demand at every step."""
     near = batch.recent(MOST)
     y = np.ascontiguousarray(near.values.T)
     seen = near.seen.T

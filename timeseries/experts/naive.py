@@ -1,4 +1,4 @@
-"""Experts that carry on what was seen: last value, mean, drift, last period.
+"""Experts that continue simple features of the past: last value, mean, drift, last period.
 
 Source: Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", sections 5.2 and 5.5 (points and the spreads
 of their errors).
@@ -44,7 +44,7 @@ def seasonal_naive(batch: Batch) -> Opinion:
 
 
 def seasonal_naive_2(batch: Batch) -> Opinion:
-    """The last one of the longer period again; of the main period where that is not seen."""
+    """The last cycle of the longer period again; of the main period if no whole longer period was observed."""
     seen = batch.length > batch.second
     if batch.second < 2 or not seen.any():
         return seasonal_naive(batch)

@@ -1,7 +1,7 @@
-"""Seasonal periods that the data themselves show.
+"""Seasonal periods found in the values.
 
 Sources: Wang, Smith and Hyndman, "Characteristic-based clustering for time series data", 2006, section 3.1 (a period is
-a peak of the autocorrelation of the detrended series). That the spectrum has lines there is our own check.
+a peak of the autocorrelation of the detrended series). The check that the spectrum has lines there is our own.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
-"""Ridge regression of many small problems at once, the penalty chosen by leaving rows out.
+"""Ridge regression of many small problems at once, with penalties weighted by their leave-one-out errors.
 
 Source: Golub, Heath and Wahba, "Generalized Cross-Validation as a Method for Choosing a Good Ridge Parameter", 1979,
-section 1: one decomposition tells the errors of all rows left out.
+section 1: one decomposition gives the errors of all left-out rows.
 """
 
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class Solution(NamedTuple):
 
 
 def ridge(features: np.ndarray, targets: np.ndarray, counted: np.ndarray, constant: bool) -> Solution:
-    """Penalties are averaged, each by the likelihood of the rows left out.
+    """Fit each problem: a mean over the penalties, each weighted by the likelihood of its left-out rows.
 
     Args:
         features: (n, N, k).

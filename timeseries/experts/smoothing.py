@@ -14,7 +14,7 @@ from .batch import Batch, Opinion, where
 from .decomposition import Season
 from .recursion import Additive, Rates, additive
 
-MOST = 500  # observations that a recursion goes over: earlier ones weigh next to nothing
+MOST = 500  # observations that a recursion goes over: earlier ones have almost no weight
 _LEAST = 4  # observations for a slope
 _PHI = (0.8, 0.98)  # the range that the book advises, section 2.3
 _STEPS = (0.6, 0.5, 0.3, 0.15)  # of the search about the best of the grid, as parts of its own steps
@@ -22,7 +22,7 @@ _SIDE = 6.0  # logits beyond which a rate is at its bound
 
 
 class Form(NamedTuple):
-    """Which states there are. ``season`` is what the season adds to a fixed one."""
+    """The states of a model. ``season``: whether a moving season is added to the fixed one."""
 
     trend: bool = False
     damped: bool = False
@@ -30,12 +30,12 @@ class Form(NamedTuple):
 
     @property
     def rates(self) -> int:
-        """How many rates are free."""
+        """Number of free rates."""
         return 1 + self.trend + self.damped + self.season
 
     @property
     def parameters(self) -> int:
-        """Rates and initial states, the season's left out."""
+        """Number of rates and initial states, without those of the season."""
         return self.rates + 1 + self.trend
 
 
@@ -71,7 +71,7 @@ def holt(batch: Batch) -> Opinion:
 
 
 def damped(batch: Batch) -> Opinion:
-    """Level and a slope that dies out, ETS(A,Ad,N). Simple smoothing with fewer than 4 observations."""
+    """Level and a damped slope, ETS(A,Ad,N). Simple smoothing with fewer than 4 observations."""
     return where(batch.length >= _LEAST, _opinion(batch, DAMPED), simple(batch))
 
 
@@ -85,7 +85,7 @@ def fit_adjusted(batch: Batch, form: Form) -> Fit:
 
 
 def fit(batch: Batch, season: Season, form: Form, m: int = 1) -> Fit:
-    """Choose rates on a grid and then about its best point, each series its own."""
+    """Choose rates for each series, on a grid and then around its best point."""
     T = batch.values.shape[1]
     begin = max(0, T - MOST)
     adjusted = season.adjust(batch.values)[:, begin:]
@@ -188,7 +188,7 @@ def damping(phi: np.ndarray, H: int) -> np.ndarray:
 
 
 def responses(rates: Rates, H: int, m: int) -> np.ndarray:
-    """By how much an error moves the forecast j steps later, j = 1 … H, (n, H)."""
+    """How much an error changes the forecast j steps later, j = 1 … H, (n, H)."""
     weights = rates.alpha[0][:, None] + rates.beta[0][:, None] * damping(rates.phi[0], H)
     if m > 1:
         weights = weights + rates.gamma[0][:, None] * (np.arange(1, H + 1) % m == 0)
@@ -196,7 +196,7 @@ def responses(rates: Rates, H: int, m: int) -> np.ndarray:
 
 
 def spread_of(error: np.ndarray, weights: np.ndarray, season: Season, batch: Batch) -> np.ndarray:
-    """sigma √(1 + Σ c²), (n, H), larger where the season is."""
+    """Spread sigma √(1 + Σ c²), (n, H), larger where the seasonal factor is larger."""
     H, T = batch.horizon, batch.values.shape[1]
     before = np.concatenate([np.zeros((len(weights), 1)), weights[:, : H - 1] ** 2], 1)
     past = np.where(batch.seen, season.past_factor(T), 0.0)

@@ -1,7 +1,7 @@
 """The forecast of a fitted forecaster: a blend of experts, weighed by a Jumbo token, and of networks.
 
-The weigher was pretrained and needs no training. The networks learned the series of the fit. They get a share
-at each step of the horizon, and only where windows that were held out from them say that the forecast gains by it.
+The weigher was pretrained and needs no training. The networks learned the series of the fit. At each step of the
+horizon they get a weight, which is above 0 only if this improves the forecasts of held-out windows.
 """
 
 from dataclasses import dataclass, field, replace
@@ -18,9 +18,9 @@ from .cases import Cases, in_chunks
 from .training import is_gain
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-_PARTS = 4  # of the horizon, which have shares of their own
-_DOUBT = 1.0  # standard errors by which the networks have to gain
-_LONGEST_READ = 1024  # steps of a series that experts read
+_PARTS = 4  # parts of the horizon, each with its own weight of the networks
+_DOUBT = 1.0  # standard errors that the gain by the networks has to exceed
+_LONGEST_READ = 1024  # most steps of a series that experts read
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Blend:
     """How the forecasts of experts and of networks are blended.
 
     Attributes:
-        weigher: The pretrained weigher of experts; None leaves it all to the networks.
+        weigher: The pretrained weigher of experts; None: the networks forecast alone.
         periods: Seasonal periods that the frequency suggests; None to find them in the values.
-        share: Of the networks at each step of the horizon (H,); that of the last step holds beyond it.
+        share: Weight of the networks at each step of the horizon (H,). Beyond it, that of the last step holds.
     """
 
     weigher: ExpertWeigher | None = None
@@ -38,7 +38,7 @@ class Blend:
     share: np.ndarray = field(default_factory=lambda: np.ones(1))
 
     def shares(self, steps: int) -> np.ndarray:
-        """Of the networks, at so many steps (steps,)."""
+        """Weight of the networks at each of the first ``steps`` steps (steps,)."""
         if self.weigher is None:
             return np.ones(steps)
         return self.share[np.minimum(np.arange(steps), len(self.share) - 1)]
@@ -64,10 +64,10 @@ def zero_shot(
     """Forecast series without training.
 
     Args:
-        weigher: What weighs the experts.
+        weigher: Sets the weights of the experts.
         contexts: Series (T_i,), NaN where nothing was observed.
-        steps: How many to forecast.
-        levels: Probabilities of the quantiles wanted (Q,).
+        steps: How many steps to forecast.
+        levels: Probabilities of the requested quantiles (Q,).
         periods: See ``Blend``.
         device: Where the weigher computes. The experts compute on the CPU.
     """
@@ -92,7 +92,7 @@ def zero_shot(
 
 
 def _side_by_side(contexts: list[np.ndarray]) -> np.ndarray:
-    """Series (T_i,) in one array (n, T), NaN before each; one of which nothing is known is 0."""
+    """Series (T_i,) in one array (n, T), padded with NaN at the start. A series without observations becomes 0."""
     longest = min(max(1, max(len(c) for c in contexts)), _LONGEST_READ)
     values = np.full((len(contexts), longest), np.nan)
     for row, context in zip(values, contexts, strict=True):
@@ -103,7 +103,7 @@ def _side_by_side(contexts: list[np.ndarray]) -> np.ndarray:
 
 
 def _at_levels(offsets: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
-    """Offsets at ``LEVELS`` (…, Q) as those at other levels: linear in the scores of a normal distribution."""
+    """Offsets at other levels, from those at ``LEVELS`` (…, Q), interpolated linearly in normal scores."""
     known, wanted = norm.ppf(LEVELS), norm.ppf(levels)
     right = np.clip(np.searchsorted(known, wanted), 1, len(known) - 1)
     part = (wanted - known[right - 1]) / (known[right] - known[right - 1])
@@ -111,16 +111,16 @@ def _at_levels(offsets: np.ndarray, levels: tuple[float, ...]) -> np.ndarray:
 
 
 def contexts_of(panel: Panel, series: np.ndarray, cuts: np.ndarray, channel: int) -> list[np.ndarray]:
-    """What one channel of some series held before some steps."""
+    """The values of one channel of the series before the cuts."""
     return [panel.series[s][max(0, c - _LONGEST_READ) : c, channel] for s, c in zip(series, cuts, strict=True)]
 
 
 class Trial(NamedTuple):
-    """Forecasts of networks for windows that were held out from them.
+    """Forecasts of networks for held-out windows.
 
     Attributes:
-        series, cuts: Where the windows are cut (W,).
-        center, quantiles: In units of the series (W, H, M) and (W, H, M, Q).
+        series, cuts: Number of each window's series, and the step before which it is cut (W,).
+        center, quantiles: Forecasts in units of the series (W, H, M) and (W, H, M, Q).
     """
 
     series: np.ndarray
@@ -130,15 +130,15 @@ class Trial(NamedTuple):
 
 
 def mean_of(trials: list[Trial]) -> Trial:
-    """What some members forecast together, for the same windows."""
+    """The mean of the members' forecasts for the same windows."""
     first = trials[0]
     center = np.mean([t.center for t in trials], axis=0)
     return first._replace(center=center, quantiles=np.mean([t.quantiles for t in trials], axis=0))
 
 
 def chosen_share(blend: Blend, trial: Trial, panel: Panel, levels: tuple[float, ...], device: torch.device) -> Blend:
-    """Give the networks their share: at each part of the horizon the one that errs least in a trial, and none where
-    the gain is within what chance would give."""
+    """Choose the weight of the networks at each part of the horizon: that with the least loss on held-out windows, or
+    0 if the gain does not exceed its standard error."""
     assert blend.weigher is not None
     W, H, M = trial.center.shape
     losses = np.zeros((len(SHARES), W, H))
@@ -164,7 +164,7 @@ def chosen_share(blend: Blend, trial: Trial, panel: Panel, levels: tuple[float, 
 
 
 def _shares(losses: np.ndarray, seen: np.ndarray, trial: Trial) -> np.ndarray:
-    """Share at each step (H,) by losses (shares, W, H) and how often each step was observed (W, H)."""
+    """Weight of the networks at each step (H,), from losses (shares, W, H) and counts of observed values (W, H)."""
     H = losses.shape[2]
     share = np.zeros(H)
     overlap = len(trial.series) / max(1, _independent(trial, H))
@@ -182,7 +182,7 @@ def _shares(losses: np.ndarray, seen: np.ndarray, trial: Trial) -> np.ndarray:
 
 
 def _independent(trial: Trial, horizon: int) -> int:
-    """Windows that share no future: the others say what their neighbours say."""
+    """Number of windows whose futures do not overlap; further ones add little information."""
     return sum(
         1 + int((cuts.max() - cuts.min()) // horizon)
         for cuts in (trial.cuts[trial.series == s] for s in np.unique(trial.series))

@@ -1,4 +1,4 @@
-"""Compute budgets of series, and at which of them an estimator is trained."""
+"""Compute budgets of series, and the budgets at which an estimator is trained."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,19 +11,19 @@ Plan = ElasticBudgets | KeepRateWarmup | TokenDropping | None
 
 
 def training_plan(keep_rate: float, elastic: dict[str, Any] | bool | None, token_dropping: Any) -> Plan:
-    """At which budgets to train, by the parameters of an estimator; None for its own budget in every step.
+    """The budgets at which to train, from the parameters of an estimator; None for its own budget in every step.
 
     Raises:
-        ValueError, TypeError: If they do not fit each other, or are out of range.
+        ValueError, TypeError: If the parameters do not go together, or are out of range.
     """
     if elastic and token_dropping is not None:
-        raise ValueError("elastic and token_dropping each decide the budgets of training: give one of them")
+        raise ValueError("elastic and token_dropping both set the budgets of training: give only one of them")
     if elastic:
         return ElasticBudgets() if elastic is True else ElasticBudgets(**elastic)
     if token_dropping is not None:
         if not hasattr(token_dropping, "__len__") or len(token_dropping) != 2:
             raise ValueError(
-                f"token_dropping {token_dropping!r}: give the first and the last share, such as (0.9, 0.1)"
+                f"token_dropping {token_dropping!r}: give the first and the last fraction, such as (0.9, 0.1)"
             )
         return TokenDropping(*token_dropping)
     return KeepRateWarmup() if keep_rate < 1 else None
@@ -37,7 +37,9 @@ def series_budget(**arguments: Any) -> ComputeBudget:
     """
     budget = ComputeBudget(**arguments)
     if isinstance(budget.resolution, tuple):
-        raise TypeError(f"resolution {budget.resolution!r}: a series has one side, give a share or a number of steps")
+        raise TypeError(
+            f"resolution {budget.resolution!r}: a series has one side, give a fraction or a number of steps"
+        )
     return budget
 
 
@@ -50,14 +52,14 @@ def training_loss(
     total: int,
     distill: Callable[[Any, Any], torch.Tensor] | None = None,
 ) -> torch.Tensor:
-    """Loss of one training step of ``total``, at the budgets of a plan.
+    """Loss of one training step, at the budgets of a plan.
 
     Args:
-        predict: The network's answer at a budget.
-        criterion: Loss of an answer.
+        predict: Gives the network's output at a budget.
+        criterion: Loss of an output.
         plan: See ``training_plan``.
-        own: The network's budget.
-        step, total: Number of the step, and of how many.
+        own: The network's own budget.
+        step, total: Number of the step, and number of all steps.
         distill: As in ``elastic_loss``.
     """
     if isinstance(plan, ElasticBudgets):

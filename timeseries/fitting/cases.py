@@ -1,7 +1,7 @@
-"""What the weigher reads: a series, what the experts say of its future, and how they did on its past.
+"""Input of the weigher: a series, the experts' forecasts, and the experts' errors on the end of the series.
 
-Everything is in units of the series: distances from the middle opinion at each step, over the geometric mean of the
-experts' one-step errors. So levels and scales change nothing.
+Everything is in units of the series: distances from the median of the experts' forecasts at each step, divided by the
+geometric mean of their one-step errors. So the level and the scale of a series make no difference.
 """
 
 from collections.abc import Iterator
@@ -12,26 +12,26 @@ import torch
 from ..experts import NAMES, Opinions, cleaned, opinions
 from ..networks.weighing import FACTS, PLACES, Case
 
-_LEAST = 1e-3  # of the largest error: an expert that errs less is taken to err so much
-_LONGEST_TRIAL = 64  # steps at the end of a series on which the experts are tried
+_LEAST = 1e-3  # least error of an expert, as a fraction of the largest
+_LONGEST_TRIAL = 64  # most steps at the end of a series on which the experts are tested
 _CHUNK = 256  # series at a time
 
 
 class Cases:
-    """Cases of n series, as the weigher takes them, and the way back to the units of the series.
+    """Cases of n series for the weigher, and the numbers that convert its output to the units of the series.
 
     Attributes:
-        case: See ``Case``; of n series and the H steps of the horizon.
-        middle: (n, H), the middle opinion, which is 0 in the units of a case.
-        unit: (n, 1), the unit.
+        case: See ``Case``; for n series and the H steps of the horizon.
+        middle: (n, H), the median of the experts' forecasts: 0 in the units of a case.
+        unit: (n, 1), the unit of a case in units of the series.
     """
 
     def __init__(self, values: np.ndarray, periods: np.ndarray, horizon: int, context: int) -> None:
-        """Hear the experts.
+        """Let the experts forecast, and build the cases.
 
         Args:
             values: Series (n, T), left-padded with NaN; NaN inside is missing.
-            periods: (n, P), the main one first; 1 for none.
+            periods: Seasonal periods (n, P), the main one first; 1 for none.
             horizon: Steps to forecast, H.
             context: Steps that the weigher reads, L.
         """
@@ -58,37 +58,37 @@ class Cases:
         )
 
     def _path(self, values: np.ndarray, read: np.ndarray) -> np.ndarray:
-        """The middle opinion (n, PLACES), from the last value on."""
+        """The median forecast (n, PLACES), as distances from the last value."""
         return np.arcsinh((self.middle[:, read] - values[:, -1:]) / self.unit)
 
 
 def at_places(horizon: int) -> np.ndarray:
-    """Steps of the horizon, 0 the first, which the weigher reads (PLACES,): of a short one some more than once."""
+    """Steps of the horizon, counted from 0, that the weigher reads (PLACES,); a short horizon repeats some."""
     return np.linspace(0, horizon - 1, PLACES).round().astype(int)
 
 
 def in_chunks(n: int, size: int = _CHUNK) -> Iterator[slice]:
-    """Pieces of n series that fit into memory."""
+    """Slices of n series that fit into memory."""
     yield from (slice(start, start + size) for start in range(0, n, size))
 
 
 def _units(values: np.ndarray, heard: Opinions) -> np.ndarray:
     error = np.maximum(heard.error, _LEAST * heard.error.max(axis=1, keepdims=True))
     level = np.nanmax(np.abs(values), axis=1)
-    tiny = np.where(level > 0, 1e-9 * level, 1.0)  # a constant series: all experts agree, in whatever units
+    tiny = np.where(level > 0, 1e-9 * level, 1.0)  # on a constant series no expert errs: any unit above 0 will do
     return np.maximum(np.exp(np.log(np.maximum(error, 1e-300)).mean(axis=1)), tiny)[:, None]
 
 
 def _record(values: np.ndarray, periods: np.ndarray, horizon: int, unit: np.ndarray) -> np.ndarray:
-    """How each expert did when the last steps of the series were still to come (n, E, 3): logarithm of its mean error
-    in the first and in the second half of them, and the mean of its errors; 0 of a series too short to try."""
+    """Errors of each expert in a backtest on the last steps of each series (n, E, 3): logarithm of the mean absolute
+    error in the first and in the second half of these steps, and the mean error; 0 if the series is too short."""
     known = (~np.isnan(values)).sum(axis=1)
     tried = np.minimum(np.minimum(known // 3, horizon), _LONGEST_TRIAL)  # (n,)
     n, T = values.shape
     record = np.zeros((n, len(NAMES), 3))
     if not (longest := int(tried.max(initial=0))):
         return record
-    at = np.arange(T) - tried[:, None]  # each series moved to the right by what is tried
+    at = np.arange(T) - tried[:, None]  # shifts each series to the right by its number of tested steps
     earlier = np.where(at >= 0, np.take_along_axis(values, at.clip(0), axis=1), np.nan)
     rows = tried > 0
     said = opinions(earlier[rows], periods[rows], longest).point  # (m, E, longest)
@@ -113,7 +113,7 @@ def _facts(
     unit: np.ndarray,
     record: np.ndarray,
 ) -> np.ndarray:
-    """Length, horizon, periods and size of each series (n, FACTS)."""
+    """Length, horizon, periods and scale of each series (n, FACTS)."""
     known = (~np.isnan(values)).sum(axis=1, keepdims=True).astype(float)
     mean, std = np.nanmean(values, axis=1, keepdims=True), np.nanstd(values, axis=1, keepdims=True)
     first, second = periods[:, :1].astype(float), periods[:, -1:].astype(float)
@@ -143,7 +143,7 @@ def _facts(
 def _ends(
     values: np.ndarray, observed: np.ndarray, context: int, unit: np.ndarray
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The last steps of series (n, L), as distances from the last value, and where they are observed."""
+    """The last steps of series (n, L), as distances from the last value, and flags of the observed ones."""
     n, T = values.shape
     read = np.full((n, context), np.nan)
     read[:, max(0, context - T) :] = values[:, -context:]

@@ -1,4 +1,4 @@
-"""Fitting the network of a classifier: tokens by gradients, convolutions in closed form, and the share of each."""
+"""Fitting the network of a classifier: the encoder by gradients, the convolutions in closed form, and the share."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +30,7 @@ def steps_of(series: int) -> int:
 
 
 class Fitted(NamedTuple):
-    """A network, how its training went, and the scores that its stages give to series that they did not learn from."""
+    """A network, the course of its training, and the scores of its stages for series that they did not learn from."""
 
     network: ClassifierNet
     history: History
@@ -55,25 +55,25 @@ def fit_network(
 ) -> Fitted:
     """A fitted network, on the CPU.
 
-    A part of the series is held out: it tells when to stop training, and which share of the scores the tokens should
-    have. If they have any, they are then trained anew for as long on all series. The convolutions are fitted on all
-    series at once: their closed form gives the scores of each series as if it had been left out.
+    Some of the series are held out. They decide when to stop training the encoder, and set its share of the scores. If
+    the share is above 0, the encoder is then trained anew on all series, for as many epochs. The convolutions
+    are fitted on all series at once: their closed form also gives the scores of each series as if it had been left out.
 
     Args:
-        build: Makes a network, and says which of its parameters are pretrained.
+        build: Builds a network, and returns it with those of its parameters that are pretrained.
         data: Series (C, T_i), NaN where nothing was observed.
         labels: Their classes (n,), 0 … K-1.
         class_weights: Weight of each class in the loss (K,).
-        schedule: How long and how fast; ``steps`` follow from the number of series. After 0 epochs the tokens have no
-            share.
-        validation: Share of each class to hold out.
-        label_smoothing: Share of the target that is spread over all classes.
-        seed: Decides everything random.
+        schedule: Epochs and learning rates; its ``steps`` are replaced, by the number of series. With 0 epochs the
+            encoder's share is 0.
+        validation: Fraction of each class to hold out.
+        label_smoothing: Fraction of the target that is spread evenly over all classes.
+        seed: Seed of everything random.
         device: Where to train.
-        plan: At which compute budgets to train (see ``training_plan``).
-        stages: Of a committee (see ``stages_of``). Their scores of held-out series come from the network that has not
-            yet been trained on these. Where no stage asks the tokens, all series are scored, each left out.
-        split: Rows to train on and to hold out, if they are not to be drawn.
+        plan: The compute budgets at which to train (see ``training_plan``).
+        stages: Stages of a committee (see ``stages_of``). Their scores for held-out series come from the network before
+            it is trained on these series. If no stage asks the encoder, all series are scored, each as if left out.
+        split: Rows to train on, and rows to hold out. Default: they are drawn.
         options: Further arguments of ``train``.
     """
     class_weights = class_weights.to(device)
@@ -118,7 +118,8 @@ def fit_network(
         return network, history
 
     def ask(left_out: torch.Tensor | None, left_out_first: torch.Tensor | None) -> Unseen:
-        """Scores of the stages for series not learned from, given those of the convolutions for each left out."""
+        """Scores of the stages for series not learned from. ``left_out`` are scores of the convolutions for each series
+        as if it had been left out; ``left_out_first`` are those of the first set of convolutions."""
         tokens = network.share > 0 or any(isinstance(stage, ComputeBudget) for stage in stages)
         rows = held_out.sort().values if tokens else torch.arange(len(labels))
         here = rows.to(device)
@@ -146,11 +147,11 @@ def fit_network(
         everything, y = batch(torch.arange(len(labels)))
         left_out = network.convolutions.fit(everything, y, class_weights, generator)
         left_out_first = None
-        if KERNELS in stages:  # by a generator of its own: the network is the same as without a committee
+        if KERNELS in stages:  # with a generator of its own, so that the network is the same as without a committee
             own = torch.Generator().manual_seed(seed)
             left_out_first = network.convolutions.fit_first(everything, y, class_weights, own)
         if not schedule.epochs:
-            network.share.zero_()  # tokens that were not trained know nothing
+            network.share.zero_()  # the encoder was not trained
         elif len(held_out):
             held = held_out.to(device)
             network.share.fill_(choose_share(left_out[held], from_tokens(network, held_out), y[held], class_weights))
@@ -166,8 +167,8 @@ def fit_network(
 def choose_share(
     from_convolutions: torch.Tensor, from_tokens: torch.Tensor, labels: torch.Tensor, class_weights: torch.Tensor
 ) -> float:
-    """Share of the tokens in the scores (n, K) of held-out series, in tenths: the smallest whose cross-entropy is not
-    above the least by more than its own standard error (Breiman et al., 1984, section 3.4.3)."""
+    """The encoder's share, in tenths, from the scores (n, K) of held-out series: the smallest share whose cross-entropy
+    is within one standard error of the least (Breiman et al., 1984, section 3.4.3)."""
     shares = [i / 10 for i in range(11)]
     losses = [F.cross_entropy(from_convolutions.lerp(from_tokens, share), labels, reduction="none") for share in shares]
     best = min(losses, key=torch.mean)
@@ -177,7 +178,7 @@ def choose_share(
 def probabilities(
     networks: Sequence[ClassifierNet], data: Sequence[torch.Tensor], device: torch.device
 ) -> torch.Tensor:
-    """Probabilities (n, K) of the classes of series (C, T_i), float64: the mean over some networks."""
+    """Class probabilities (n, K) of series (C, T_i), float64: the mean over the networks."""
     total = torch.zeros(len(data), networks[0].head.out_features, dtype=torch.float64)
     for network in networks:
         with _placed(network, device), torch.inference_mode():
@@ -200,8 +201,8 @@ def routed(cascade: Cascade, data: Sequence[torch.Tensor], device: torch.device)
 
 @contextmanager
 def _placed(module: nn.Module, device: torch.device) -> Iterator[None]:
-    """Put a module of the CPU on a device for a while. On CPU nothing is done: to go over all tensors would take longer
-    than to classify a series."""
+    """Move a module from the CPU to a device, and back afterwards. On CPU nothing is done: going over all tensors would
+    take longer than classifying a series."""
     if device.type == "cpu":
         yield
         return
@@ -213,14 +214,14 @@ def _placed(module: nn.Module, device: torch.device) -> Iterator[None]:
 
 
 def _passes(data: Sequence[torch.Tensor], device: torch.device) -> Iterator[tuple[torch.Tensor, Batch]]:
-    """Batches of the data with their rows, series of like length together, so that little is padded."""
+    """Batches of the data with their rows. Series of similar length are batched together, to pad little."""
     order = torch.tensor([s.shape[1] for s in data]).argsort(stable=True)
     for rows in order.split(_PER_PASS):
         yield rows, pad_together([data[i] for i in rows.tolist()], device)
 
 
 def stratified(labels: torch.Tensor, share: float, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows to train on and rows to hold out, of each class the same share, and always one of each to train on."""
+    """Rows to train on and rows to hold out: the same fraction of each class, with at least one row to train on."""
     parts = []
     for c in labels.unique():
         rows = (labels == c).nonzero()[:, 0]

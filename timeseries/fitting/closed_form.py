@@ -1,7 +1,7 @@
-"""What needs no gradient: the linear part of a forecast by ridge regression, and its spread from what is left over.
+"""The closed form: the linear part of a forecast by ridge regression, and its spread from the residuals.
 
-Training then begins where a good linear model ends: on short series there is little more to find, and on long ones the
-encoder learns what is not linear from the first step on.
+Training then starts from a good linear model. On short series there is little more to learn, and on long ones the
+encoder learns the rest, which is not linear, from the first training step on.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,8 +20,8 @@ class Ridge(NamedTuple):
     """How the linear part is fitted.
 
     Attributes:
-        penalty: Of the ridge regression, in mean eigenvalues; infinity repeats the last value.
-        drift: Whether there is a constant step beside the lags, in deviations of the context.
+        penalty: Penalty of the ridge regression, in mean eigenvalues; with infinity, the last value is repeated.
+        drift: Whether a constant is added at each step, in deviations of the context.
     """
 
     penalty: float
@@ -30,13 +30,13 @@ class Ridge(NamedTuple):
 
 PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, float("inf"))
 RIDGES = tuple(Ridge(penalty, drift) for drift in (False, True) for penalty in PENALTIES)
-_BY_GUESS = Ridge(10.0, False)  # without windows to choose on
+_BY_GUESS = Ridge(10.0, False)  # if there are no windows to choose on
 # Use a drift only if it cuts the error by at least this fraction. A smaller gain does not last: of fits up to 20 points
 # in time within the training and validation range of ETTh1 and exchange rates, 5 gained by a drift, at most 0.5 %, and
 # all lost by it later.
 _DRIFT_GAIN = 0.01
-_ROWS = 4096  # that are converted to double precision at a time
-_ROUNDS = 3  # in which lags and covariates are fitted in turn
+_ROWS = 4096  # rows that are converted to double precision at a time
+_ROUNDS = 3  # rounds of fitting lags and covariates in turn
 
 
 @torch.no_grad()
@@ -52,12 +52,12 @@ def fit_linear(
     Args:
         network: A network whose encoder adds nothing yet.
         fit_on: Contexts and targets to fit on.
-        choose_on: Windows to choose among ``ridges`` on.
-        squared: Whether to choose by squared or absolute errors.
-        ridges: To choose from.
+        choose_on: Windows on which one of ``ridges`` is chosen.
+        squared: Whether to choose by squared errors; if not, by absolute errors.
+        ridges: The candidates.
 
     Returns:
-        The one chosen.
+        The ridge chosen.
     """
     lags, covariates, target, weight = _equations(network, fit_on)
     if not weight.any():
@@ -83,7 +83,7 @@ def fit_linear(
 
 def _equations(network: ForecastNet, batches: Iterable[tuple[Batch, Batch]]) -> Equations:
     """Lags (n, L+1) with a column of ones, covariates (n, H, K), targets (n, H) as distances from the last value, and
-    weights (n, H): squares of the scale, so that errors count as they do in the loss; 0 where nothing was observed."""
+    weights (n, H). A weight is the square of the scale, so that errors count as in the loss; 0 where not observed."""
     parts = []
     for context, target in batches:
         lags, base, covariates, stats = network.linear_inputs(*context)
@@ -102,7 +102,7 @@ def _ridge(
     lags: torch.Tensor, covariates: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, ridges: Sequence[Ridge]
 ) -> dict[Ridge, Solution]:
     """For each ridge, weights of the lags (L+1, H), the drift last, and of the covariates (K,), shared by all steps."""
-    row = weight.mean(dim=1, keepdim=True)  # steps of a window weigh alike, so that one decomposition serves them all
+    row = weight.mean(dim=1, keepdim=True)  # one weight for all steps of a window, so that one decomposition is enough
     square, with_target = _product(lags, lags, row), _product(lags, target, row)
     H, K = covariates.shape[1:]
     if K:

@@ -1,7 +1,7 @@
-"""Committees of the classifier: who answers first, and how sure is sure enough ("Wisdom of Committees", ICLR 2022).
+"""Cascades of the classifier: their stages and their thresholds ("Wisdom of Committees", ICLR 2022).
 
-The members are parts of one network, compute budgets of it, or networks of different seeds. Routing and thresholds are
-the core's (``Cascade``, ``calibrate``).
+The members are parts of one network, compute budgets of it, or networks of different seeds. Routing and calibration
+are done by ``jumbo_backbone`` (``Cascade``, ``calibrate``).
 """
 
 import math
@@ -22,27 +22,27 @@ KERNELS, WHOLE = "kernels", "whole"  # stages of a network: its first set of con
 _KINDS = ("kernels", "budgets", "seeds")
 _BUDGETS = (dict(keep_rate=0.5, resolution=0.5),)
 
-Stage = str | ComputeBudget  # a budget stands for the tokens alone, at this budget
+Stage = str | ComputeBudget  # a budget stands for the encoder's scores alone, at this budget
 Kind = str | Sequence[dict[str, Any]] | None
 
 
 class Unseen(NamedTuple):
-    """Scores that the stages of a network give to training series that they did not learn from.
+    """Scores of the stages of a network for training series that they did not learn from.
 
     Attributes:
-        rows: Which series (m,), in rising order.
-        scores: Of each stage (m, K).
+        rows: Indices of the series (m,), rising.
+        scores: Scores of each stage (m, K).
     """
 
     rows: torch.Tensor
     scores: list[torch.Tensor]
 
 
-# ---- who is asked
+# ---- the stages
 
 
 def stages_of(committee: Kind) -> tuple[Stage, ...]:
-    """The stages of one network, by the parameter ``committee``; none without a committee.
+    """The stages of one network, from the parameter ``committee``; none without a committee.
 
     Raises:
         ValueError, TypeError: If there is no such committee, or a budget is out of range.
@@ -69,7 +69,7 @@ def stages_of(committee: Kind) -> tuple[Stage, ...]:
 def check_committee(
     committee: Kind, target: float | str, *, num_kernels: int, n_members: int, validation: float, max_epochs: int
 ) -> None:
-    """Check that parameters of the classifier fit each other.
+    """Check that the classifier's parameters for a committee go together.
 
     Raises:
         ValueError, TypeError: If they do not.
@@ -80,22 +80,24 @@ def check_committee(
     if not stages:
         return
     if KERNELS in stages and not num_kernels:
-        raise ValueError("committee 'kernels' begins with the convolutions, of which num_kernels=0 has none: give some")
+        raise ValueError(
+            "committee 'kernels' begins with the convolutions, and num_kernels=0 has none: give a positive num_kernels"
+        )
     if not max_epochs and any(isinstance(stage, ComputeBudget) for stage in stages):
         raise ValueError(
-            f"committee {committee!r} asks the transformer alone, which max_epochs=0 does not train: give more"
+            f"committee {committee!r} asks the transformer alone, and max_epochs=0 does not train it: give more epochs"
         )
     if committee == "seeds" and n_members < 2:
         raise ValueError(f"committee 'seeds' of n_members={n_members}: give at least 2")
     if committee != "seeds" and n_members > 1:
         raise ValueError(
-            f"committee {committee!r} is made of parts of one network, there are n_members={n_members}: give 1, or "
-            "committee='seeds'"
+            f"committee {committee!r} consists of parts of one network, but n_members={n_members}: give n_members=1, "
+            "or committee='seeds'"
         )
     if not validation:
         raise ValueError(
-            f"committee {committee!r} is calibrated on series held out, of which validation={validation} leaves none: "
-            "give a share above 0, or committee=None"
+            f"committee {committee!r} is calibrated on held-out series, and validation={validation} holds out none: "
+            "give a fraction above 0, or committee=None"
         )
 
 
@@ -123,17 +125,17 @@ def _name(stage: Stage) -> str:
 
 
 def _inputs(cascade: Cascade, batch: Batch) -> tuple:
-    """Arguments of the members. The kernels write their features into a tensor that the whole network reads; of this
-    tensor too, the cascade passes on the rows of the series that go on."""
+    """Arguments of the members. The stage "kernels" writes its features into a tensor, so that the whole network does
+    not compute them again; the cascade passes on the rows of this tensor whose series go on to the next stage."""
     if cascade.names[0] != KERNELS:
         return tuple(batch)
     convolutions = cast(ClassifierNet, cascade.members[-1].model).convolutions
-    assert convolutions is not None  # or there were no kernels
+    assert convolutions is not None  # the stage "kernels" needs them
     features = convolutions.features
     return *batch, batch.values.new_empty(len(batch.values), features.num_shares)
 
 
-# ---- how sure is sure enough
+# ---- calibration
 
 
 def calibrated(
@@ -144,30 +146,30 @@ def calibrated(
     target: float | str,
     example: Batch,
 ) -> Calibration:
-    """Thresholds of a committee, by the scores of its members for series that they did not learn from. Costs are FLOPs,
-    which are the same on every machine.
+    """Thresholds of a committee, from the scores of its members for series that they did not learn from. Costs are in
+    FLOPs, which are the same on every machine.
 
     Args:
         networks, committee: See ``cascade_of``.
-        unseen: Of each network.
+        unseen: Scores of each network.
         labels: Classes (n,) of the training series.
         target: See ``calibrate``.
-        example: A series to count FLOPs of.
+        example: A series for which FLOPs are counted.
 
     Raises:
         ValueError: If there are no such series, or no thresholds reach the target.
     """
-    rows = min((u.rows for u in unseen), key=len)  # some were scored on all series, others on those held out
+    rows = min((u.rows for u in unseen), key=len)  # some networks scored all series, others only the held-out ones
     if not len(rows):
         raise ValueError(
-            f"a committee is calibrated on series held out, and of classes of {torch.bincount(labels).tolist()} series "
-            "validation holds out none: give more series, a larger share, or committee=None"
+            f"a committee is calibrated on held-out series, and of classes of {torch.bincount(labels).tolist()} series "
+            "validation holds out none: give more series, a larger validation, or committee=None"
         )
     scores = [s[torch.isin(u.rows, rows)] for u in unseen for s in u.scores]
     cascade = cascade_of(networks, committee)
     outcomes = tally(scores, labels[rows], stage_groups(len(scores), cascade.ensemble))
     costs = member_costs(cascade, *_inputs(cascade, example), unit="FLOPs", repeats=1)
-    # a target that the user gives may cost accuracy, "last" may not
+    # an accuracy given by the user may be lower than that of the last stage; "last" must not cost accuracy
     return calibrate(cascade, outcomes, costs, target, by_loss=target == "last")
 
 

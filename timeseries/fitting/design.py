@@ -17,12 +17,12 @@ class Design:
     """What a network reads and returns.
 
     Attributes:
-        context: Steps L it reads.
-        horizon: Steps H it forecasts at once.
-        targets: Channels that are forecast, the first ones of a panel.
-        covariates: Of each channel after them, which is read with each target, whether it is known ahead.
-        quantiles: Probabilities, rising, 0.5 among them.
-        loss: What the centre of the forecast minimises.
+        context: Steps L that it reads.
+        horizon: Steps H that it forecasts in one pass.
+        targets: Number of channels that are forecast; they come first in a panel.
+        covariates: For each further channel, whether it is known ahead. These are read along with every target.
+        quantiles: Probabilities of the quantiles, rising, including 0.5.
+        loss: Loss of the centre of the forecast.
         network: Further arguments of ``ForecastNet``.
     """
 
@@ -46,34 +46,36 @@ class Design:
 
 
 def default_horizon(longest: int) -> int:
-    """The default horizon, where the longest series has so many steps."""
+    """The default horizon if the longest series has ``longest`` steps."""
     return max(1, min(_HORIZON, longest // 4))
 
 
 def context_and_patch(
     longest: int, horizon: int, context_length: int | None, patch_length: int | None, stacklevel: int
 ) -> tuple[int, int]:
-    """Steps of the context and of a patch: as asked for, or fewer where the series are too short.
+    """Steps of the context and of a patch: those requested, or fewer if the series are too short.
 
     Args:
         longest: Steps of the longest series.
         horizon: Steps to forecast.
-        context_length, patch_length: Steps asked for, None for defaults.
-        stacklevel: Of the warnings about fewer steps, counted from the caller.
+        context_length, patch_length: Requested steps; None for defaults.
+        stacklevel: Stack level of the warnings about fewer steps, counted from the caller.
     """
     allowed = max(1, longest - horizon, longest // 2) if longest < 4 * horizon else max(1, (longest - horizon) // 2)
     wanted = context_length or min(_LONGEST, max(1, (longest - horizon) // 2))
     L = min(wanted, allowed)
     if context_length is not None and L < wanted:
         warnings.warn(
-            f"context_length {wanted} is more than series of at most {longest} steps and a horizon of {horizon} "
-            f"allow: reading {L} steps",
+            f"context_length {wanted} is too long for series of at most {longest} steps and a horizon of {horizon}: "
+            f"using {L} steps",
             UserWarning,
             stacklevel=stacklevel + 1,
         )
     P = patch_length or int(np.clip(round(L / 16), 4, 24))
     if P > L and patch_length is not None:
         warnings.warn(
-            f"patch_length {P} is more than the context of {L} steps: using {L}", UserWarning, stacklevel=stacklevel + 1
+            f"patch_length {P} is longer than the context of {L} steps: using {L}",
+            UserWarning,
+            stacklevel=stacklevel + 1,
         )
     return L, min(P, L)

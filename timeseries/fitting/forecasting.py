@@ -1,4 +1,4 @@
-"""Training of forecasting networks without sktime: windows of a panel, losses, and what held-out windows say."""
+"""Training of forecasting networks without sktime: windows of a panel, losses, and validation on held-out windows."""
 
 import copy
 import math
@@ -19,18 +19,18 @@ from .training import History, Schedule, seeded, train
 
 LOSSES = ("quantile", "mse", "mae", "huber")
 
-_CHOOSE_ON = 20_000  # items of the windows on which a penalty is chosen
-ITEMS = 1024  # in a training batch, and in one pass of prediction; a window has an item for each target channel
+_CHOOSE_ON = 20_000  # items on which a penalty is chosen
+ITEMS = 1024  # items in a training batch, and in one pass of prediction: a window has one for each target channel
 
 
 class Windows:
-    """Training windows of a panel: batches of context and target, every target channel an item of its own.
+    """Training windows of a panel: batches of context and target. Each target channel of a window is one item.
 
     Args:
         panel: The series.
-        design: What is read and forecast.
-        cuts: Between context and target.
-        device: Where batches go.
+        design: What the network reads and returns.
+        cuts: Cuts between context and target.
+        device: Device of the batches.
     """
 
     def __init__(self, panel: Panel, design: Design, cuts: Cuts, device: torch.device) -> None:
@@ -42,14 +42,14 @@ class Windows:
         return min(max(math.ceil(len(self.cuts) / self.per_batch), least), most)
 
     def draw(self, generator: torch.Generator, steps: int) -> Iterator[tuple[Batch, Batch]]:
-        """Batches of context and target in random order, without repetition while there are windows."""
+        """Batches of context and target in random order. No window is repeated before all have been drawn."""
         n, wanted = len(self.cuts), steps * self.per_batch
         for start in range(0, wanted, max(n, self.per_batch)):
             order = torch.randperm(n, generator=generator)[: wanted - start]
             yield from (self.at(part) for part in order.split(self.per_batch))
 
     def some(self, most: int = 65_536) -> Iterator[tuple[Batch, Batch]]:
-        """Batches of at most so many items, of windows at even distances."""
+        """Batches of evenly spaced windows, at most ``most`` items in all."""
         n = max(1, min(len(self.cuts), most // self.design.targets))
         for part in torch.linspace(0, len(self.cuts) - 1, n).long().split(self.per_batch):
             yield self.at(part)
@@ -59,14 +59,14 @@ class Windows:
             yield self.at(part)
 
     def at(self, numbers: torch.Tensor) -> tuple[Batch, Batch]:
-        """Context (B*M, 1+K, L or L+H) and target (B*M, 1, H) of some windows, M being the target channels."""
+        """Context (B*M, 1+K, L or L+H) and target (B*M, 1, H) of some windows; M is the number of target channels."""
         series, cuts = self.cuts[numbers]
         around = self.panel.windows(series, cuts, self.design.context, self.design.horizon)
         return split(around, self.design, self.device)
 
 
 def split(around: Batch, design: Design, device: torch.device) -> tuple[Batch, Batch]:
-    """Split windows (B, M+K, L+H) into what a network reads (B*M, 1+K, …) and what it forecasts (B*M, 1, H)."""
+    """Split windows (B, M+K, L+H) into contexts (B*M, 1+K, …) and targets (B*M, 1, H)."""
     L = design.context
 
     def parts(t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -83,9 +83,9 @@ def split(around: Batch, design: Design, device: torch.device) -> tuple[Batch, B
 
 
 def losses_of(forecast: Forecast, target: Batch, design: Design) -> torch.Tensor:
-    """Loss (B,) of the centre plus the pinball loss of the quantiles, over what was observed of the target (B, 1, H).
+    """Loss (B,) of the centre plus the pinball loss of the quantiles, over the observed steps of the target (B, 1, H).
 
-    Unless the loss is "quantile" the centre is left alone by the quantiles.
+    Unless the loss is "quantile", the pinball loss has no gradient with respect to the centre.
     """
     y = target.values[:, 0]
     error = y - forecast.center
@@ -98,17 +98,17 @@ def losses_of(forecast: Forecast, target: Batch, design: Design) -> torch.Tensor
     center = forecast.center if design.loss == "quantile" else forecast.center.detach()
     miss = (y - center)[..., None] - forecast.offsets  # (B, H, Q)
     levels = miss.new_tensor(design.quantiles)
-    # twice max(level * miss, (level - 1) * miss), in fewer passes over the largest tensor there is
+    # the same as twice max(level * miss, (level - 1) * miss), in fewer passes over the largest tensor
     losses = point + (miss.abs().sum(dim=-1) + miss @ (2 * levels - 1)) / len(levels)  # (B, H)
     if target.observed is None:
         return losses.mean(dim=1)
     seen = target.observed[:, 0]
-    # a window of which half was observed counts half
+    # a window of which half was observed has half the weight
     return (losses * seen).sum(dim=1) / seen.sum().clamp(min=1) * len(seen)
 
 
 def distance(forecast: Forecast, target: Forecast) -> torch.Tensor:
-    """Mean absolute difference of a forecast, its centre and its quantiles, from another, which has no gradient."""
+    """Mean absolute difference between two forecasts, in centres and quantiles. The target has no gradient."""
     center = (forecast.center - target.center.detach()).abs()
     return (center + (forecast.offsets - target.offsets.detach()).abs().mean(dim=-1)).mean()
 
@@ -131,24 +131,27 @@ def fit_network(
 ) -> History:
     """Train one network on the windows of a panel.
 
-    A ``fresh`` one begins with the closed form (see ``fit_linear``). Without validation windows the later quarter of
-    the training windows is lent in their place, to tell for how many epochs training gains anything; then all of it is
-    done again on all windows, for so many epochs. See ``train`` for what comes back.
+    A ``fresh`` network begins with the closed form (see ``fit_linear``). Without validation windows, the later quarter
+    of the training windows serves for validation, to find the number of epochs after which training gains nothing more.
+    Training is then repeated on all windows, for this number of epochs.
 
     Args:
-        model: What is trained.
-        design: What it reads and returns.
+        model: The network to train.
+        design: What the network reads and returns.
         panel: The series.
-        training, validation: Where to cut.
-        seed: Decides everything random.
+        training, validation: Cuts of the windows.
+        seed: Seed of everything random.
         device: Where to train.
-        steps: Batches in an epoch, at least and at most.
-        schedule: How long and how fast; ``steps`` and ``overlap`` follow from the windows. 0 epochs fit the
-            closed form only.
-        fresh: Whether it has learned nothing yet.
-        plan: At which compute budgets to train (see ``training_plan``).
-        witness: Shown the network and the windows that it has not learned from, as soon as it is trained.
+        steps: Least and most batches in an epoch.
+        schedule: Epochs and learning rates; its ``steps`` and ``overlap`` are replaced, by the windows. 0 epochs fit
+            only the closed form.
+        fresh: Whether the network is untrained.
+        plan: The compute budgets at which to train (see ``training_plan``).
+        witness: Called after training with the network and the windows held out from it.
         options: Further arguments of ``train``.
+
+    Returns:
+        See ``train``.
     """
     early, late = training.split(0.75)
     lent = validation is None and len(early) > 0 and len(late) > 0
@@ -177,7 +180,7 @@ def fit_network(
     def score(model: ForecastNet) -> torch.Tensor:
         assert held_out is not None
         losses = [losses_of(model(*context), target, design) for context, target in held_out.in_order()]
-        losses = [loss.unflatten(0, (-1, design.targets)).mean(dim=1) for loss in losses]  # one a window
+        losses = [loss.unflatten(0, (-1, design.targets)).mean(dim=1) for loss in losses]  # one for each window
         return torch.cat(losses).cpu()
 
     def run(windows: Windows, epochs: int, validated: bool) -> History:

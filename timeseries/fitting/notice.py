@@ -1,4 +1,4 @@
-"""What a long training says at its beginning: what it does, about how long that takes, and how to watch it."""
+"""The notice at the beginning of a long training: what is trained, about how long it takes, and how to watch it."""
 
 import logging
 from collections.abc import Callable
@@ -8,18 +8,17 @@ import torch
 
 logger = logging.getLogger(__name__)
 
-_LISTEN = 1.0  # seconds of training after which its length is estimated
-_LONG = 10.0  # seconds beyond which it is worth a word
+_LISTEN = 1.0  # seconds of training after which its duration is estimated
+_LONG = 10.0  # least estimated seconds for a notice
 
 
 class Notice:
-    """Says once that training takes long, in the log of ``timeseries`` as a warning, which is seen unless it is
-    silenced.
+    """Logs once that training takes long: as a warning of the logger ``timeseries``, which is visible by default.
 
     Args:
         who: The estimator's name.
         doing: "training" or "pretraining".
-        members: How many networks are trained alike, one after another.
+        members: How many networks are trained one after another.
     """
 
     def __init__(self, who: str, doing: str, members: int = 1) -> None:
@@ -27,14 +26,14 @@ class Notice:
         self._decided = False
 
     def watch(self, epochs: int, steps: int, device: torch.device) -> Callable[[], None]:
-        """What is to be called after each step of a training of so many epochs of so many steps."""
+        """A function to call after each training step, of ``epochs`` times ``steps`` steps."""
         began, done = None, 0
 
         def after_step() -> None:
             nonlocal began, done
             if self._decided:
                 return
-            if began is None:  # the first step is not like the others: it prepares much
+            if began is None:  # the first step is not timed: it is slower than the others
                 began = monotonic()
                 return
             done += 1
@@ -51,7 +50,7 @@ class Notice:
         of = "" if self.members == 1 else f" of {self.members} networks"
         logger.warning(
             f"{self.who}: {self.doing}{of} takes about {_told(seconds)} on {device.type} (up to {epochs} epochs, fewer "
-            "where they gain nothing more); verbose=1 shows progress, Ctrl-C keeps the best so far"
+            "if they stop gaining); verbose=1 shows progress, Ctrl-C keeps the best weights so far"
         )
 
 

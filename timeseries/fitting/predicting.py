@@ -16,7 +16,7 @@ _TRIED = 512  # items of the windows on which networks and experts are compared
 
 
 def try_out(network: ForecastNet, windows: Windows, most: int = _TRIED) -> Trial:
-    """What a network forecasts for at most so many windows, at even distances."""
+    """Forecasts of a network for at most ``most`` items, from evenly spaced windows."""
     n = min(len(windows.cuts), max(1, most // windows.design.targets))
     series, cuts = windows.cuts[torch.linspace(0, len(windows.cuts) - 1, n).long()]
     design = windows.design
@@ -35,30 +35,30 @@ def forecast_from(
     device: torch.device,
     roll_on: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Forecast steps of series, each from what is known of a target channel before the step where one stands.
+    """Forecast steps of series, each target channel from its observations before a given step.
 
-    A channel whose last steps are not observed is forecast from the last one that is, over all steps that follow: in
-    the same way whether it ends there or goes on as missing.
+    If the last steps before it are missing, the channel is forecast from its last observed step on, over all missing
+    steps, whether the series ends there or goes on with NaN.
 
     Args:
         networks, blend, design, panel, device: See ``forecast``.
-        series, stands: Which series, and before which of its steps (B,).
-        wanted: Steps of the series to forecast, none before the stand (B, S).
-        roll_on: Whether steps beyond the horizon of the networks may be asked for.
+        series, stands: Numbers of the series, and the step of each before which observations are used (B,).
+        wanted: Steps of the series to forecast, none before ``stands`` (B, S).
+        roll_on: Whether steps beyond the horizon of the networks are allowed.
 
     Returns:
         Centres (B, S, M) and quantiles (B, S, M, Q), float64.
 
     Raises:
-        ValueError: If a step is beyond the horizon, and it may not be.
+        ValueError: If a step is beyond the horizon, without ``roll_on``.
     """
     H, M = design.horizon, design.targets
     cuts = panel.last_known(torch.as_tensor(series), torch.as_tensor(stands), M).numpy()  # (B, M)
     ahead = wanted[..., None] - cuts[:, None] + 1  # (B, S, M), at least 1
     if not roll_on and (last := int(ahead.max())) > H:
         raise ValueError(
-            f"step {last} is beyond the horizon of {H} steps trained, from the last that is known: fit with that "
-            "fh, or use roll_on=True"
+            f"step {last} after the last observed one is beyond the trained horizon of {H} steps: fit with that fh, or "
+            "use roll_on=True"
         )
     if (ahead == np.arange(1, ahead.shape[1] + 1)[:, None]).all():  # nothing is missing
         places = (torch.as_tensor(series), torch.as_tensor(cuts[:, 0]))
@@ -71,7 +71,7 @@ def forecast_from(
     blocks = -(-furthest // H)
     center = np.empty(ahead.shape)
     quantiles = np.empty((*ahead.shape, len(design.quantiles)))
-    # a series that ended long ago takes many passes: the others are not rolled on as far
+    # a series that ended long ago takes many passes; the others are not rolled on as far
     for some in np.unique(blocks):
         here = np.flatnonzero(blocks == some)
         place = np.full(len(blocks), -1)
@@ -101,8 +101,8 @@ def forecast(
         blend: How their forecasts and those of the experts are blended.
         design: What the networks read and return.
         panel: The series; covariates may go on after the cut.
-        series, cuts: Which series, and before which of their steps (B,).
-        steps: How many to forecast.
+        series, cuts: Numbers of the series, and the step of each before which to cut (B,).
+        steps: How many steps to forecast.
         device: Where to compute.
 
     Returns:
@@ -130,7 +130,7 @@ def _of_experts(
     device: torch.device,
 ) -> tuple[np.ndarray, np.ndarray]:
     """As ``forecast``, by the weigher alone."""
-    assert blend.weigher is not None  # else the networks have the whole share
+    assert blend.weigher is not None  # without a weigher, the networks have the whole weight
     said = [
         zero_shot(
             blend.weigher,
@@ -157,8 +157,8 @@ def of_networks(
 ) -> tuple[np.ndarray, np.ndarray]:
     """As ``forecast``, by the networks alone: the mean of their centres, and of each of their quantiles.
 
-    Beyond their horizon their own forecasts are read as if they had been observed; the offsets of the quantiles then
-    add up as independent errors do.
+    Beyond the horizon, each network reads its own forecast as if it had been observed. The offsets of its quantiles
+    then add up like independent errors.
     """
     per_pass = max(1, ITEMS // design.targets)
     networks = [network.to(device) for network in networks]
@@ -183,7 +183,7 @@ def _forecast_some(
     L, H, M = design.context, design.horizon, design.targets
     values = around.values
     observed = torch.ones_like(values, dtype=torch.bool) if around.observed is None else around.observed.clone()
-    observed[:, :M, L:] = False  # nothing of the targets is known ahead
+    observed[:, :M, L:] = False  # the targets are not known ahead
     whole = bool(observed[:, :M, :L].all()) and bool(observed[:, M:].all())
     results = []
     for network in networks:
@@ -208,7 +208,7 @@ def _forecast_some(
 
 
 def quantile_at(values: np.ndarray, levels: np.ndarray, alpha: float) -> np.ndarray:
-    """A quantile (…) between or beyond those known (…, Q): linear in the scores of a normal distribution."""
+    """A quantile (…) interpolated or extrapolated from known ones (…, Q), linearly in normal scores."""
     scores, score = norm.ppf(levels), norm.ppf(alpha)
     right = int(np.clip(np.searchsorted(scores, score), 1, len(scores) - 1))
     share = (score - scores[right - 1]) / (scores[right] - scores[right - 1])

@@ -1,9 +1,9 @@
-"""Learning without labels: the encoder reconstructs stretches of a series that it was not shown.
+"""Learning without labels: the encoder reconstructs masked stretches of a series.
 
 Masked patches are the self-supervised task of PatchTST (Nie et al., "A Time Series is Worth 64 Words", ICLR 2023,
-section 3.2). Here a masked step is one that was not observed: its flag is off, as that of a missing value, so that
-neither the statistics of the series nor a patch that overlaps the stretch tell what stood there. The tokens of masked
-patches stay in the sequence, and from them the steps are read.
+section 3.2). Here a masked step is flagged as not observed, like a missing value, so that neither the statistics of the
+series nor a patch that overlaps the stretch reveal its values. The tokens of masked patches stay in the sequence, and
+the steps are reconstructed from them.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -18,14 +18,14 @@ from ..data.windows import Batch
 from ..networks.series_encoder import SeriesEncoder
 from .training import History, Schedule, seeded, train
 
-MASKED = 0.4  # share of the patches, as in PatchTST
+MASKED = 0.4  # fraction of the patches that is masked, as in PatchTST
 
 
 class Reconstruction(nn.Module):
     """The steps of each patch of a series, by a linear map of its output token.
 
     Args:
-        encoder: What is pretrained.
+        encoder: The encoder to pretrain.
     """
 
     def __init__(self, encoder: SeriesEncoder) -> None:
@@ -41,21 +41,22 @@ class Reconstruction(nn.Module):
         Args:
             x: Series (B, C, T), any finite numbers where they are not observed.
             observed: Flags (B, C, T), None if all is observed.
-            masked: Steps that are not shown, of all channels (B, T).
+            masked: Steps that are masked in all channels (B, T).
 
         Returns:
-            What is reconstructed (B, N, C*P), in the units of what was shown; what it should be; and weights of squared
-            errors: 0 where nothing was masked or is known, else such that they are in units of the whole series. In
-            those of what was shown, a series that was quiet there would outweigh all others.
+            The reconstruction (B, N, C*P), normalised by the statistics of the unmasked steps; the target, in the same
+            units; and the weights of the squared errors. A weight is 0 where a step was not masked or not observed;
+            elsewhere it converts the error to the scale of the whole series. Without this, a series whose unmasked
+            steps vary little would outweigh all others.
         """
         norm, embed = self.encoder.norm, self.encoder.embed
         observed = torch.ones_like(x, dtype=torch.bool) if observed is None else observed
         masked = masked[:, None]
         normed, shown, stats = norm(x, observed & ~masked)
         tokens, _ = embed(normed, shown)
-        # a patch that is wholly masked is still attended to, one that was never observed is not
+        # attention includes patches that are masked, but not patches that were never observed
         s = self.encoder.encoder(tokens, key_mask=embed.live(observed), budget=ComputeBudget())
-        with torch.no_grad():  # an affine normalisation may not learn to make the task easy
+        with torch.no_grad():  # else an affine normalisation could shrink the target
             target, known = norm.normalise(x, observed, stats)
             assert known is not None  # as ``observed``
             whole = norm(x, observed)[2].scale
@@ -72,17 +73,17 @@ class Reconstruction(nn.Module):
 def mask_stretches(
     count: int, length: int, patch_length: int, at_end: bool, generator: torch.Generator, share: float = MASKED
 ) -> torch.Tensor:
-    """Steps to mask in some series (count, length): stretches as long as a patch, a share of them at random.
+    """Masks of series (count, length): a random fraction of the stretches, each as long as a patch.
 
-    At least one is masked and one is not; of a series of one stretch, none is.
+    At least one stretch is masked, and one is not. A series of a single stretch is not masked.
 
     Args:
-        count: Series.
+        count: Number of series.
         length: Steps T.
         patch_length: Steps in a stretch.
-        at_end: The last stretch ends with the last step; if not, the first begins with the first one.
-        generator: Decides which.
-        share: Of the stretches.
+        at_end: Whether the last stretch ends with the last step. If not, the first begins with the first step.
+        generator: Draws the stretches.
+        share: Fraction of the stretches that is masked.
     """
     stretches = -(-length // patch_length)
     some = min(max(1, round(share * stretches)), stretches - 1)
@@ -100,13 +101,13 @@ def pretrain_encoder(
     device: torch.device,
     **options: Any,
 ) -> History:
-    """Train an encoder in place to reconstruct what is masked of unlabelled series.
+    """Train an encoder in place to reconstruct masked steps of unlabelled series.
 
     Args:
-        encoder: What is trained.
+        encoder: The encoder to train.
         batches: ``batches(generator, steps)`` gives the series of one epoch.
-        schedule: How long and how fast.
-        seed: Decides everything random.
+        schedule: Epochs and learning rates.
+        seed: Seed of everything random.
         device: Where to train.
         options: Further arguments of ``train``.
     """

@@ -19,19 +19,19 @@ Network = TypeVar("Network", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to train.
+    """Epochs, learning rates, and when to stop.
 
     Attributes:
-        epochs: At most so many; 0 for no training.
+        epochs: Most epochs; 0 for no training.
         steps: Batches in an epoch.
-        learning_rate: The highest: it rises over the first fifth of all steps and falls in a cosine (one-cycle, Smith
-            and Topin, 2019).
-        weight_decay: Of matrices (AdamW); vectors, tokens and positions have none.
-        patience: Epochs without a better validation score after which to stop.
-        max_norm: Of the gradient; a larger one is scaled down.
-        overlap: How many neighbouring validation samples share their data, as overlapping windows do.
-        doubt: How many standard errors of the validation scores a gain has to exceed.
-        frozen_epochs: Of the first epochs, how many leave the ``frozen`` parameters as they are.
+        learning_rate: The highest learning rate. The rate rises over the first fifth of all steps, and then falls along
+            a cosine (one-cycle, Smith and Topin, 2019).
+        weight_decay: Weight decay of matrices (AdamW); vectors, tokens and positions have none.
+        patience: Training stops after this many epochs without a better validation score.
+        max_norm: Largest norm of the gradient; a larger gradient is scaled down.
+        overlap: Number of neighbouring validation samples that share their data, as overlapping windows do.
+        doubt: Number of standard errors of the validation scores that a gain has to exceed.
+        frozen_epochs: Number of first epochs in which the ``frozen`` parameters do not change.
     """
 
     epochs: int
@@ -47,8 +47,8 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What a callback is told after an epoch: its number from 1, of how many, mean training loss, validation score or
-    None (lower is better), and whether it is the best so far."""
+    """An epoch, as callbacks get it: its number, counted from 1; the number of all epochs; the mean training loss; the
+    validation score (lower is better) or None; and whether this score is the best so far."""
 
     number: int
     epochs: int
@@ -59,7 +59,8 @@ class Epoch:
 
 @dataclass
 class History:
-    """What happened: the epochs, and the number of the one whose weights were kept, 0 for those before the first."""
+    """The course of a training: its epochs, and the number of the epoch whose weights were kept; 0 for the weights from
+    before the first epoch."""
 
     epochs: list[Epoch] = field(default_factory=list)
     best: int = 0
@@ -173,7 +174,7 @@ def train(
 
 
 def shuffled(rows: torch.Tensor, size: int) -> Callable[[torch.Generator, int], Iterator[torch.Tensor]]:
-    """Batches of at most ``size`` rows for ``train``: all rows in random order, as often as an epoch needs."""
+    """Batches of at most ``size`` rows for ``train``: all rows in random order, repeated until an epoch is full."""
     size = min(size, len(rows))
 
     def batches(generator: torch.Generator, steps: int) -> Iterator[torch.Tensor]:
@@ -189,7 +190,7 @@ class _DivergedError(Exception):
 
 
 def is_gain(gains: torch.Tensor, overlap: float = 1, doubt: float = 1.0) -> bool:
-    """Whether the mean of gains (n,) exceeds ``doubt`` standard errors, where ``overlap`` neighbours count as one."""
+    """Whether the mean of gains (n,) exceeds ``doubt`` standard errors; ``overlap`` neighbours count as one sample."""
     if len(gains) < 2:
         return False
     independent = max(1.0, len(gains) / overlap)
@@ -214,7 +215,7 @@ def _groups(model: nn.Module, weight_decay: float) -> list[dict]:
 
 
 def _one_cycle(step: int, total: int, rise: float = 0.2) -> float:
-    """The learning rate at a step, as a share of the highest."""
+    """The learning rate at a step, as a fraction of the highest."""
     done = step / max(total, 1)
     if done < rise:
         return 0.04 + 0.96 * done / rise
@@ -222,8 +223,8 @@ def _one_cycle(step: int, total: int, rise: float = 0.2) -> float:
 
 
 class _Average:
-    """Running mean of a model's weights, which is what is validated and kept. Its decay is lower at first, so that the
-    first weights are soon forgotten."""
+    """Running mean of a model's weights, which is validated and kept in place of the weights. Its decay is lower at
+    first, so that the first weights are soon forgotten."""
 
     def __init__(self, model: nn.Module, decay: float = 0.99) -> None:
         self.live: list[torch.Tensor] = [p for p in model.parameters() if p.requires_grad]
@@ -237,7 +238,7 @@ class _Average:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """The model holds the mean for a while."""
+        """Within this context, the model has the mean as its weights."""
         self._swap()
         try:
             yield
@@ -263,17 +264,17 @@ def _autocast(device: torch.device) -> AbstractContextManager[Any]:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[torch.Generator]:
-    """Set torch's global generators to a seed for a while, and give a separate generator with the same seed."""
+    """Within this context, torch's global generators have this seed. Yields a separate generator with the same seed."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield torch.Generator().manual_seed(seed)
 
 
 def draw_seeds(random_state: int | np.random.RandomState | None, count: int) -> list[int]:
-    """Seeds for ``count`` members. None draws from the system and not from numpy's global state.
+    """Seeds for ``count`` members. With None they come from the operating system, not from numpy's global state.
 
     Raises:
-        TypeError: If it is no int, ``RandomState`` or None.
+        TypeError: If ``random_state`` is not an integer, a ``RandomState`` or None.
     """
     if isinstance(random_state, np.random.RandomState):
         random_state = int(random_state.randint(2**31))

@@ -1,4 +1,4 @@
-"""Synthetic cases on which a weigher is pretrained, made in numbered shards: files that anybody makes again alike."""
+"""Synthetic cases on which a weigher is pretrained, made in numbered, reproducible files ("shards")."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -15,12 +15,12 @@ from ..networks.weighing import Case
 from ..synthetic import draw
 from .cases import Cases, at_places
 
-_GROUP = 128  # of them have one frequency, length and horizon
-_LARGEST = 3e4  # that half precision holds with ease
+_GROUP = 128  # cases that have the same frequency, length and horizon
+_LARGEST = 3e4  # largest saved number: within the range of half precision
 
 
 class Frequency(NamedTuple):
-    """Series of a frequency as people have them: main period, share of the cases, steps, and steps ahead."""
+    """Typical series of one frequency: main period, fraction of the cases, number of steps, and horizon."""
 
     period: int
     share: float
@@ -40,21 +40,21 @@ FREQUENCIES = (
     Frequency(96, 0.01, (200, 700), (24, 192)),
     Frequency(5, 0.03, (20, 500), (5, 60)),
 )
-_ANY_HORIZON = 0.05  # of the groups look up to 720 steps ahead
-_MISSING = 0.15  # of the series have gaps
-_BUSINESS = 0.4, ("structural", "ets", "growth")  # of the groups hold nothing else: series of firms and nations grow
-_UNTOLD = 0.15  # of the groups come without a frequency: their periods are found
+_ANY_HORIZON = 0.05  # fraction of the groups with a horizon of 1 to 720 steps
+_MISSING = 0.15  # fraction of the series with gaps
+_BUSINESS = 0.4, ("structural", "ets", "growth")  # fraction of the groups of these families only: business series grow
+_UNTOLD = 0.15  # fraction of the groups without a known frequency: their periods are found in the values
 
 
 class Shard(NamedTuple):
-    """Cases and what came to be (B, PLACES), in their units."""
+    """Cases, and the values to forecast (B, PLACES), in the units of the cases."""
 
     case: Case
     target: torch.Tensor
 
 
 def shard(seed: int, number: int, context: int, size: int) -> Shard:
-    """Make a shard of so many cases, some more if they are no whole groups: the same of the same seed and number."""
+    """Make a shard of ``size`` cases, rounded up to whole groups. The same seed and number give the same shard."""
     each = min(_GROUP, size)
     groups = [_group(np.random.default_rng([seed, number, i]), context, each) for i in range(-(-size // each))]
     cases, targets = zip(*groups, strict=True)
@@ -87,7 +87,7 @@ def _group(rng: np.random.Generator, context: int, size: int) -> tuple[Case, tor
 
 
 def write_shard(folder: Path, seed: int, number: int, context: int, size: int) -> Path:
-    """Make a shard and save it, unless it is there."""
+    """Make a shard and save it, unless its file exists."""
     path = path_of_shard(folder, seed, number, context, size)
     if not path.exists():
         made = shard(seed, number, context, size)
@@ -99,7 +99,7 @@ def write_shard(folder: Path, seed: int, number: int, context: int, size: int) -
 
 
 def path_of_shard(folder: Path, seed: int, number: int, context: int, size: int) -> Path:
-    """Where a shard is saved: shards of other kinds may lie beside it."""
+    """The file of a shard. Shards of other kinds may lie in the same folder."""
     return folder / f"seed{seed}_context{context}_size{size}_{number:07d}.safetensors"
 
 
@@ -107,15 +107,15 @@ def read_shard(path: Path) -> Shard:
     """A saved shard.
 
     Raises:
-        ValueError: If it is damaged, or other experts spoke.
+        ValueError: If it is damaged, or was made with other experts.
     """
     try:
         with safe_open(path, framework="pt") as file:
             experts = (file.metadata() or {}).get("experts", "")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
     except SafetensorError as error:
-        raise ValueError(f"{path} is damaged ({error}): remove it, and it is made again") from None
+        raise ValueError(f"{path} is damaged ({error}): remove it, and it will be made again") from None
     if experts != " ".join(NAMES):
-        raise ValueError(f"{path} holds what other experts said, {experts}: remove the folder, and it is made again")
+        raise ValueError(f"{path} was made with other experts, {experts}: remove the folder, and it will be made again")
     target = tensors.pop("target")
     return Shard(Case(**tensors), target)

@@ -1,7 +1,7 @@
-"""Pretraining of the weigher on synthetic cases: interruptible, with the same numbers however often it is resumed.
+"""Pretraining of the weigher on synthetic cases. It can be interrupted and resumed without changing the result.
 
-Several processes, as torchrun starts them, share each batch and the making of shards, and reach the same weights but
-for rounding.
+Several processes started by torchrun divide each batch and the making of shards among them, and reach the same weights
+up to rounding.
 """
 
 import hashlib
@@ -24,20 +24,20 @@ from .training import _Average, _groups, _one_cycle
 from .weigher_cases import Shard, path_of_shard, read_shard, write_shard
 
 _HELD_OUT = 1_000_000  # number of the first shard that is never trained on
-_MOST = 30.0  # of the loss of a case: what nobody can foresee does not drown the rest
+_MOST = 30.0  # greatest loss of a case, so that unforeseeable cases do not dominate the mean
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is pretrained, and how.
+    """The model to pretrain, its data, and the optimiser's settings.
 
     Attributes:
-        shards, held_out: Files of cases, to train on and to measure on.
+        shards, held_out: Number of files of cases to train on, and to measure on.
         shard_size: Cases in a file.
-        epochs: Passes over them.
+        epochs: Passes over the training cases.
         batch_size: Cases in a step, of all processes together.
         learning_rate, weight_decay: Of AdamW.
-        seed: Decides everything.
+        seed: Seed of everything random.
         context, patch_length, blocks: See ``ExpertWeigher``.
         encoder: Sizes, as keyword arguments of ``JumboEncoder``.
         save_every: Steps from one saved state to the next.
@@ -73,13 +73,13 @@ class Recipe:
         return self.epochs * self.steps_of_epoch
 
     def digest(self) -> str:
-        """Tells recipes apart."""
+        """A hash of all settings, to tell recipes apart."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
 
 
 def losses_of(verdict: Verdict, case: Case, target: torch.Tensor) -> torch.Tensor:
-    """Pinball loss (B,) of the centre and all quantiles, in units of the experts' mean spread: so cases weigh alike
-    however hard they are to foresee."""
+    """Pinball loss (B,) of the centre and all quantiles, in units of the experts' mean spread, so that cases have
+    similar weights however hard they are to forecast."""
     miss = (target - verdict.center)[..., None] - verdict.offsets  # (B, S, Q)
     levels = miss.new_tensor(LEVELS)
     pinball = torch.maximum(levels * miss, (levels - 1) * miss).mean(dim=(1, 2))
@@ -90,7 +90,7 @@ def losses_of(verdict: Verdict, case: Case, target: torch.Tensor) -> torch.Tenso
 def prepare(
     recipe: Recipe, folder: Path, say: Callable[[str], None], rank: int = 0, world: int = 1
 ) -> tuple[list[Path], list[Path]]:
-    """Make the shards that are not there yet; give those to train on and those to measure on."""
+    """Make the missing shards; return the paths of those to train on and of those to measure on."""
     folder.mkdir(parents=True, exist_ok=True)
     numbers = [*range(recipe.shards), *range(_HELD_OUT, _HELD_OUT + recipe.held_out)]
     start, done = time.monotonic(), 0
@@ -101,7 +101,7 @@ def prepare(
         done += fresh
         if fresh:
             rate = done / (time.monotonic() - start)
-            say(f"cases: shard {number}, {rate * recipe.shard_size:.0f} series a second")
+            say(f"cases: shard {number}, {rate * recipe.shard_size:.0f} series per second")
     paths = [path_of_shard(folder, recipe.seed, number, recipe.context, recipe.shard_size) for number in numbers]
     return paths[: recipe.shards], paths[recipe.shards :]
 
@@ -114,20 +114,20 @@ def pretrain(
     device: torch.device,
     say: Callable[[str], None],
 ) -> tuple[ExpertWeigher, dict[str, float]]:
-    """Train a weigher, from where ``state`` left off.
+    """Train a weigher, continuing from the state in the file ``state``.
 
     Args:
-        recipe: What and how.
-        training, held_out: Shards.
-        state: File of the whole state, written every so many steps and read at the start if it is there.
+        recipe: See there.
+        training, held_out: Paths of the shards.
+        state: File of the whole state. It is read at the start if it exists, and written every ``save_every`` steps.
         device: Where to train.
-        say: Told how it goes.
+        say: Called with messages about the progress.
 
     Returns:
-        The weigher, with the running mean of its weights, on the CPU, and what it reached on the shards held out.
+        The weigher, with the running mean of its weights, on the CPU; and its scores on the held-out shards.
 
     Raises:
-        ValueError: If the state is of another recipe.
+        ValueError: If the state belongs to another recipe.
     """
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     model = recipe.build().to(device)
@@ -137,13 +137,13 @@ def pretrain(
     if state.exists():
         saved = torch.load(state, map_location=device, weights_only=True)
         if saved["recipe"] != recipe.digest():
-            raise ValueError(f"{state} was left by another recipe: remove it, or name another folder")
+            raise ValueError(f"{state} belongs to another recipe: remove it, or choose another folder")
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         average.steps, step = saved["averaged"], saved["step"]
         for mean, value in zip(average.mean, saved["mean"], strict=True):
             mean.copy_(value)
-        say(f"going on from step {step} of {recipe.steps}")
+        say(f"continuing from step {step} of {recipe.steps}")
     cases = _gathered(training)
     each = recipe.batch_size // world
     per_epoch, total = recipe.steps_of_epoch, recipe.steps
@@ -198,9 +198,9 @@ def pretrain(
 
 @torch.no_grad()
 def measure(model: ExpertWeigher, held_out: list[Path], device: torch.device) -> dict[str, float]:
-    """Of cases held out: mean loss; mean absolute error of the centre in units of the experts' mean spread, and beside
-    it that of the experts' mean, of the one that erred least in the past, and of the one that errs least; coverage of
-    intervals."""
+    """Scores on held-out cases: the mean loss; the mean absolute error of the centre, in units of the experts' mean
+    spread; for comparison, the same error of the experts' mean, of the expert with the least past error, and of the
+    best expert in hindsight; and the coverage of intervals."""
     model.eval()
     cases = _gathered(held_out)
     sums: dict[str, list[torch.Tensor]] = {}
@@ -227,7 +227,7 @@ def measure(model: ExpertWeigher, held_out: list[Path], device: torch.device) ->
 
 
 def _inside(verdict: Verdict, target: torch.Tensor, low: float, high: float) -> torch.Tensor:
-    """Share of the steps (B,) whose value lies between two quantiles."""
+    """Fraction of the steps (B,) whose value lies between two quantiles."""
     miss = target - verdict.center
     bottom, top = (verdict.offsets[..., LEVELS.index(q)] for q in (low, high))
     return ((miss >= bottom) & (miss <= top)).float().mean(dim=1)

@@ -1,1 +1,1 @@
-"""The Jumbo encoder on patches of series, its heads, and fixed convolutions."""
+"""Networks: the Jumbo encoder on patches of series, its heads, the weigher of experts, and fixed convolutions."""

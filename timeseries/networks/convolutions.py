@@ -1,7 +1,7 @@
 """Fixed convolutions pooled over time, and a linear classifier of them in closed form.
 
-On few series nothing that is trained by gradients comes near them; the classifier begins with them as the forecaster
-begins with a linear map of the context.
+On few series, networks trained by gradients do not come near them. They are to the classifier what the linear map of
+the context is to the forecaster.
 """
 
 from collections.abc import Callable
@@ -16,25 +16,26 @@ from jumbo_backbone import fit_temperatures
 from ..data.windows import Batch
 from .ridge import leave_one_out
 
-_STEPS = 9  # of a kernel
-_GROUPS, _RIVALS = 64, 8  # of kernels that compete, per dilation
+_STEPS = 9  # steps of a kernel
+_GROUPS, _RIVALS = 64, 8  # groups of kernels for each dilation, and kernels that compete in each group
 _AT_ONCE = 2_000_000  # outputs of convolutions at a time, so that they stay in the cache
-_SMALL = 500_000  # so many comparisons, those of one or two series, are faster in one call than in several
-_MOST_SERIES = 4_000  # the time of the closed form grows with the third power of their number
+_SMALL = 500_000  # up to this many comparisons (one or two series), one call is faster than several
+_MOST_SERIES = 4_000  # most series to fit on: the time of the closed form grows with the third power of their number
 
 
 class ConvolutionFeatures(nn.Module):
     """Features of a whole series by fixed convolutions.
 
-    Two sets of kernels of 9 steps, at dilations 1, 2, 4, … up to the whole length. The 84 kernels of MiniRocket
-    (Dempster et al., KDD 2021; three weights of 2, six of -1) give the share of steps at which they exceed thresholds
-    taken from training series. Groups of random kernels compete at each step, half of the groups on differences of
-    the series, and give how often, and by how much, each wins (Hydra: Dempster et al., DMKD 2023).
+    There are two sets of kernels of 9 steps, at dilations 1, 2, 4, … up to the whole length. First set: the 84 kernels
+    of MiniRocket (Dempster et al., KDD 2021), with three weights of 2 and six of -1. Their features are the fraction of
+    steps at which a kernel's output exceeds thresholds taken from training series. Second set: groups of random kernels
+    that compete at each step, half of the groups on differences of the series (Hydra: Dempster et al., DMKD 2023).
+    Their features are how often and by how much each kernel wins.
 
     Args:
         in_channels: Channels C.
         length: Steps of the longest training series.
-        num_kernels: About so many features of the first set; the second gives 1024 per dilation.
+        num_kernels: Approximate number of features of the first set. The second set has 1024 for each dilation.
     """
 
     shapes: torch.Tensor
@@ -57,7 +58,7 @@ class ConvolutionFeatures(nn.Module):
         return len(self.dilations) * (84 * self.levels + 2 * _GROUPS * _RIVALS)
 
     def fit(self, batch: Batch, generator: torch.Generator) -> None:
-        """Draw kernels, and take thresholds from training series (B, C, T)."""
+        """Draw the random kernels, and take thresholds from training series (B, C, T)."""
         x, live = _without_gaps(batch)
         B, C, _ = x.shape
         golden = (5**0.5 + 1) / 2  # its multiples, modulo 1, spread evenly
@@ -78,17 +79,17 @@ class ConvolutionFeatures(nn.Module):
         return len(self.dilations) * 84 * self.levels
 
     def forward(self, batch: Batch, shares: torch.Tensor | None = None) -> torch.Tensor:
-        """Series (B, C, T) to features (B, F); their ``shares``, if they are known, are not computed again."""
+        """Features (B, F) of series (B, C, T). ``shares`` are the features of the first set, if already computed."""
         sets = self.shares(batch) if shares is None else shares, self.wins(batch)
         by_dilation = [features.unflatten(1, (len(self.dilations), -1)) for features in sets]
         return torch.cat(by_dilation, dim=2).flatten(1)
 
     def shares(self, batch: Batch) -> torch.Tensor:
-        """Of series (B, C, T), the first set: at which share of the steps each kernel exceeds each threshold."""
+        """Features of the first set: the fraction of steps at which each kernel exceeds each threshold."""
         return self._in_parts(self._shares, batch)
 
     def wins(self, batch: Batch) -> torch.Tensor:
-        """Of series (B, C, T), the second set: how much and how often each rival wins."""
+        """Features of the second set: by how much and how often each kernel wins."""
         return self._in_parts(self._wins, batch)
 
     def _in_parts(self, features: Callable, batch: Batch) -> torch.Tensor:
@@ -124,8 +125,8 @@ class ConvolutionFeatures(nn.Module):
 
 
 def _competition(out: torch.Tensor, live: torch.Tensor) -> list[torch.Tensor]:
-    """Outputs of kernels (B, rivals * groups, T) to what each won by being the highest of its group, and how often it
-    was the lowest."""
+    """Two features of each kernel, from outputs (B, rivals * groups, T): the sum of its outputs above 0 where
+    it was the highest of its group, and the number of steps at which it was the lowest, both as square roots."""
     out = out.unflatten(1, (_RIVALS, -1))
     high, low = out.amax(1), out.amin(1)  # (B, groups, T)
     prize = high.clamp(min=0) * live[:, None]
@@ -136,7 +137,7 @@ def _competition(out: torch.Tensor, live: torch.Tensor) -> list[torch.Tensor]:
 
 
 def _true(compare: Callable[..., torch.Tensor], a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """1 where a comparison holds: written as floats at once, which are summed twice as fast as bools."""
+    """1 where a comparison holds, else 0. Written as floats, which are summed twice as fast as bools."""
     return compare(a, b, out=torch.empty_like(a))
 
 
@@ -145,7 +146,8 @@ def _convolve(x: torch.Tensor, kernels: torch.Tensor, dilation: int) -> torch.Te
 
 
 def _subsets(n: int, C: int, generator: torch.Generator) -> torch.Tensor:
-    """For each of n kernels, 1 for the channels it adds up and 0 for others (n, C, 1): few more often than many."""
+    """For each of n kernels, a random set of channels that it adds up: 1 for these, else 0 (n, C, 1). Small sets are
+    more likely than large ones."""
     most = log2(min(C, _STEPS) + 1) if C > 1 else 0.0
     sizes = torch.pow(2.0, torch.rand(n, generator=generator) * most).long().clamp(1, C)
     ranks = torch.rand(n, C, generator=generator).argsort(dim=1).argsort(dim=1)
@@ -153,8 +155,8 @@ def _subsets(n: int, C: int, generator: torch.Generator) -> torch.Tensor:
 
 
 def _without_gaps(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-    """Values (B, C, T) with gaps filled along a line from one observed step to the next, and 0 after the end; and
-    which steps (B, T) are not after the end of their series."""
+    """Values (B, C, T) with gaps filled by linear interpolation, and 0 after the end; and flags (B, T) of the steps up
+    to the end of each series."""
     x, observed = batch
     B, C, T = x.shape
     at = torch.arange(T, device=x.device)
@@ -163,7 +165,7 @@ def _without_gaps(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     before = torch.where(observed, at, -1).cummax(2).values
     after = torch.where(observed, at, T).flip(2).cummin(2).values.flip(2)
     before, after = torch.where(before < 0, after, before), torch.where(after == T, before, after)
-    before, after = before.clamp(0, T - 1), after.clamp(0, T - 1)  # of a channel without any
+    before, after = before.clamp(0, T - 1), after.clamp(0, T - 1)  # for a channel without observations
     left, right = x.gather(2, before), x.gather(2, after)
     way = (at - before) / (after - before).clamp(min=1)
     live = at <= torch.where(observed, at, -1).amax(dim=(1, 2))[:, None]
@@ -190,16 +192,16 @@ class LinearScores(nn.Module):
     def fit_scores(
         self, features: torch.Tensor, labels: torch.Tensor, class_weights: torch.Tensor, some: torch.Tensor
     ) -> torch.Tensor:
-        """Fit to ``some`` of the training series' features (n, F); see ``ConvolutionClassifier.fit``."""
+        """Fit to the rows ``some`` of the training series' features (n, F); see ``ConvolutionClassifier.fit``."""
         mean = features[some].mean(0)
         spread = features[some].std(0, correction=0)
         spread = torch.where(spread > 1e-6, spread, torch.inf)  # a feature that never varies tells nothing
         solution, intercept, left_out = leave_one_out((features[some] - mean) / spread, labels[some], len(self.bias))
-        # classes that n series separate are not certain (Platt, "Probabilistic Outputs for Support Vector Machines",
-        # 1999, section 2.2): one more counts, which may be of any class
+        # one more series, of any class, is assumed: classes that n series separate are not certain (Platt,
+        # "Probabilistic Outputs for Support Vector Machines", 1999, section 2.2)
         (temperature,) = fit_temperatures([left_out], labels[some], label_smoothing=1 / (len(left_out) + 1))
         t = 1 / temperature
-        prior = class_weights.double().log()  # softmax then weighs the classes, as a weighted loss would have it
+        prior = class_weights.double().log()  # softmax then weighs the classes as a weighted loss would
         weight = t * solution / spread[:, None].double()
         self.weight.copy_(weight)
         self.bias.copy_(t * intercept - mean.double() @ weight + prior)
@@ -213,12 +215,12 @@ class LinearScores(nn.Module):
 
 
 class ConvolutionClassifier(LinearScores):
-    """Class scores that are linear in all features, and if asked for others, in those of the first set alone.
+    """Class scores that are linear in all features; optionally also scores from the features of the first set alone.
 
     Args:
         in_channels, length, num_kernels: See ``ConvolutionFeatures``.
         num_classes: Classes K.
-        first: Whether there are scores of the first set alone, which are the sooner known.
+        first: Whether to give scores of the first set alone as well. They take less time.
     """
 
     def __init__(self, in_channels: int, length: int, num_kernels: int, num_classes: int, first: bool = False) -> None:
@@ -231,17 +233,17 @@ class ConvolutionClassifier(LinearScores):
     def fit(
         self, batch: Batch, labels: torch.Tensor, class_weights: torch.Tensor, generator: torch.Generator
     ) -> torch.Tensor:
-        """Ridge regression on the classes, its penalty and the temperature of its scores chosen by what it says of each
-        training series when that one is left out.
+        """Ridge regression on the classes. Its penalty and the temperature of its scores are chosen by the scores of
+        each training series when it is left out.
 
         Args:
             batch: Series (n, C, T).
             labels: Classes (n,), 0 … K-1.
-            class_weights: How much more each class counts than it is frequent (K,).
-            generator: Draws the kernels; and series, if there are more than 4000, to fit on.
+            class_weights: Weight of each class, on top of its frequency (K,).
+            generator: Draws the kernels; also the series to fit on, if there are more than 4000.
 
         Returns:
-            Scores (n, K) of the training series, each when left out (of those not fitted on, as they are).
+            Scores (n, K) of the training series: as if left out, for the series that were fitted on.
         """
         some = _some(labels, generator)
         self.features.fit(batch, generator)
@@ -252,16 +254,16 @@ class ConvolutionClassifier(LinearScores):
         self, batch: Batch, labels: torch.Tensor, class_weights: torch.Tensor, generator: torch.Generator
     ) -> torch.Tensor:
         """After ``fit``, fit the scores of the first set alone in the same way."""
-        assert self.first is not None  # it was asked for
+        assert self.first is not None  # see the argument ``first``
         return self.first.fit_scores(self.features.shares(batch), labels, class_weights, _some(labels, generator))
 
     def forward(
         self, x: torch.Tensor, observed: torch.Tensor | None = None, shares: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Series (B, C, T) and flags, None if all is observed, to scores (B, K); see ``ConvolutionFeatures``."""
+        """Scores (B, K) of series (B, C, T) with flags, None if all is observed; ``shares`` as in the features."""
         return self.scores_of(self.features(Batch(x, observed), shares))
 
 
 def _some(labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Rows of series to fit on: all, unless they are too many."""
+    """Rows of the series to fit on: all, or a random choice if there are too many."""
     return torch.randperm(len(labels), generator=generator)[:_MOST_SERIES].sort().values.to(labels.device)

@@ -1,4 +1,4 @@
-"""Networks for series: the encoder on patches of a signal, with heads that forecast and classify."""
+"""Networks for series: the encoder on patches of a series, with heads that forecast and classify."""
 
 from typing import Any, NamedTuple
 
@@ -15,28 +15,28 @@ from .series_encoder import SeriesEncoder
 
 
 class Forecast(NamedTuple):
-    """What is to come, in the units of the series: ``center`` (B, H), and ``offsets`` (B, H, Q) of the quantiles from
-    it, which rise from the lowest to the highest."""
+    """A forecast in the units of the series: ``center`` (B, H), and ``offsets`` (B, H, Q) of the quantiles from it, in
+    rising order."""
 
     center: torch.Tensor
     offsets: torch.Tensor
 
 
 class ForecastNet(nn.Module):
-    """A series' next H steps, each with quantiles.
+    """Forecasts the next H steps of a series, each with quantiles.
 
     The forecast is a linear map of the context (NLinear, "Are Transformers Effective for Time Series Forecasting?",
-    AAAI 2023) plus what the encoder adds to it. The spread is read from the Jumbo token, which has seen the whole.
-    Quantiles are sums of positive steps up and down from the centre: they cannot cross.
+    AAAI 2023) plus the output of a head on the encoder. The spread is computed from the Jumbo token, which attends to
+    the whole context. Quantiles are sums of positive steps up and down from the centre, so they cannot cross.
 
     Args:
         context: Steps read, L.
         horizon: Steps forecast, H.
         quantiles: Probabilities in rising order, 0.5 among them.
-        covariates: Of each of the K channels beside the series that are read with it, whether it is known ahead and
-            read over context and horizon; of the others nothing is read after L steps.
-        covariate_lags: The linear part reads the covariates of each step of the horizon and of so many steps before.
-        median_is_center: Whether the centre is the median; if not (it is then a mean) the median is learned beside it.
+        covariates: For each of the K channels that are read along with the series, whether it is known ahead. If so, it
+            is read over context and horizon; if not, over the context only.
+        covariate_lags: For each step of the horizon, the linear part also reads the covariates of so many steps before.
+        median_is_center: Whether the centre is the median. If not (it is then a mean), the median is learned as well.
         head_drop_rate: Dropout before the head.
         embedding: Further arguments of ``SeriesEncoder``.
     """
@@ -80,7 +80,7 @@ class ForecastNet(nn.Module):
         self.drop = Dropout(head_drop_rate)
         self.head = nn.Linear(jumbo + D, horizon)
         self.spread = nn.Linear(jumbo, horizon * len(quantiles))
-        for linear in (self.linear, self.head, self.spread):  # nothing is known yet: the last value stays
+        for linear in (self.linear, self.head, self.spread):  # the untrained network repeats the last value
             nn.init.zeros_(linear.weight)
         for linear in (self.linear, self.head, self.spread):
             nn.init.zeros_(linear.bias)
@@ -90,8 +90,8 @@ class ForecastNet(nn.Module):
     def forward(
         self, x: torch.Tensor, observed: torch.Tensor | None = None, budget: ComputeBudget | None = None
     ) -> Forecast:
-        """Read series with covariates (B, 1+K, L), or (B, 1+K, L+H) if there are covariates; of the series itself
-        nothing is read after L steps. The budget is the encoder's: the linear part reads every step."""
+        """Forecast series (B, 1, L); with covariates (B, 1+K, L+H), where the series itself is read for L steps only.
+        The budget applies to the encoder; the linear part reads every step."""
         H = self.horizon
         observed = self.hide_future(x, observed)
         e = self.encoder(x, observed, budget)
@@ -107,13 +107,13 @@ class ForecastNet(nn.Module):
     def linear_inputs(
         self, x: torch.Tensor, observed: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, Statistics]:
-        """What the linear part sees of the same input: lags (B, L), the last value (B, 1), covariates (B, H, …), in
-        normalised units, and those units."""
+        """Input of the linear part: lags (B, L), the last value (B, 1), covariates (B, H, …), in normalised units; and
+        the statistics of the normalisation."""
         normed, seen, stats = self.encoder.norm(x, self.hide_future(x, observed))
         return *self._linear_parts(normed, seen), stats
 
     def hide_future(self, x: torch.Tensor, observed: torch.Tensor | None) -> torch.Tensor | None:
-        """Flags (B, 1+K, …) with those of the series itself, and of what is not known ahead, off after L steps."""
+        """Flags (B, 1+K, …), off after L steps for the series itself and for covariates that are not known ahead."""
         if not self.covariates:
             return observed
         observed = torch.ones_like(x, dtype=torch.bool) if observed is None else observed.clone()
@@ -123,7 +123,7 @@ class ForecastNet(nn.Module):
     def _linear_parts(
         self, normed: torch.Tensor, observed: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Lags as distances from the last value (as NLinear has them), that value, and the covariates of each step."""
+        """Lags as distances from the last value (as in NLinear), this value, and the covariates of each step."""
         L = self.context
         lagged = [normed[:, 1:, L - lag : normed.shape[2] - lag] for lag in range(1 + self.covariate_lags)]
         ahead = torch.cat(lagged, dim=1).transpose(1, 2)  # (B, H, K * (1 + covariate_lags)), 0 where not observed
@@ -135,37 +135,37 @@ class ForecastNet(nn.Module):
         return away, last, ahead
 
     def set_spread(self, quantiles: torch.Tensor) -> None:
-        """Make these the quantiles (H, Q) about the centre, in normalised units, of every series alike."""
+        """Set the quantiles (H, Q) around the centre, in normalised units, to the same values for every series."""
         m, tiny = self.median, 1e-4
         if self.median_is_center:
             quantiles = quantiles - quantiles[:, m : m + 1]
         steps = quantiles.diff(dim=1).clamp(min=tiny)
-        raw = steps + torch.log(-torch.expm1(-steps))  # softplus, undone
+        raw = steps + torch.log(-torch.expm1(-steps))  # the inverse of softplus
         middle = torch.zeros_like(raw[:, :1]) if self.median_is_center else quantiles[:, m : m + 1]
         with torch.no_grad():
             self.spread.bias.copy_(torch.cat([raw[:, :m], middle, raw[:, m:]], dim=1).flatten())
 
     def _offsets(self, spread: torch.Tensor) -> torch.Tensor:
-        """Any numbers (B, H, Q) to offsets in rising order, those of the median being its distance from the centre."""
+        """Convert any numbers (B, H, Q) to rising offsets. That of the median is its distance from the centre."""
         m = self.median
         sides = m, 1, spread.shape[-1] - m - 1
-        below, middle, above = nn.functional.softplus(spread).split(sides, dim=-1)  # whose gradient is one `cat`
+        below, middle, above = nn.functional.softplus(spread).split(sides, dim=-1)  # its gradient is a single `cat`
         middle = torch.zeros_like(middle) if self.median_is_center else spread[..., m : m + 1]
         below, above = -below.flip(-1).cumsum(-1).flip(-1), above.cumsum(-1)
         return torch.cat([middle + below, middle, middle + above], dim=-1)
 
 
 class ClassifierNet(nn.Module):
-    """Class scores of a series: from its Jumbo token and the mean of its patches, and from fixed convolutions.
+    """Class scores of a series: from its Jumbo token and the mean of its patch tokens, and from fixed convolutions.
 
-    The two are a committee: their scores are averaged, ``share`` of the tokens' and the rest of the convolutions'.
+    The two are an ensemble: a weighted mean of their scores, with the weight ``share`` for those of the encoder.
 
     Args:
         in_channels: Channels of a series.
         num_classes: Classes K.
-        length: Steps of the longest series there usually are.
-        num_kernels: See ``ConvolutionFeatures``; 0 leaves it to the tokens.
-        kernels_first: Whether there are scores of the first set of convolutions alone, too.
+        length: Usual number of steps of the longest series.
+        num_kernels: See ``ConvolutionFeatures``; 0: no convolutions.
+        kernels_first: Whether to fit scores of the first set of convolutions alone, too.
         head_drop_rate: Dropout before the head.
         embedding: Further arguments of ``SeriesEncoder``.
     """
@@ -196,9 +196,9 @@ class ClassifierNet(nn.Module):
     def forward(
         self, x: torch.Tensor, observed: torch.Tensor | None = None, shares: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Series (B, C, T) and flags, None if all is observed, to scores (B, K), whose softmax gives probabilities.
+        """Scores (B, K) of series (B, C, T) with flags, None if all is observed. Softmax makes them probabilities.
 
-        ``shares`` are what ``from_kernels`` has left, if it was asked first.
+        ``shares`` are the features that ``from_kernels`` has computed, if it was called first.
         """
         if self.convolutions is None:
             return self.from_tokens(x, observed)
@@ -208,19 +208,19 @@ class ClassifierNet(nn.Module):
     def from_tokens(
         self, x: torch.Tensor, observed: torch.Tensor | None = None, budget: ComputeBudget | None = None
     ) -> torch.Tensor:
-        """What the encoder alone says, at a compute budget (None: its own)."""
+        """Scores of the encoder alone, at a compute budget (None: its own)."""
         e = self.encoder(x, observed, budget)
         return self.head(self.drop(torch.cat([e.jumbo, mean_of_live(e.patches, e.live)], dim=1)))
 
     def from_kernels(self, x: torch.Tensor, observed: torch.Tensor | None, shares: torch.Tensor) -> torch.Tensor:
-        """What the first set of convolutions alone says. It leaves its features in ``shares`` (B, num_shares)."""
+        """Scores of the first set of convolutions alone. Its features are written into ``shares`` (B, num_shares)."""
         assert self.convolutions is not None and self.convolutions.first is not None  # with ``kernels_first``
         shares.copy_(self.convolutions.features.shares(Batch(x, observed)))
         return self.convolutions.first.scores_of(shares)
 
 
 def mean_of_live(patches: torch.Tensor, live: torch.Tensor | None) -> torch.Tensor:
-    """Mean (B, D) of the patches (B, N, D) that hold anything; 0 where none does."""
+    """Mean (B, D) of the patch tokens (B, N, D) that hold an observed step; 0 where none does."""
     if live is None:
         return patches.mean(dim=1)
     weight = live.to(patches.dtype).unsqueeze(2)

@@ -1,8 +1,8 @@
-"""From a 1-D signal to tokens: normalised by its own statistics, cut into patches, embedded, placed in time.
+"""From a series to tokens: it is normalised by its own statistics, cut into patches, embedded, and given positions.
 
 After PatchTST ("A Time Series is Worth 64 Words", ICLR 2023, section 3) and reversible instance normalisation (Kim et
-al., ICLR 2022). Different here: every step carries a flag, observed or not, so that missing values and padding are one
-thing, and neither statistics nor attention ever see what was not observed.
+al., ICLR 2022). One difference: every step has a flag, observed or not. So missing values and padding are handled
+alike, and steps that were not observed enter neither the statistics nor the attention.
 """
 
 import math
@@ -13,11 +13,11 @@ from torch import nn
 
 NORMALISATIONS = ("none", "standard", "last", "difference")
 
-_ROUNDING = 1e-5  # of the mean: float32 does not tell a smaller spread from rounding
+_ROUNDING = 1e-5  # of the level: in float32, a smaller spread may be rounding
 
 
 class Statistics(NamedTuple):
-    """Where each channel of a series lies and how much it varies: both (B, C, 1)."""
+    """Location and scale of each channel of a series, both (B, C, 1)."""
 
     location: torch.Tensor
     scale: torch.Tensor
@@ -27,7 +27,7 @@ class InstanceNorm(nn.Module):
     """Reversible normalisation of each channel of each series by its own observed values.
 
     Args:
-        kind: "none" leaves it as it is. "standard" subtracts the mean and divides by the standard deviation. "last"
+        kind: "none" changes nothing. "standard" subtracts the mean and divides by the standard deviation. "last"
             subtracts the last observed value and divides by the standard deviation. "difference" gives the differences
             from step to step, divided by their standard deviation, and restores from the last observed value.
         affine: Learn one scale and one shift, applied after normalising and undone before restoring.
@@ -54,8 +54,8 @@ class InstanceNorm(nn.Module):
             observed: Flags (B, C, T), None if all is observed.
 
         Returns:
-            The series normalised, 0 where it is not observed; the flags of what it now holds (a difference needs two
-            observations); and what ``restore`` needs.
+            The normalised series, 0 where not observed; its flags (a difference is observed if both of its steps are);
+            and the statistics, for ``restore``.
         """
         stats = self._statistics(x, observed)
         return *self.normalise(x, observed, stats), stats
@@ -63,7 +63,7 @@ class InstanceNorm(nn.Module):
     def normalise(
         self, x: torch.Tensor, observed: torch.Tensor | None, stats: Statistics
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Normalise series (B, C, T) by statistics that may be those of other steps: values and flags as above."""
+        """Normalise series (B, C, T) by given statistics, which may come from other steps. Returns values and flags."""
         x, observed = self._signal(x, observed)
         if self.kind != "none":
             x = (x if self.kind == "difference" else x - stats.location) / stats.scale
@@ -72,7 +72,7 @@ class InstanceNorm(nn.Module):
         return x if observed is None else x * observed, observed
 
     def _signal(self, x: torch.Tensor, observed: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """What is normalised, the series or its differences, 0 where it is not observed, and where it is."""
+        """The series or its differences, whichever is normalised: values, 0 where not observed, and flags."""
         if observed is not None:
             x = x * observed
         if self.kind != "difference":
@@ -88,12 +88,12 @@ class InstanceNorm(nn.Module):
             return Statistics(torch.zeros_like(x[..., :1]), torch.ones_like(x[..., :1]))
         levels = x if observed is None else x * observed
         mean, std = _moments(*self._signal(x, observed))
-        # a constant is not blown up: float32 does not tell a smaller spread from rounding
+        # a constant series is not scaled up: in float32, a smaller spread may be rounding
         std = torch.where(std > _ROUNDING * levels.abs().amax(dim=-1, keepdim=True), std, torch.ones_like(std))
         return Statistics(mean if self.kind == "standard" else last_observed(levels, observed), std)
 
     def restore(self, y: torch.Tensor, stats: Statistics) -> torch.Tensor:
-        """Undo it for the first channel: (B, …) in normalised units to the units of the series."""
+        """Undo the normalisation for the first channel: (B, …) in normalised units to the units of the series."""
         if self.weight is not None and self.bias is not None:
             y = (y - self.bias) / self.weight
         location, scale = (s[:, 0, 0].view(-1, *[1] * (y.dim() - 1)) for s in stats)
@@ -101,7 +101,7 @@ class InstanceNorm(nn.Module):
 
 
 def _moments(x: torch.Tensor, observed: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and deviation (B, C, 1) of what is observed; x is 0 elsewhere."""
+    """Mean and deviation (B, C, 1) of the observed steps; x is 0 at the others."""
     if observed is None:
         std, mean = torch.std_mean(x, dim=-1, correction=0, keepdim=True)
         return mean, std
@@ -119,13 +119,13 @@ def last_observed(x: torch.Tensor, observed: torch.Tensor | None) -> torch.Tenso
 
 
 def num_patches(length: int, patch_stride: int) -> int:
-    """Patches of ``length`` steps: one begins at every ``patch_stride``-th step, so that how many there are of a series
-    does not depend on what it is padded to (512 steps and a stride of 8 make the "64 words" of PatchTST)."""
+    """Number of patches in ``length`` steps: one begins at every ``patch_stride``-th step, whatever the length of a
+    patch (512 steps and a stride of 8 make the "64 words" of PatchTST)."""
     return math.ceil(length / patch_stride)
 
 
 def pad_to_patches(x: torch.Tensor, patch_length: int, patch_stride: int, at_start: bool) -> torch.Tensor:
-    """Pad (…, T) with zeros, flags with True, until the last patch is whole."""
+    """Pad (…, T) until all patches are whole: values with 0, flags with True."""
     T = x.shape[-1]
     missing = patch_length + patch_stride * (num_patches(T, patch_stride) - 1) - T
     if not missing:
@@ -140,11 +140,12 @@ class SeriesEmbed(nn.Module):
         embed_dim: Width D of a token.
         patch_length: Steps in a patch.
         patch_stride: Steps from one patch to the next.
-        num_patches: Positions to learn. They begin as sines and cosines, which continue beyond them.
-        in_channels: Channels C that one patch spans.
+        num_patches: Number of learned positions. They are initialised with sines and cosines, which also serve as
+            positions beyond them.
+        in_channels: Channels C in one patch.
         align: "start": the first patch begins with the first step, the last one is padded, positions count from the
             start (for classification). "end": the last patch ends with the last step, the first one is padded,
-            positions count back from the end (for forecasting, where the latest steps say most).
+            positions count back from the end (for forecasting, where the latest steps matter most).
 
     Raises:
         ValueError: If a size is not positive, or the stride exceeds the patch.
@@ -171,11 +172,11 @@ class SeriesEmbed(nn.Module):
         self.patch_length, self.patch_stride, self.align = patch_length, patch_stride, align
         width = in_channels * patch_length
         self.from_values, self.from_flags = nn.Linear(width, embed_dim), nn.Linear(width, embed_dim, bias=False)
-        nn.init.zeros_(self.from_flags.weight)  # at first, what is missing is as good as the mean
+        nn.init.zeros_(self.from_flags.weight)  # at first, a missing value is read as the mean
         self.pos_embed = nn.Parameter(sincos_positions(num_patches, embed_dim)[None])
 
     def positions(self, count: int, stretch: float = 1.0) -> torch.Tensor:
-        """(1, count, D) in the order of time, each ``stretch`` patches from the next."""
+        """Positions (1, count, D) in the order of time, spaced ``stretch`` patches apart."""
         reach = math.ceil((count - 1) * stretch) + 1
         table = self.pos_embed[:, :reach]
         if reach > table.shape[1]:
@@ -191,28 +192,31 @@ class SeriesEmbed(nn.Module):
     def forward(
         self, x: torch.Tensor, observed: torch.Tensor | None = None, stretch: float = 1.0
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Series (B, C, T) and flags (B, C, T), None if all is observed, to tokens (B, N, D), and which of them hold
-        anything observed (B, N), None if all do. ``stretch`` tells how many steps there were for each of these."""
+        """Embed series (B, C, T) with flags (B, C, T), None if all is observed.
+
+        Returns tokens (B, N, D), and which of them hold an observed step (B, N), None if all do. In a resampled series,
+        each step stands for ``stretch`` original steps.
+        """
         tokens = self.from_values(self.patches(x))
         tokens = tokens + self.positions(tokens.shape[1], stretch)
         if observed is None and self.fits(x.shape[-1]):
             return tokens, None
-        if observed is None:  # the same of every series: where the last patch is padded
+        if observed is None:  # only the padding is missing, in every series alike
             observed = torch.ones_like(x[:1], dtype=torch.bool)
         missing = self.patches(~observed)  # (B, N, C*P)
         return tokens + self.from_flags(missing.to(x.dtype)), self.live(observed)
 
     def live(self, observed: torch.Tensor) -> torch.Tensor | None:
-        """Which patches hold anything observed (B, N), by flags (B, C, T); None if all do."""
+        """Which patches hold an observed step (B, N), from flags (B, C, T); None if all do."""
         live = ~self.patches(~observed).all(dim=-1)
         return None if live.all() else live
 
     def fits(self, length: int) -> bool:
-        """Whether patches cover this many steps without padding."""
+        """Whether the patches cover this many steps without padding."""
         return self.patch_stride == self.patch_length and length % self.patch_stride == 0
 
     def patches(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, C, T) to (B, N, C*P)."""
+        """Cut (B, C, T) into patches (B, N, C*P)."""
         padded = pad_to_patches(x, self.patch_length, self.patch_stride, at_start=self.align == "end")
         return padded.unfold(-1, self.patch_length, self.patch_stride).transpose(1, 2).flatten(2)
 
@@ -220,11 +224,11 @@ class SeriesEmbed(nn.Module):
 def resample_time(
     x: torch.Tensor, observed: torch.Tensor | None, steps: int
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Series (B, C, T), 0 where they are not observed, and their flags, to as many steps: linear, with antialias. A
-    step is observed if half of what it stands for was; its value is the mean of that part."""
+    """Resample series (B, C, T), 0 where not observed, and their flags to ``steps`` steps: linearly, with an
+    antialiasing filter. A new step is observed if at least half of its old steps were; its value is their mean."""
 
     def resized(t: torch.Tensor) -> torch.Tensor:
-        image = t.unsqueeze(2)  # the antialiased filter there is for images alone
+        image = t.unsqueeze(2)  # torch has the antialiasing filter for images only
         return nn.functional.interpolate(image, (1, steps), mode="bilinear", antialias=True).squeeze(2)
 
     if observed is None:
@@ -235,7 +239,7 @@ def resample_time(
 
 
 def sincos_positions(count: int, dim: int) -> torch.Tensor:
-    """Sines and cosines (count, dim) of geometric frequencies, of about the size of learned positions."""
+    """Sines and cosines (count, dim) of geometrically spaced frequencies, about as large as learned positions."""
     step = torch.arange(count, dtype=torch.float32)[:, None]
     rates = torch.exp(torch.arange((dim + 1) // 2, dtype=torch.float32) * (-2 * math.log(10_000) / dim))
     waves = torch.stack([(step * rates).sin(), (step * rates).cos()], dim=-1).flatten(1)[:, :dim]

@@ -1,4 +1,4 @@
-"""The encoder of the image models on patches of a signal."""
+"""The encoder of the image models on patches of a series."""
 
 from typing import Any, NamedTuple
 
@@ -11,15 +11,15 @@ from .patching import InstanceNorm, SeriesEmbed, Statistics, num_patches, resamp
 
 
 class Encoded(NamedTuple):
-    """What the encoder makes of B series.
+    """Output of the encoder for B series.
 
     Attributes:
-        jumbo: The Jumbo token (B, J*D); of registers, the class token alone (B, D).
-        patches: The patches that were computed to the end, and after them what was read beside them (B, N, D). N is
-            less at a keep rate below 1: the last patch then stands for all others.
-        live: Which patches hold anything observed (B, N); None if all do.
-        normed, observed: The series as it was read (B, C, T), and where it holds something.
-        stats: What normalising took away.
+        jumbo: The Jumbo token (B, J*D); with registers, only the class token (B, D).
+        patches: The patch tokens that were kept to the end, followed by the tokens given as ``beside`` (B, N, D). At a
+            keep rate below 1, N is smaller, and the last token is the fused one.
+        live: Which tokens hold an observed step (B, N); None if all do.
+        normed, observed: The normalised series (B, C, T), and flags of its observed steps.
+        stats: The statistics by which it was normalised.
     """
 
     jumbo: torch.Tensor
@@ -34,15 +34,15 @@ class SeriesEncoder(nn.Module):
     """Series to one wide Jumbo token and narrow patch tokens.
 
     Args:
-        in_channels: Channels C read together by one patch, the first of which is the series proper.
-        length: Steps T of the longest series there usually are (longer ones are taken too).
-        normalisation: Of each channel by itself (see ``InstanceNorm``).
-        affine: Learn a scale and a shift after it.
+        in_channels: Channels C in one patch; the first is the series itself.
+        length: Usual number of steps T of the longest series (longer series are taken, too).
+        normalisation: Kind of normalisation, applied to each channel by itself (see ``InstanceNorm``).
+        affine: Whether to learn a scale and a shift after the normalisation.
         patch_length, patch_stride, align: See ``SeriesEmbed``.
-        keep_rate: Of ``default_budget`` (see ``ComputeBudget``).
+        keep_rate: Keep rate of ``default_budget`` (see ``ComputeBudget``).
         encoder: Sizes, as keyword arguments of ``JumboEncoder``. With ``jumbo_ffn="patch"`` the slices of the Jumbo
-            token are registers: the first is a class token, and what follows the encoder reads no other (Darcet et
-            al., "Vision Transformers Need Registers", ICLR 2024).
+            token are registers. The first of them is a class token, and the heads read only this one (Darcet et al.,
+            "Vision Transformers Need Registers", ICLR 2024).
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class SeriesEncoder(nn.Module):
         count = num_patches(length, patch_stride)
         self.embed = SeriesEmbed(D, patch_length, patch_stride, count, in_channels, align)
         for module in self.encoder.modules():
-            # the images' 0.02 suits width 384 and more; here widths are tens, and the same maps would pass on nothing
+            # a deviation of 0.02, as for images, suits widths from 384 on; at widths of tens the signal would vanish
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
 
@@ -96,8 +96,8 @@ class SeriesEncoder(nn.Module):
         budget: ComputeBudget | None = None,
         beside: torch.Tensor | None = None,
     ) -> Encoded:
-        """Series (B, C, T), any finite numbers where they are not observed, and flags (B, C, T), None if all is, at a
-        compute budget (None: ``default_budget``). Further tokens (B, X, D) may be read ``beside`` the patches."""
+        """Encode series (B, C, T), any finite numbers where not observed, with flags (B, C, T), None if all is seen,
+        at a compute budget (None: ``default_budget``). Tokens ``beside`` (B, X, D) are appended to the patch tokens."""
         budget = self.default_budget if budget is None else budget
         normed, observed, stats = self.norm(x, observed)
         tokens, live = self._tokens(normed, observed, budget)
@@ -111,7 +111,7 @@ class SeriesEncoder(nn.Module):
 
     @torch.inference_mode()
     def attention(self, x: torch.Tensor, observed: torch.Tensor | None = None, block: int = -1) -> torch.Tensor:
-        """Attention (B, N) that the Jumbo token of series (B, C, T) pays each patch in a block."""
+        """Attention (B, N) that the Jumbo token of series (B, C, T) pays to each patch in a block."""
         normed, observed, _ = self.norm(x, observed)
         tokens, live = self.embed(normed, observed)
         return self.encoder.patch_attention(tokens, block, key_mask=live)
@@ -129,7 +129,7 @@ class SeriesEncoder(nn.Module):
     def _tokens(
         self, normed: torch.Tensor, observed: torch.Tensor | None, budget: ComputeBudget
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Patches of normalised series, read at the resolution of a budget, and which of them hold anything."""
+        """Patch tokens of normalised series at the resolution of a budget, and which of them hold an observed step."""
         steps = normed.shape[-1]
         (read,) = budget.input_size((steps,), (self.embed.patch_stride,))
         if read == steps:

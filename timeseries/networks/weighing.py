@@ -1,7 +1,8 @@
-"""A Jumbo token that weighs experts: it reads a series and what each expert says of it, and mixes their forecasts.
+"""The weigher: a Jumbo encoder that reads a series and the experts' forecasts, and mixes these forecasts.
 
 After feature-based forecast model averaging (FFORMA, Montero-Manso et al., International Journal of Forecasting 2020),
-with features that are learned. A convex mixture says which expert spoke, and cannot be worse than its worst member.
+with learned features. In a convex mixture, the weights show which experts make the forecast, and the mixture cannot be
+worse than its worst member.
 """
 
 from typing import Any, NamedTuple
@@ -13,24 +14,24 @@ from torch import nn
 from .series_encoder import SeriesEncoder
 
 LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
-PLACES = 16  # of the horizon, at even distances, at which the network reads what an expert says
-FACTS = 16  # numbers that tell a series' length, horizon, periods and size (see ``fitting.cases``)
-PAST = 4  # numbers that tell how an expert did in the past
+PLACES = 16  # evenly spaced steps of the horizon at which the network reads the experts' forecasts
+FACTS = 16  # numbers that describe a series: its length, horizon, periods and scale (see ``fitting.cases``)
+PAST = 4  # numbers that describe an expert's errors in the past
 
-_BOUND = 0.5  # of the correction, in spreads
-_WIDEST = 3.0  # how far a quantile may leave that of a normal distribution, as a logarithm
+_BOUND = 0.5  # largest correction, in spreads
+_WIDEST = 3.0  # largest factor between a quantile step and that of a normal distribution, as a logarithm
 
 
 class Case(NamedTuple):
-    """What there is to say about B series, in units of each (see ``fitting.cases``).
+    """Input of the weigher for B series, in units of each series (see ``fitting.cases``).
 
     Attributes:
-        context: The end of the series, left-padded (B, L), and where it is observed (B, L).
-        observed: See there.
-        facts: (B, FACTS + PLACES).
-        briefs: What each of E experts says at a few places, and how it did (B, E, 2 * PLACES + PAST).
-        points, spreads: Forecasts of the experts and their standard deviations (B, E, S).
-        places: Where each of S steps lies in the horizon, 0 the first and 1 the last (B, S).
+        context, observed: The end of each series, padded at its start, and flags of its observed steps, both (B, L).
+        facts: Numbers that describe the series, and the median of the experts' forecasts (B, FACTS + PLACES).
+        briefs: For each of E experts, its forecasts and spreads at a few steps, and its past errors
+            (B, E, 2 * PLACES + PAST).
+        points, spreads: Forecasts of the experts, and their standard deviations (B, E, S).
+        places: Position of each of S steps in the horizon, from 0 for the first to 1 for the last (B, S).
     """
 
     context: torch.Tensor
@@ -43,8 +44,8 @@ class Case(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """``center`` (B, S), ``offsets`` (B, S, Q) of the quantiles at ``LEVELS``, which rise, and each expert's weight
-    (B, S, E): the centre is their mixture and a bounded correction."""
+    """Output of the weigher: ``center`` (B, S), the mixture plus a bounded correction; ``offsets`` (B, S, Q) of the
+    quantiles at ``LEVELS`` from the centre, rising; ``weights`` of the experts (B, S, E)."""
 
     center: torch.Tensor
     offsets: torch.Tensor
@@ -52,17 +53,18 @@ class Verdict(NamedTuple):
 
 
 class ExpertWeigher(nn.Module):
-    """Weighs the forecasts of E experts, block by block of the horizon, and gives their mixture its quantiles.
+    """Weighs the forecasts of E experts, for each block of the horizon, and adds quantiles to their mixture.
 
     Args:
-        experts: How many, E.
+        experts: Number of experts, E.
         context: Steps of a series that are read, L.
         patch_length: Steps in a patch.
-        blocks: Of the horizon, K: between their middles weights and quantiles go over linearly.
+        blocks: Number of blocks of the horizon, K. Weights and quantiles are interpolated linearly between the middles
+            of the blocks.
         encoder: Sizes, as keyword arguments of ``JumboEncoder``.
 
     Attributes:
-        sizes: All arguments but the number of experts, from which the same network is built again.
+        sizes: All arguments except the number of experts, to build the same network again.
     """
 
     def __init__(
@@ -76,7 +78,7 @@ class ExpertWeigher(nn.Module):
         self.of_expert = nn.Parameter(0.1 * torch.randn(experts, D))
         self.from_brief = nn.Sequential(nn.Linear(2 * PLACES + PAST, 2 * D), nn.GELU(), nn.Linear(2 * D, D))
         self.from_facts = nn.Sequential(nn.Linear(FACTS + PLACES, 2 * D), nn.GELU(), nn.Linear(2 * D, D))
-        self.record = nn.Parameter(torch.tensor([1.0, 1.0, 0.5, 0.0]))  # at first, past errors alone tell
+        self.record = nn.Parameter(torch.tensor([1.0, 1.0, 0.5, 0.0]))  # at first, only past errors set the weights
         self.weigh, self.speak = nn.Linear(jumbo, blocks * experts), nn.Linear(D, blocks)
         self.correct, self.stretch = nn.Linear(jumbo, blocks), nn.Linear(jumbo, blocks * (len(LEVELS) - 1))
         for linear in (self.weigh, self.speak, self.correct, self.stretch):
@@ -86,7 +88,7 @@ class ExpertWeigher(nn.Module):
         self.register_buffer("normal_steps", scores.diff(), persistent=False)
 
     def forward(self, case: Case) -> Verdict:
-        """Answer a case, in its units."""
+        """Forecast the series of a case, in its units."""
         K, B, E = self.blocks, *case.points.shape[:2]
         experts = self.from_brief(case.briefs) + self.of_expert
         beside = torch.cat([experts, self.from_facts(case.facts)[:, None]], dim=1)
@@ -108,6 +110,6 @@ class ExpertWeigher(nn.Module):
 
 
 def _interpolation(places: torch.Tensor, blocks: int) -> torch.Tensor:
-    """Shares (B, S, K) of the blocks at each place: that of the block, and of the next towards whose middle it lies."""
+    """Weights (B, S, K) of the blocks at each position, for linear interpolation between the middles of blocks."""
     at = (places * blocks - 0.5).clamp(0, blocks - 1)
     return (1 - (at[..., None] - torch.arange(blocks, device=places.device)).abs()).clamp(min=0)

@@ -1,4 +1,4 @@
-"""Series of all kinds, drawn at random: what networks are pretrained on before they see any series of a user.
+"""Random series of many kinds, on which networks are pretrained before they see a user's series.
 
 `draw` mixes the FAMILIES of processes over the FREQUENCIES; docs/synthetic.md describes them.
 """

@@ -1,4 +1,4 @@
-"""Cycles that keep no calendar, such as sunspots, lynx and business cycles: phase and height wander.
+"""Cycles that do not follow the calendar, such as sunspots, lynx and business cycles: phase and height wander.
 
 A noisy phase oscillator, after the stochastic cycle of Harvey, Forecasting, Structural Time Series Models and the
 Kalman Filter, 1989, section 2.3.3, with peaks sharper than troughs or steeper on one side.

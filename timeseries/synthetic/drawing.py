@@ -1,4 +1,4 @@
-"""Draw series: a frequency and a family for each, then all series of a family at once, then what befalls them."""
+"""Draw series: first a frequency and a family for each, then all series of a family at once, then their changes."""
 
 import difflib
 import zlib
@@ -14,8 +14,8 @@ from timeseries.synthetic.frequencies import draw_periods, given_period
 from timeseries.synthetic.placement import place, units
 from timeseries.synthetic.transforms import composed, transform
 
-COMPOSED = 0.08  # share of series that join two draws
-SUMMED = {1: 0.35, 4: 0.25, 12: 0.1}  # by main period, the share of series whose values are sums of _STEPS finer ones
+COMPOSED = 0.08  # fraction of series that combine two draws
+SUMMED = {1: 0.35, 4: 0.25, 12: 0.1}  # by main period, the fraction of series whose values sum _STEPS finer ones
 _STEPS = 3
 
 
@@ -42,12 +42,12 @@ def draw(n: int, steps: int, seed: int, families: Iterable[str] | None = None, p
         steps: Their length T.
         seed: The same seed gives the same series on every machine, up to the last digits of exp and cos. Frequencies
             and families of the first k series do not depend on n; their values do.
-        families: Names out of FAMILIES; all by default. Their shares stay in proportion.
-        period: The main period of all series. By default it is drawn, with the shares of FREQUENCIES.
+        families: Names out of FAMILIES; all by default. Their relative probabilities stay the same.
+        period: The main period of all series. By default it is drawn, with the probabilities in FREQUENCIES.
 
     Raises:
-        TypeError: If a count is no integer.
-        ValueError: If n, steps or period is below 1, the seed below 0, or a family is not known.
+        TypeError: If a count is not an integer.
+        ValueError: If n, steps or period is below 1, the seed is below 0, or a family is unknown.
     """
     _check(n, steps, seed, period)
     names = _names(families)
@@ -90,7 +90,7 @@ def _draw_all(seed: int, purpose: str, chosen: np.ndarray, periods: np.ndarray, 
 
 
 def _stream(seed: int, purpose: str) -> Generator:
-    """Random numbers of their own for each purpose, so that another family changes none of the others."""
+    """A separate random generator for each purpose, so that a change in one family does not change the others."""
     return np.random.default_rng([seed, zlib.crc32(purpose.encode())])
 
 

@@ -1,7 +1,8 @@
-"""The families of series, and how often each is drawn. To add one: a file with `parameters` and `series`, a line here.
+"""The families of series, and how often each is drawn.
 
-`parameters(rng, periods, steps)` draws what a process is, (n,) values of each; `series(rng, parameters, steps)` draws
-the noise and gives (n, steps). So one process can give several series.
+To add a family, write a file with `parameters` and `series`, and add a line here. `parameters(rng, periods, steps)`
+draws the parameters of n processes; `series(rng, parameters, steps)` draws the noise and returns (n, steps). So one
+process can give several series.
 """
 
 from collections.abc import Callable
@@ -34,8 +35,8 @@ class Family(NamedTuple):
         parameters: Draws n processes: (rng, periods (n, 2), steps) -> a named tuple.
         series: Draws a series of each: (rng, that tuple, steps) -> float64 (n, steps).
         values: "free": of any sign and unit, to be placed; "positive": with a level of its own; "counts": integers.
-        shares: How often it is drawn for yearly series, for quarterly ones, for most others (months, weeks of a year),
-            and for weeks of 7 and days of 24, 48 or 96 steps; each of the four sums to 1 over the families.
+        shares: Probability of the family for series of main period 1 (yearly), of 4 (quarterly), of most other periods,
+            and of 7, 24, 48 or 96. Each of the four sums to 1 over the families.
     """
 
     parameters: Callable[..., Any]
@@ -64,7 +65,7 @@ FAMILIES = {
 
 
 def shares(periods: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """How often each of these families is drawn for each series, (n, names), by its periods (n, 2)."""
+    """Probabilities (n, names) of these families for each series, from its periods (n, 2)."""
     main = periods[:, 0]
     column = np.select([main == 1, main == 4, np.isin(main, (7, 24, 48, 96))], [0, 1, 3], 2)
     table = np.array([FAMILIES[name].shares for name in names]).T

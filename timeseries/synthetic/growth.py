@@ -1,4 +1,4 @@
-"""Growth of positive quantities, as of populations, markets and diffusing products, mostly yearly.
+"""Growth of positive quantities, such as populations, markets and products that spread; mostly yearly series.
 
 Exponential, logistic and Gompertz curves: Meade and Islam, Forecasting with growth curves, Journal of Forecasting 1995.
 On the log scale the curve is joined by a random walk, a growth rate that wanders, and noise.

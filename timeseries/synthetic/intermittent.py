@@ -1,4 +1,4 @@
-"""Demand that is mostly zero: when there is some, and how much.
+"""Demand that is mostly zero: the times of demand, and its sizes.
 
 Croston, Forecasting and stock control for intermittent demands, Operational Research Quarterly 1972: sizes and
 intervals. Here whether there is demand depends on the step before (a Markov chain), on a drifting rate and a season.

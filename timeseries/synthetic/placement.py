@@ -1,6 +1,6 @@
-"""Where a series lies: around zero, above zero by some of its deviations, or as the exponential of what was drawn.
+"""The level of a series: around zero, above zero by some deviations, or an exponential of the drawn values.
 
-The exponential makes multiplicative seasons, trends and errors of additive ones. Units are drawn from 1e-3 to 1e6.
+The exponential turns additive seasons, trends and errors into multiplicative ones. Units are drawn from 1e-3 to 1e6.
 """
 
 import numpy as np
@@ -9,11 +9,11 @@ from numpy.random import Generator
 from timeseries.synthetic.randomness import log_uniform, standardised
 
 _AROUND_ZERO, _ABOVE, _EXPONENTIAL = 0.15, 0.5, 0.35
-_STEEPEST = 6.0  # of the exponential: tails of t distributions would make a series of one value
+_STEEPEST = 6.0  # largest exponent: with more, tails of t distributions would leave a single large value
 
 
 def place(rng: Generator, values: np.ndarray) -> np.ndarray:
-    """Real values (n, steps) of any unit, placed. None of it tells the mean of the series that is to come."""
+    """Give real values (n, steps) of any unit a level and a scale."""
     n = len(values)
     units = standardised(values)
     kind = rng.random(n)[:, None]
@@ -26,5 +26,5 @@ def place(rng: Generator, values: np.ndarray) -> np.ndarray:
 
 
 def units(rng: Generator, n: int) -> np.ndarray:
-    """What a series is multiplied by, (n,), from 1e-3 to 1e6, mostly 1 to 1e5."""
+    """Factors (n,) by which series are multiplied, from 1e-3 to 1e6, mostly 1 to 1e5."""
     return 10 ** np.clip(rng.normal(2.5, 1.8, n), -3, 6)

@@ -1,4 +1,4 @@
-"""Small draws that all families use: each gives one value a series, or one a series and step."""
+"""Small draws that all families use. Each gives one value for each series, or one for each series and step."""
 
 import numpy as np
 from numpy.random import Generator
@@ -10,17 +10,17 @@ def chance(rng: Generator, share: float | np.ndarray, n: int) -> np.ndarray:
 
 
 def log_uniform(rng: Generator, low: float, high: float, n: int) -> np.ndarray:
-    """(n,) between low and high, every magnitude as likely as every other."""
+    """Values (n,) between low and high, uniform on the log scale."""
     return np.exp(rng.uniform(np.log(low), np.log(high), n))
 
 
 def sometimes(rng: Generator, share: float | np.ndarray, values: np.ndarray, otherwise: float = 0.0) -> np.ndarray:
-    """The values for a share of the series, a constant for the rest."""
+    """The values with probability `share`, a constant otherwise."""
     return np.where(chance(rng, share, len(values)), values, otherwise)
 
 
 def draw_tails(rng: Generator, n: int, heavy: float = 0.2) -> np.ndarray:
-    """Degrees of freedom (n,) of Student's t, infinite for normal noise; a share `heavy` lies between 3 and 12."""
+    """Degrees of freedom (n,) of Student's t: from 3 to 12 with probability `heavy`, else infinite (normal noise)."""
     return sometimes(rng, heavy, log_uniform(rng, 3, 12, n), np.inf)
 
 

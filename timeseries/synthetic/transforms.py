@@ -1,7 +1,7 @@
-"""What happens to a series on its way into a table: limits, rounding, outliers, temporary changes, another scale.
+"""Changes of series, as recorded data show them: limits, rounding, outliers, temporary changes, another scale.
 
-Each takes values (n, steps) and changes a share of the series. Outliers, patches and temporary changes are those of
-Chen and Liu, Joint estimation of model parameters and outlier effects in time series, JASA 1993.
+Each function takes values (n, steps) and changes some of the series. Outliers, patches and temporary changes are those
+of Chen and Liu, Joint estimation of model parameters and outlier effects in time series, JASA 1993.
 """
 
 import numpy as np
@@ -13,14 +13,14 @@ SHARES = dict(power=0.05, zero=0.03, ceiling=0.02, single=0.07, patch=0.03, chan
 
 
 def transform(rng: Generator, values: np.ndarray) -> np.ndarray:
-    """All of them in turn, each on the share of the series that SHARES names."""
+    """Apply all changes in turn, each to a random fraction of the series (see SHARES)."""
     for change in (power, limits, outliers, rounded):
         values = change(rng, values)
     return values
 
 
 def power(rng: Generator, values: np.ndarray) -> np.ndarray:
-    """Roots and squares of what is positive."""
+    """Powers of positive series."""
     n = len(values)
     chosen = chance(rng, SHARES["power"], n) & (values.min(axis=1) > 0)
     exponent = np.where(chosen, rng.choice([0.5, 1.5, 2.0], n), 1.0)[:, None]
@@ -29,7 +29,7 @@ def power(rng: Generator, values: np.ndarray) -> np.ndarray:
 
 
 def limits(rng: Generator, values: np.ndarray) -> np.ndarray:
-    """Nothing below zero, where zero lies within the series, or nothing above a capacity."""
+    """Cut off values below zero, which is put within the range of the series; or cut off values above a capacity."""
     n = len(values)
     floor, share = chance(rng, SHARES["zero"], n), rng.uniform(0.05, 0.6, n)
     ceiling, top = chance(rng, SHARES["ceiling"], n), rng.uniform(0.7, 0.98, n)
@@ -58,7 +58,7 @@ def outliers(rng: Generator, values: np.ndarray) -> np.ndarray:
 
 
 def rounded(rng: Generator, values: np.ndarray) -> np.ndarray:
-    """To a decimal place: that of the deviation, or one to three behind it."""
+    """Round to a decimal place: that of the deviation, or one to three places after it."""
     n = len(values)
     deviation = values.std(axis=1)
     places = np.floor(np.log10(np.where(deviation > 0, deviation, 1))) - rng.choice([0, 1, 1, 1, 2, 2, 2, 3], n)

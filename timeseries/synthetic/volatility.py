@@ -1,4 +1,4 @@
-"""Series whose noise comes in clusters, as prices and loads have it.
+"""Series whose noise comes in clusters, as in prices and loads.
 
 GARCH(1, 1): Bollerslev, Generalized autoregressive conditional heteroskedasticity, Journal of Econometrics 1986; on
 the steps of a random walk, or around a mean that an AR(1) returns to.

@@ -1,4 +1,4 @@
-"""Weights that ship with the package, and others in the same format: a safetensors file that says how it was made."""
+"""Pretrained weights: those in the package, and others in the same format, a safetensors file with its own history."""
 
 import json
 from functools import lru_cache
@@ -34,17 +34,17 @@ def save_weigher(model: ExpertWeigher, made: dict[str, Any], path: str | Path) -
 
 
 def content_of(model: ExpertWeigher) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """What ``weigher_from`` makes the same weigher of: JSON, and tensors in half precision."""
+    """The content from which ``weigher_from`` builds the same weigher: JSON, and tensors in half precision."""
     about = dict(version=_VERSION, experts=list(NAMES), levels=list(LEVELS), sizes=model.sizes)
     return about, {name: t.detach().cpu().half().contiguous() for name, t in model.state_dict().items()}
 
 
 def load_weigher(source: str | Path) -> ExpertWeigher:
-    """A pretrained weigher: of the package ("synthetic"), a file, or a repository of the hub that holds
-    forecast.safetensors. The same object is given to all that ask for the same: it is not to be changed.
+    """A pretrained weigher: that of the package ("synthetic"), of a file, or of a repository on the hub that holds
+    forecast.safetensors. Calls with the same source return the same object: do not change it.
 
     Raises:
-        FileNotFoundError: If there is none.
+        FileNotFoundError: If there is no such file or repository.
         ValueError: If the file is damaged, or was made for other experts, quantiles or by a later version.
     """
     return _load(str(_SHIPPED if source == SYNTHETIC else source))
@@ -76,7 +76,7 @@ def weigher_from(about: dict[str, Any], tensors: dict[str, torch.Tensor], where:
     try:
         model.load_state_dict({name: t.float() for name, t in tensors.items()})
     except RuntimeError as error:
-        raise ValueError(f"{where} does not hold the weights it tells of: {error}") from None
+        raise ValueError(f"{where} does not hold the weights that its header describes: {error}") from None
     return model.eval().requires_grad_(False)
 
 

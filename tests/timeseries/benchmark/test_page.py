@@ -38,8 +38,9 @@ def test_tables_of_panels(head, key):
 
 def test_sentences():
     earlier = results("cpu_panels_zero_shot_earlier")["overall"]["JumboForecaster"]["relative_mase"]
-    assert f"the geometric mean\nis {earlier:.3f}" in PAGE
+    assert f"the geometric mean is {earlier:.3f}" in PAGE
     intervals = results("cpu_calibration")
-    for coverage, words in ((0.8, "within 80 %, {:.2f} to {:.2f}"), (0.95, "within\n95 %, {:.2f} to {:.2f}")):
+    told = "The 80 % intervals hold {:.2f} to {:.2f} of the values", "the 95 % intervals {:.2f} to {:.2f}"
+    for coverage, words in zip((0.8, 0.95), told, strict=True):
         inside = [record["inside"] for record in intervals if record["coverage"] == coverage]
         assert words.format(min(inside), max(inside)) in PAGE

@@ -115,7 +115,7 @@ def changed(old, new, text=HEAD + SERIES):
         (changed("@horizon 3", "@horizon 0"), "line 6: the horizon is a whole number of steps from 1"),
         (changed("date\n", "time\n"), "line 4: an attribute has a name and a type, string, date or numeric"),
         (changed("@data\n", ""), "line 9: @data has to come before the series"),
-        (HEAD, "holds no series: they stand below a line @data, one a line"),
+        (HEAD, "holds no series: write them below the line @data, one series on each line"),
         ("", "holds no series"),
     ],
 )

@@ -125,11 +125,11 @@ def test_kept_patches_are_drawn_over_the_blocks_there_are():
 def test_a_pretrained_encoder_of_other_arguments_is_refused():
     X, y = labelled()
     pretrained = classifier(pretrain_epochs=1).pretrain(X)
-    with pytest.raises(ValueError, match="pretrained with .*'jumbo_ffn': None.*, now there is .*'patch'"):
+    with pytest.raises(ValueError, match="pretrained with .*'jumbo_ffn': None.*, now set to .*'patch'"):
         pretrained.clone().set_params(encoder=dict(jumbo_ffn="patch")).fit(X, y)
     registers = classifier(pretrain_epochs=1, encoder=REGISTERS).pretrain(X)
     registers.clone().fit(X, y)
-    with pytest.raises(ValueError, match="pretrained with .*'jumbo_ffn': 'patch'.*, now there is .*None"):
+    with pytest.raises(ValueError, match="pretrained with .*'jumbo_ffn': 'patch'.*, now set to .*None"):
         registers.set_params(encoder=None).fit(X, y)
 
 
@@ -168,7 +168,7 @@ def test_what_was_pretrained_forecasts_as_it_is():
 
 
 def test_pretraining_needs_epochs():
-    with pytest.raises(ValueError, match="pretrain learns nothing in max_epochs=0: give .* pretrain_epochs="):
+    with pytest.raises(ValueError, match="pretrain learns nothing in max_epochs=0: give pretrain_epochs, the number"):
         forecaster(max_epochs=0).pretrain(panel())
 
 

@@ -167,7 +167,7 @@ def test_tiny_series(length):
         (dict(patch_length=0), ValueError, "patch_length must be at least 1 steps, got 0"),
         (dict(num_kernels=-1), ValueError, "num_kernels must be at least 0, got -1"),
         (dict(depth="3"), TypeError, "depth must be an integer, got '3'"),
-        (dict(label_smoothing=1.0), ValueError, "label_smoothing 1.0: give a share from 0 to below 1"),
+        (dict(label_smoothing=1.0), ValueError, "label_smoothing 1.0: give a fraction from 0 to below 1"),
         (
             dict(class_weight="even"),
             ValueError,

@@ -271,7 +271,7 @@ def test_backtests(fitted):
     center, quantiles = fitted.forecast_at(y, [300, 350], alpha=[0.1, 0.9])
     assert center.shape == (2, 12, 1) and quantiles.shape == (2, 12, 1, 2)
     assert np.allclose(center[0, :, 0], fitted.predict(fh=range(1, 13))["a"], atol=1e-4)
-    with pytest.raises(ValueError, match="cuts from 0 to 5 leave the series: give 1 to 400"):
+    with pytest.raises(ValueError, match="cuts from 0 to 5 lie outside the series: give 1 to 400"):
         fitted.forecast_at(y, [0, 5])
     with pytest.raises(ValueError, match="one series of the 1 columns fitted"):
         fitted.forecast_at(wave(50, columns=("a", "b")), [5])
@@ -291,11 +291,11 @@ def test_tiny_series(length):
 
 def test_a_context_longer_than_the_series_is_cut_with_a_warning():
     with pytest.warns(
-        UserWarning, match="context_length 200 is more than series of at most 60 steps.*reading 28 steps"
+        UserWarning, match="context_length 200 is too long for series of at most 60 steps.*using 28 steps"
     ):
         forecaster = small(context_length=200).fit(wave(60), fh=range(1, 5))
     assert forecaster.design_.context == 28
-    with pytest.warns(UserWarning, match="patch_length 40 is more than the context of 28 steps: using 28"):
+    with pytest.warns(UserWarning, match="patch_length 40 is longer than the context of 28 steps: using 28"):
         small(patch_length=40).fit(wave(60), fh=range(1, 5))
 
 
@@ -309,8 +309,8 @@ def test_a_context_longer_than_the_series_is_cut_with_a_warning():
         (dict(normalisation="minmax"), ValueError, "unknown normalisation 'minmax': choose one of standard, last"),
         (dict(quantiles=(0.1, 0.9)), ValueError, r"quantiles \(0.1, 0.9\): give rising numbers.*0.5 among them"),
         (dict(quantiles=(0.9, 0.5)), ValueError, "give rising numbers between 0 and 1"),
-        (dict(dropout=1.0), ValueError, "dropout 1.0: give a share from 0 to below 1"),
-        (dict(validation=1.5), ValueError, "validation 1.5: give a share from 0 to below 1, or a number of steps"),
+        (dict(dropout=1.0), ValueError, "dropout 1.0: give a fraction from 0 to below 1"),
+        (dict(validation=1.5), ValueError, "validation 1.5: give a fraction from 0 to below 1, or a number of steps"),
         (dict(n_members=0), ValueError, "n_members must be at least 1, got 0"),
     ],
 )
@@ -328,19 +328,21 @@ def test_bad_data():
     with pytest.raises(ValueError, match=r"past_covariates \['z'\] are not among the columns of X, \['x'\]"):
         small(past_covariates=["z"]).fit(y, X=X[:60])
     forecaster = small().fit(y, X=X[:60], fh=[1, 2, 3])
-    with pytest.raises(ValueError, match=r"fitted with the columns \['x'\] of X, to predict there are None"):
+    with pytest.raises(ValueError, match=r"fitted with the columns \['x'\] of X, predict got None"):
         forecaster.predict()
     with pytest.raises(ValueError, match="X does not cover the horizon: there is no row at 62"):
         forecaster.predict(X=X[60:62])
-    with pytest.raises(ValueError, match=r"fitted with the columns \['x'\] of X: give the same ones to update"):
+    with pytest.raises(ValueError, match=r"fitted with the columns \['x'\] of X: give the same columns to update"):
         forecaster.update(wave(70)[60:])
-    with pytest.raises(ValueError, match="step 9 is beyond the horizon of 3 steps.*roll_on=True"):
+    with pytest.raises(
+        ValueError, match="step 9 after the last observed one is beyond the trained horizon of 3 steps.*roll_on=True"
+    ):
         small(roll_on=False).fit(y, fh=[1, 2, 3]).predict(fh=[9])
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="device 'cuda' was asked for and is not there"):
             small(device="cuda").fit(y)
     two = small(horizon=2).fit(wave(60, columns=("a", "b")))
-    with pytest.raises(ValueError, match="fitted on series of 2 columns, to update there are 1"):
+    with pytest.raises(ValueError, match="fitted on series of 2 columns, update got 1: give the same columns"):
         two.update(wave(70)[60:])
 
 
@@ -381,7 +383,7 @@ def test_after_pretraining_the_same_columns_are_known_ahead():
     y, X = (pd.DataFrame({name: f(np.arange(120.0))}, index=index) for name, f in (("y", np.sin), ("x", np.cos)))
     pretrained = small(horizon=3).pretrain(y, X=X)
     pretrained.past_covariates = ["x"]  # set_params would forget what was pretrained
-    with pytest.raises(ValueError, match="past_covariates are others than in pretraining"):
+    with pytest.raises(ValueError, match="past_covariates differ from those of pretraining"):
         pretrained.fit(y, X=X, fh=[1, 2, 3])
 
 

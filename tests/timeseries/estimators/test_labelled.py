@@ -43,10 +43,10 @@ def nested_arrays(shape):
 
 
 PANELS = {
-    "objects, a text": (replaced("z", object), TypeError, "X holds 'z' of object, which is no number"),
-    "texts": (X.astype(str), TypeError, "which is no number: convert it, by astype"),
-    "complex": (X + 1j, TypeError, "of complex128, which is no number"),
-    "times": (X.astype("M8[s]"), TypeError, "which is no number"),
+    "objects, a text": (replaced("z", object), TypeError, "X holds 'z' of object, which is not a number"),
+    "texts": (X.astype(str), TypeError, "which is not a number: convert it, with astype"),
+    "complex": (X + 1j, TypeError, "of complex128, which is not a number"),
+    "times": (X.astype("M8[s]"), TypeError, "which is not a number"),
     "array of arrays": (nested_arrays((12,)), TypeError, r"array of arrays, of shape \(12,\).*np.stack joins"),
     "table of arrays": (nested_arrays((12, 1)), TypeError, r"array of arrays, of shape \(12, 1\)"),
     "no series": (X[:0], ValueError, r"X of shape \(0, 2, 24\) holds no values"),
@@ -65,16 +65,20 @@ PANELS = {
     ),
     "one array": (X[0, 0], TypeError, r"X of shape \(24,\) is one series"),
     "one series": (pd.Series(X[0, 0]), TypeError, "X is one series of 24 steps, where a panel of series is wanted"),
-    "one table": (pd.DataFrame(X[0].T), TypeError, "X is one table of 24 rows without a level of the index"),
+    "one table": (pd.DataFrame(X[0].T), TypeError, "X is a table of 24 rows whose index does not say which series"),
     "long table": (table().reset_index(), TypeError, r"set_index\(\[series, time\]\)"),
     "hierarchy": (pd.concat({"g": table()}), TypeError, "the index of X has 3 levels"),
     "two of a name": (table(names=[0, 0, *range(1, 11)]), ValueError, "more than one row of series 0 at 0"),
     "a time twice": (pd.concat([table(), table()[30:31]]), ValueError, "more than one row of series 1 at 6"),
-    "no name": (table(names=[NaN, *range(1, 12)]), ValueError, "row 0 of X.*does not say of which series it is"),
+    "no name": (
+        table(names=[NaN, *range(1, 12)]),
+        ValueError,
+        "row 0 of X.*NaN in place of the name of its series",
+    ),
     "a column of texts": (table().assign(b="x"), TypeError, "column 'b' of X holds 'x' of object"),
     "a column of times": (table().assign(b=pd.Timestamp("2020")), TypeError, "column 'b' of X holds"),
     "infinite": (replaced(np.inf), ValueError, "there are infinite values: replace them with NaN"),
-    "huge": (replaced(1e200), ValueError, r"there are values up to 1e\+200, the largest may be 1e\+150"),
+    "huge": (replaced(1e200), ValueError, r"there are values up to 1e\+200, at most 1e\+150 is allowed"),
     "nothing observed": (replaced(NaN, where=4), ValueError, "1 series have no observed value, the first is series 4"),
 }
 
@@ -99,13 +103,13 @@ def test_panels_that_predict_refuses(name, fitted):
 
 
 LABELS = {
-    "NaN": (np.array([0, 1, NaN] * 4), ValueError, "4 of 12 labels are missing, the first that of series 2"),
+    "NaN": (np.array([0, 1, NaN] * 4), ValueError, "4 of 12 labels are missing, the first for series 2"),
     "all NaN": (np.full(12, NaN), ValueError, "12 of 12 labels are missing"),
     "None": (np.array(["u", "v", NONE] * 4, dtype=object), ValueError, "4 of 12 labels are missing"),
     "NA": (pd.Series(["u", "v", NONE] * 4, dtype="string"), ValueError, "4 of 12 labels are missing"),
     "NaT": (pd.Series(pd.to_datetime(["2020", "2021", NONE] * 4)), ValueError, "4 of 12 labels are missing"),
     "no category": (pd.Series(pd.Categorical(["u", "v", NONE] * 4)), ValueError, "4 of 12 labels are missing"),
-    "NaN in a column": (pd.DataFrame({"a": y, "b": [1, NaN] * 6}), ValueError, "6 of 12.*first that of series 1"),
+    "NaN in a column": (pd.DataFrame({"a": y, "b": [1, NaN] * 6}), ValueError, "6 of 12.*the first for series 1"),
     "texts and numbers": (pd.Series(["u", 1] * 6), TypeError, r"several kinds, such as 'u' \(str\), 1 \(int\)"),
     "booleans and numbers": (np.array([True, 1] * 6, dtype=object), TypeError, "labels are of several kinds"),
     "tuples and texts": (pd.Series([(1, 2), "u"] * 6), TypeError, "labels are of several kinds"),
@@ -176,12 +180,12 @@ def test_what_has_no_network_says_so(tmp_path):
     with pytest.warns(UserWarning, match="single label"):
         one = small(committee="kernels").fit(X, np.full(12, "u"))
     assert one.set_budget(0.5).predict_stage(X).tolist() == [0] * 12
-    with pytest.raises(ValueError, match="fitted on series of one class, u: there is no network to ask"):
+    with pytest.raises(ValueError, match="fitted on one class, u: there is no network; fit on two classes"):
         one.plot_attention(X)
     table = small(committee="kernels", validation=0.3).fit(X, pd.DataFrame({"a": y, "b": y[::-1]}))
     for ask in (table.predict_stage, table.plot_attention):
         with pytest.raises(
-            ValueError, match="fitted on 2 columns of labels: ask the classifier of one, in classifiers_"
+            ValueError, match="fitted on 2 columns of labels: use the classifier of one, in classifiers_"
         ):
             ask(X)
 

@@ -315,26 +315,26 @@ def test_damaged_and_foreign_files_are_refused(said, parts, tmp_path):
     whole = said[2]["updated"].read_bytes()
     for damaged in (b"", b"text", whole[:-9], whole[: len(whole) // 2], os.urandom(500)):
         path.write_bytes(damaged)
-        refuses("is no whole safetensors file of an estimator")
+        refuses("is not a complete safetensors file of an estimator")
     save_file(dict(a=np.ones(2)), path)
     refuses("holds other tensors, not a JumboForecaster")
     for told in ("[]", "1", '{"type": 3}'):
         save_file(dict(a=np.ones(2)), path, metadata=dict(jumbo=told))
         refuses("not a JumboForecaster")
     save_file(dict(a=np.ones(2)), path, metadata=dict(jumbo="{"))
-    refuses("no whole safetensors file")
+    refuses("not a complete safetensors file")
     header, arrays = parts
     changes = [dict(params=dict(header["params"], unheard_of=1)), dict(state={"eval": "1"}), dict(state=None)]
     for change in [*changes, dict(params=dict(header["params"], depth=0))]:
         save_file(arrays, path, metadata=dict(jumbo=json.dumps(header | change)))
-        refuses("is damaged, or of a version that this one cannot read")
+        refuses("is damaged, or was saved by a version that this one cannot read")
     absent = next(name for name in arrays if "linear.weight" in name)
     save_file({k: v for k, v in arrays.items() if k != absent}, path, metadata=dict(jumbo=json.dumps(header)))
     refuses(f"is damaged.*{absent}")
     save_file(arrays | {absent: np.ones((2, 2), dtype=np.float32)}, path, metadata=dict(jumbo=json.dumps(header)))
     refuses("(?s)is damaged.*size mismatch")
     save_file(arrays, path, metadata=dict(jumbo=json.dumps(header | dict(layout=3))))
-    refuses("has the layout 3, this version reads up to 2")
+    refuses("has layout 3, this version reads layouts up to 2")
     save_file(arrays, path, metadata=dict(jumbo=json.dumps(header)))
     JumboForecaster.load(path)
 

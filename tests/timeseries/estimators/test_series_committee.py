@@ -306,7 +306,7 @@ def test_more_series_than_in_one_pass():
         (dict(committee="seeds"), ValueError, "committee 'seeds' of n_members=1: give at least 2"),
         (dict(committee="kernels", n_members=2), ValueError, "n_members=2: give 1, or committee='seeds'"),
         (dict(committee="budgets", n_members=2), ValueError, "n_members=2: give 1, or committee='seeds'"),
-        (dict(committee="kernels", validation=0), ValueError, "validation=0 leaves none: give a share above 0"),
+        (dict(committee="kernels", validation=0), ValueError, "validation=0 holds out none: give a fraction above 0"),
         (dict(committee_target="best"), ValueError, "committee_target 'best': give an accuracy from 0 to 1, or 'last'"),
         (dict(committee_target=1.5), ValueError, "committee_target 1.5"),
     ],
@@ -319,7 +319,7 @@ def test_bad_parameters(arguments, error, told):
 def test_bad_use(fitted):
     with pytest.raises(NotFittedError):
         classifier("kernels").predict_stage(waves()[0])
-    with pytest.raises(ValueError, match="thresholds were calibrated on: fit with committee=None"):
+    with pytest.raises(ValueError, match="thresholds were calibrated: fit with committee=None"):
         fitted.set_budget(keep_rate=0.5)
     with pytest.raises(ValueError, match="series of 2 channels, fitted on series of 1"):
         fitted.predict_stage(np.zeros((2, 2, 40)))

@@ -48,7 +48,7 @@ def fit(y):
         (ONE.set_axis(DAYS.astype(str)), TypeError, "an index of times holds str: make it dates with pd.to_datetime"),
         (ONE.set_axis(DAYS.date), TypeError, "an index of times holds date"),
         (ONE.set_axis(np.arange(30) / 2), TypeError, "an index of times holds float64"),
-        (ONE.set_axis(DAYS.where(np.arange(30) != 5)), ValueError, "y has no time in row 5: leave it out"),
+        (ONE.set_axis(DAYS.where(np.arange(30) != 5)), ValueError, "row 5 of y has no time: leave the row out"),
         (pd.concat({"a": ONE, 1: ONE}), TypeError, "names of the series in y are of several kinds, int, str"),
         (pd.concat({("a", 1): ONE, ("b", "x"): ONE}), TypeError, "several kinds, int, str"),
         (pd.concat({"a": ONE, np.nan: ONE}), ValueError, "row 30 of y has no name of a series, level 0 of its index"),

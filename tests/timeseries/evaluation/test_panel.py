@@ -68,7 +68,7 @@ def test_other_steps_and_levels():
     ("forecaster", "options", "kind", "told"),
     [
         (object(), {}, TypeError, "forecasters of sktime are evaluated, got object"),
-        (NaiveForecaster(), dict(levels=(80,)), ValueError, "level 80: give shares between 0 and 1"),
+        (NaiveForecaster(), dict(levels=(80,)), ValueError, "level 80: give numbers between 0 and 1"),
         (NaiveForecaster(), dict(data="absent.tsf"), FileNotFoundError, "no data at absent.tsf"),
         (NaiveForecaster(), dict(origin=-1), ValueError, "origin must be at least 0"),
     ],

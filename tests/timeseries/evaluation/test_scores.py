@@ -78,7 +78,7 @@ def test_probabilities_and_levels(made):
     scores, _ = score_panel(held_out, center, np.repeat(center[..., None], len(alpha), -1), alpha, (0.9, 1 / 3))
     assert {name for name in scores if name.startswith("coverage")} == {"coverage 90", "coverage 33.3333"}
     for level in (0, 1, 95):
-        with pytest.raises(ValueError, match=f"level {level}: give shares between 0 and 1"):
+        with pytest.raises(ValueError, match=f"level {level}: give numbers between 0 and 1"):
             probabilities((level,))
 
 

@@ -104,11 +104,11 @@ def test_spreads_are_those_of_the_errors(series, kind):
 BAD = {
     "one series": (np.ones(9), np.ones((1, 2), int), 3, ValueError, "(n, T)"),
     "periods of others": (np.ones((2, 9)), np.ones((1, 2), int), 3, ValueError, "(2, P)"),
-    "no period": (np.ones((1, 9)), np.zeros((1, 1), int), 3, ValueError, "1 for none"),
+    "no period": (np.ones((1, 9)), np.zeros((1, 1), int), 3, ValueError, "give 1 for no season"),
     "half a period": (np.ones((1, 9)), np.full((1, 1), 2.5), 3, ValueError, "integers"),
     "no horizon": (np.ones((1, 9)), np.ones((1, 1), int), 0, ValueError, "horizon"),
     "half a horizon": (np.ones((1, 9)), np.ones((1, 1), int), 2.5, TypeError, "horizon"),
-    "nothing": (np.full((1, 9), np.nan), np.ones((1, 1), int), 3, ValueError, "no value at all"),
+    "nothing": (np.full((1, 9), np.nan), np.ones((1, 1), int), 3, ValueError, "no observed value"),
     "infinity": (np.full((1, 9), np.inf), np.ones((1, 1), int), 3, ValueError, "infinite"),
 }
 

@@ -35,8 +35,8 @@ def test_a_long_training_says_so_once(clock, caplog):
     steps(notice, clock, 0.1, 30)
     (said,) = caplog.messages
     assert said == (
-        "JumboForecaster: training takes about 50 s on cpu (up to 10 epochs, fewer where they gain nothing more); "
-        "verbose=1 shows progress, Ctrl-C keeps the best so far"
+        "JumboForecaster: training takes about 50 s on cpu (up to 10 epochs, fewer if they stop gaining); "
+        "verbose=1 shows progress, Ctrl-C keeps the best weights so far"
     )
     (record,) = caplog.records
     assert record.name.startswith("timeseries.") and record.levelno == logging.WARNING

@@ -260,7 +260,7 @@ def test_bad_data():
     for call in (lambda: pretrained.fit(X[:, :1], y), lambda: pretrained.pretrain(X[:, :1])):
         with pytest.raises(ValueError, match="pretrained on series of 2 channels, now they have 1: give the same"):
             call()
-    with pytest.raises(ValueError, match="pretrained with {'embed_dim': 8}, now there is {'embed_dim': 16}: pretrain"):
+    with pytest.raises(ValueError, match="pretrained with {'embed_dim': 8}, now set to {'embed_dim': 16}: pretrain"):
         pretrained.clone().set_params(embed_dim=16).fit(X, y)
     with pytest.raises(ValueError, match="infinite values"):
         classifier().pretrain(np.where(X > 1, np.inf, X))

@@ -92,13 +92,13 @@ def test_going_on_gives_the_weights_of_an_uninterrupted_run(shards, tmp_path):
         pretrain(TINY, *shards, tmp_path / "cut.pt", CPU, stop_after_two)
     said = []
     resumed, _ = pretrain(TINY, *shards, tmp_path / "cut.pt", CPU, said.append)
-    assert said[0].startswith("going on from step 10 of")
+    assert said[0].startswith("continuing from step 10 of")
     assert torch.equal(weights(whole), weights(resumed))
 
 
 def test_a_state_of_another_recipe_is_refused(shards, tmp_path):
     pretrain(TINY, *shards, tmp_path / "state.pt", CPU, lambda message: None)
-    with pytest.raises(ValueError, match="was left by another recipe: remove it"):
+    with pytest.raises(ValueError, match="belongs to another recipe: remove it"):
         pretrain(replace(TINY, seed=1), *shards, tmp_path / "state.pt", CPU, lambda message: None)
 
 
@@ -178,6 +178,6 @@ def test_a_killed_command_goes_on(tmp_path):
     assert not (tmp_path / "forecast.safetensors").exists()
     again = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
     assert again.returncode == 0, again.stderr
-    assert "going on from step" in again.stdout + again.stderr
+    assert "continuing from step" in again.stdout + again.stderr
     assert (tmp_path / "forecast.safetensors").exists()
     assert (tmp_path / "run.json").exists()

@@ -65,7 +65,7 @@ def test_what_does_not_fit_is_refused(tmp_path):
         load_weigher(written(version=99))
     with pytest.raises(ValueError, match="weighs the experts naive, this package has last, .*: pretrain anew with"):
         load_weigher(written(experts=["naive"]))
-    with pytest.raises(ValueError, match="does not hold the weights it tells of"):
+    with pytest.raises(ValueError, match="does not hold the weights that its header describes"):
         load_weigher(written(sizes=about["sizes"] | dict(embed_dim=16)))
 
 
