@@ -199,9 +199,9 @@ def test_a_classifier_without_training_keeps_its_pretrained_encoder():
         (dict(num_kernels=0), "max_epochs=0 trains no network and num_kernels=0 fits no convolutions"),
         (
             dict(committee="budgets"),
-            "committee 'budgets' asks the transformer alone, which max_epochs=0 does not train",
+            "committee 'budgets' asks the transformer alone, and max_epochs=0 does not train it",
         ),
-        (dict(committee=[dict(keep_rate=0.5)]), "asks the transformer alone, which max_epochs=0 does not train"),
+        (dict(committee=[dict(keep_rate=0.5)]), "asks the transformer alone, and max_epochs=0 does not train it"),
     ],
 )
 def test_a_classifier_that_could_learn_nothing_is_refused(arguments, message):

@@ -307,7 +307,7 @@ def test_a_context_longer_than_the_series_is_cut_with_a_warning():
         (dict(loss="rmse"), ValueError, "unknown loss 'rmse': choose one of quantile, mse, mae, huber"),
         (dict(keep_rate=1.2), ValueError, "keep_rate 1.2: give a share above 0 and at most 1"),
         (dict(normalisation="minmax"), ValueError, "unknown normalisation 'minmax': choose one of standard, last"),
-        (dict(quantiles=(0.1, 0.9)), ValueError, r"quantiles \(0.1, 0.9\): give rising numbers.*0.5 among them"),
+        (dict(quantiles=(0.1, 0.9)), ValueError, r"quantiles \(0.1, 0.9\): give rising numbers.*including 0.5"),
         (dict(quantiles=(0.9, 0.5)), ValueError, "give rising numbers between 0 and 1"),
         (dict(dropout=1.0), ValueError, "dropout 1.0: give a fraction from 0 to below 1"),
         (dict(validation=1.5), ValueError, "validation 1.5: give a fraction from 0 to below 1, or a number of steps"),
