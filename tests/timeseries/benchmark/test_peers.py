@@ -106,7 +106,7 @@ def test_missing_values_are_interpolated():
 
 def test_missing_packages(tmp_path):
     for python, told in [
-        (sys.executable, "the peers need .*: pip install 'jumbo-backbone\\[benchmark\\]'.*--peers-python"),
+        (sys.executable, "the peers need .*: pip install .*flaircast.*--peers-python"),
         (tmp_path / "absent", "absent cannot run the peers"),
         ("/bin/true", "true cannot run the peers"),
     ]:
