@@ -119,13 +119,13 @@ def test_a_floor_goes_once_negative_values_come():
 
 
 def test_negative_values_of_a_nonnegative_series_are_refused():
-    with pytest.raises(ValueError, match="support='nonnegative', but values go down to -1.0: use support='real'"):
+    with pytest.raises(ValueError, match="support='nonnegative', but the least value is -1.0: use support='real'"):
         zero_shot(support="nonnegative").fit(pd.Series([1.0, 2.0, -1.0, 4.0]), fh=[1])
 
 
 BAD = [
     (dict(support="positive"), ValueError, "support 'positive'"),
-    (dict(pretrained=3), TypeError, "pretrained 3: give 'synthetic', None, or a path"),
+    (dict(pretrained=3), TypeError, "pretrained 3: give 'synthetic', None, the path"),
 ]
 
 
