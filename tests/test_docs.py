@@ -159,6 +159,6 @@ def test_tta_at_another_scale_is_refused(prepared):
     Path("no_tta.py").write_text(OWN_CONFIG[: OWN_CONFIG.index("# for jumbo test --tta")])
     cfg = read("no_tta.py")
     with pytest.raises(
-        ValueError, match="tta_pipeline has the sizes 192x144, .*, the test 640x480.*docs/your_own_masks"
+        ValueError, match="tta_pipeline has the sizes 192x144, .*, but the test has 640x480.*docs/your_own_masks"
     ):
         use_tta(cfg, [dataset for _, dataset in datasets_by_split(cfg, ("test",))])

@@ -167,8 +167,6 @@ def adapt_on_load(
         logger.warning("; ".join(changes))
     if report.skipped:
         logger.info("; ".join(report.skipped))
-    if report.skipped:
-        logger.info("; ".join(report.skipped))
 
 
 def other_sizes(model: nn.Module, state_dict: Mapping[str, torch.Tensor], prefix: str = "") -> str:

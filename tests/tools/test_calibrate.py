@@ -79,7 +79,7 @@ def test_another_target_asks_nobody_again(folder, calibrate, calibrated, capsys,
     shutil.copytree(calibrated, work)
     monkeypatch.setattr("jumbo_backbone.committees.outcomes.Outcomes.concatenate", None)  # would be needed to ask
     other = calibrate([str(folder / "cascade.py"), "--work-dir", str(work), "--target", least, "--pictures", "0"])
-    assert "is known from" in capsys.readouterr().out
+    assert "are read from" in capsys.readouterr().out
     assert other.value >= float(least) and other.expected_cost <= found.expected_cost
 
 
