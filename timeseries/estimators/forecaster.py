@@ -22,7 +22,6 @@ from .forecaster_answers import ForecasterAnswers
 from .forecaster_learning import Lesson, Material, Pretrained, design_of
 from .forecaster_saving import restore, state_of
 from .memory import DOUBT, cuts_for_update, remembered
-from .support import floors_of
 from .tables import in_columns
 
 
@@ -169,7 +168,8 @@ class JumboForecaster(ForecasterAnswers):
     # ---- fitting
 
     def _fit(self, y, X, fh):
-        self._learn(y, X, fh, "forecast", self.max_epochs)
+        lesson, trials = self._learn(y, X, fh, "forecast", self.max_epochs)
+        self._blend = self._blend_of(lesson, trials)
         return self
 
     def _pretrain(self, y, X=None, fh=None):
@@ -185,8 +185,11 @@ class JumboForecaster(ForecasterAnswers):
 
     _pretrain_update = _pretrain
 
-    def _learn(self, y: pd.DataFrame, X: pd.DataFrame | None, fh: Any, task: str, epochs: int) -> None:
-        """Read the tables, train the networks for a task, and remember the ends of the series."""
+    def _learn(
+        self, y: pd.DataFrame, X: pd.DataFrame | None, fh: Any, task: str, epochs: int
+    ) -> tuple[Lesson, list[Trial]]:
+        """Read the tables, train the networks for a task, and remember the ends of the series. Returns the lesson, and
+        what the networks forecast for windows that were held out from them."""
         pick_device(self.device)  # checks it
         material = self._read(y, X)
         start = getattr(self, "pretrained_", None)
@@ -200,7 +203,6 @@ class JumboForecaster(ForecasterAnswers):
             self.history_: list[History] = []
         else:
             self.networks_, self.history_ = lesson.train(start, task, epochs, trials)
-        self._blend = self._blend_of(lesson, trials, start)
         if not len(lesson.training) and self.pretrained is None and (start is None or not start.can_forecast):
             warnings.warn(
                 f"the longest series has {material.lengths.max()} steps, too few to learn from: forecasts are means of "
@@ -210,6 +212,7 @@ class JumboForecaster(ForecasterAnswers):
             )
         self._learned = material.ends
         self._remember(material.instances)
+        return lesson, trials
 
     def _zero_shot(self, task: str, epochs: int, start: Pretrained | None) -> bool:
         """Whether only the experts forecast. They cannot read covariates: the closed form forecasts then."""
@@ -217,10 +220,11 @@ class JumboForecaster(ForecasterAnswers):
             return False
         return start is None or not start.can_forecast
 
-    def _blend_of(self, lesson: Lesson, trials: list[Trial], start: Pretrained | None) -> Blend:
+    def _blend_of(self, lesson: Lesson, trials: list[Trial]) -> Blend:
         """What makes the forecast: the networks alone, or the experts too, and then with which weights."""
         if self.pretrained is None:
             return Blend()
+        start = getattr(self, "pretrained_", None)
         # without held-out windows, networks that were pretrained to forecast get the whole weight, others none
         trusted = start is not None and start.can_forecast
         share = np.full(self.design_.horizon, float(trusted))
@@ -267,7 +271,7 @@ class JumboForecaster(ForecasterAnswers):
 
     def _remember(self, instances: list[Instance]) -> None:
         self._tails = remembered(instances, self.design_, whole=self.insample)
-        self._floors = floors_of(instances, self.design_.targets, self.support, getattr(self, "_floors", None))
+        self._floors = self._floors_for(instances, getattr(self, "_floors", None))
 
     # ---- tables and units
 

@@ -1,16 +1,18 @@
 """What a fitted forecaster returns: forecasts and quantiles as tables, backtests, weights of experts, and pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..data.frames import table_of
+from ..data.frames import Instance, table_of
 from ..fitting.predicting import quantile_at
 from .forecaster_parameters import ForecasterParameters
 from .forecasts import forecasts_at, forecasts_from_cuts, weights_of_experts
 from .plotting import one_of, plot_forecast
+from .support import floors_of
+from .tables import in_columns
 
 
 class ForecasterAnswers(ForecasterParameters):
@@ -78,11 +80,9 @@ class ForecasterAnswers(ForecasterParameters):
         """
         self.check_is_fitted()
         center, quantiles = forecasts_from_cuts(self, y, np.asarray(cuts), steps)
-        floors = np.full((len(center), self.design_.targets), -np.inf)
-        if self.support == "nonnegative" or (
-            self.support == "auto" and all((f == 0).all() for f in self._floors.values())
-        ):
-            floors[:] = 0.0
+        series = in_columns(pd.DataFrame(y), list(self._columns)).to_numpy(dtype=np.float64)
+        floor = self._floors_for([Instance(None, 0, series)])[None]  # (M,)
+        floors = np.broadcast_to(floor, (len(center), len(floor)))
         return self._back(center, floors), self._quantiles(quantiles, alpha, floors)
 
     def plot(self, fh=None, X=None, coverage=(0.8, 0.95), history=None, instance=None, column=None, ax=None):
@@ -141,6 +141,12 @@ class ForecasterAnswers(ForecasterParameters):
         if self.log:
             return np.exp(values)
         return np.maximum(values, floors.reshape(len(floors), 1, -1, *[1] * (values.ndim - 3)))
+
+    def _floors_for(
+        self, instances: list[Instance], before: dict[Hashable | None, np.ndarray] | None = None
+    ) -> dict[Hashable | None, np.ndarray]:
+        """See ``floors_of``. Logarithms need no floor."""
+        return floors_of(instances, self.design_.targets, "real" if self.log else self.support, before)
 
     def _floors_of_all(self) -> np.ndarray:
         """The least value of each series (n, M), in the order of the series."""

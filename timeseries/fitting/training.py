@@ -106,10 +106,10 @@ def train(
         model.cpu().eval()
         return History()
     model.to(device).train()
-    optimizer = torch.optim.AdamW(_groups(model, schedule.weight_decay), lr=schedule.learning_rate)
+    optimizer = torch.optim.AdamW(parameter_groups(model, schedule.weight_decay), lr=schedule.learning_rate)
     total = schedule.epochs * schedule.steps
     parameters, step = list(model.parameters()), 0
-    average = _Average(model)
+    average = RunningMean(model)
     best: Any = None  # validation score, weights and scores of the best epoch
     history = History()
     if score is not None:
@@ -134,7 +134,7 @@ def train(
                     if not norm.isfinite():
                         raise _DivergedError(f"the loss was {float(loss.detach()):.4g} in epoch {number}")
                     for group in optimizer.param_groups:
-                        group["lr"] = schedule.learning_rate * _one_cycle(step, total)
+                        group["lr"] = schedule.learning_rate * one_cycle(step, total)
                     optimizer.step()
                     step += 1
                     average.update()
@@ -202,7 +202,8 @@ def _tell(what: str, history: History) -> None:
     warnings.warn(f"{what}; {kept}", RuntimeWarning, stacklevel=4)
 
 
-def _groups(model: nn.Module, weight_decay: float) -> list[dict]:
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
+    """Parameter groups for AdamW: matrices with weight decay; vectors, tokens and positions without."""
     without = {"jumbo_token", "pos_embed"}
     groups: dict[bool, list] = {True: [], False: []}
     for name, parameter in model.named_parameters():
@@ -214,7 +215,7 @@ def _groups(model: nn.Module, weight_decay: float) -> list[dict]:
     ]
 
 
-def _one_cycle(step: int, total: int, rise: float = 0.2) -> float:
+def one_cycle(step: int, total: int, rise: float = 0.2) -> float:
     """The learning rate at a step, as a fraction of the highest."""
     done = step / max(total, 1)
     if done < rise:
@@ -222,7 +223,7 @@ def _one_cycle(step: int, total: int, rise: float = 0.2) -> float:
     return 0.5 * (1 + math.cos(math.pi * min((done - rise) / (1 - rise), 1)))
 
 
-class _Average:
+class RunningMean:
     """Running mean of a model's weights, which is validated and kept in place of the weights. Its decay is lower at
     first, so that the first weights are soon forgotten."""
 

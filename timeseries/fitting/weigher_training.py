@@ -20,7 +20,7 @@ from jumbo_backbone.files import replacing
 
 from ..experts import NAMES
 from ..networks.weighing import LEVELS, Case, ExpertWeigher, Verdict
-from .training import _Average, _groups, _one_cycle
+from .training import RunningMean, one_cycle, parameter_groups
 from .weigher_cases import Shard, path_of_shard, read_shard, write_shard
 
 _HELD_OUT = 1_000_000  # number of the first shard that is never trained on
@@ -131,8 +131,10 @@ def pretrain(
     """
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     model = recipe.build().to(device)
-    optimizer = torch.optim.AdamW(_groups(model, recipe.weight_decay), lr=recipe.learning_rate, betas=(0.9, 0.98))
-    average, step = _Average(model, 0.999), 0
+    optimizer = torch.optim.AdamW(
+        parameter_groups(model, recipe.weight_decay), lr=recipe.learning_rate, betas=(0.9, 0.98)
+    )
+    average, step = RunningMean(model, 0.999), 0
     assert average.mean is not None
     if state.exists():
         saved = torch.load(state, map_location=device, weights_only=True)
@@ -163,7 +165,7 @@ def pretrain(
                     p.grad /= world
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             for group in optimizer.param_groups:
-                group["lr"] = recipe.learning_rate * _one_cycle(step, total, rise=0.05)
+                group["lr"] = recipe.learning_rate * one_cycle(step, total, rise=0.05)
             optimizer.step()
             average.update()
             losses.append(loss.detach())

@@ -123,6 +123,26 @@ def test_negative_values_of_a_nonnegative_series_are_refused():
         zero_shot(support="nonnegative").fit(pd.Series([1.0, 2.0, -1.0, 4.0]), fh=[1])
 
 
+def test_a_backtest_has_the_floor_of_its_own_series():
+    fitted = zero_shot().fit(monthly(), fh=FH)
+    center, quantiles = fitted.forecast_at(monthly(seed=1) - 100, [90])
+    assert center.max() < 0
+    assert quantiles.max() < 0
+
+
+@pytest.mark.parametrize("support", ["auto", "nonnegative"])
+def test_a_series_below_one_is_positive_though_its_logarithms_are_not(support):
+    y = 0.5 + 0.1 * (monthly() / 100)
+    fitted = zero_shot(log=True, support=support).fit(y - y.min() + 0.1, fh=FH)
+    assert fitted.predict_quantiles(alpha=[0.05]).to_numpy().min() > 0
+
+
+def test_pretraining_asks_no_expert(monkeypatch):
+    monkeypatch.setattr("timeseries.estimators.forecaster.chosen_share", None)
+    forecaster = JumboForecaster(**SMALL | dict(horizon=3)).pretrain(panel())
+    assert not hasattr(forecaster, "_blend")
+
+
 BAD = [
     (dict(support="positive"), ValueError, "support 'positive'"),
     (dict(pretrained=3), TypeError, "pretrained 3: give 'synthetic', None, the path"),
