@@ -4,6 +4,7 @@ The weigher was pretrained and needs no training. The networks learned the serie
 horizon they get a weight, which is above 0 only if this improves the forecasts of held-out windows.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -74,13 +75,8 @@ def zero_shot(
     n = len(contexts)
     center, quantiles = np.empty((n, steps)), np.empty((n, steps, len(levels)))
     weights = np.empty((n, steps, weigher.of_expert.shape[0]), dtype=np.float32)
-    order = np.argsort([len(c) for c in contexts], kind="stable")
     weigher = weigher.to(device)
-    for some in in_chunks(n):
-        rows = order[some]
-        values = _side_by_side([contexts[i] for i in rows])
-        known = find_periods(values) if periods is None else np.tile(periods, (len(rows), 1))
-        cases = Cases(values, known, steps, weigher.context)
+    for rows, cases in cases_of(contexts, steps, periods, weigher.context):
         verdict = weigher(type(cases.case)(*(t.to(device) for t in cases.case)))
         middle = verdict.center.double().cpu().numpy() * cases.unit + cases.middle
         center[rows] = middle
@@ -89,6 +85,21 @@ def zero_shot(
         weights[rows] = verdict.weights.float().cpu().numpy()
     weigher.cpu()
     return ZeroShot(center, quantiles, weights)
+
+
+def cases_of(
+    contexts: list[np.ndarray], steps: int, periods: tuple[int, int] | None, context: int
+) -> Iterator[tuple[np.ndarray, Cases]]:
+    """Parts of the series, of similar length, as input of the weigher: their numbers, and their cases.
+
+    ``context`` is the number of steps that the weigher reads; for the rest see ``zero_shot``.
+    """
+    order = np.argsort([len(c) for c in contexts], kind="stable")
+    for some in in_chunks(len(contexts)):
+        rows = order[some]
+        values = _side_by_side([contexts[i] for i in rows])
+        known = find_periods(values) if periods is None else np.tile(periods, (len(rows), 1))
+        yield rows, Cases(values, known, steps, context)
 
 
 def _side_by_side(contexts: list[np.ndarray]) -> np.ndarray:

@@ -30,15 +30,16 @@ class Frequency(NamedTuple):
 
 FREQUENCIES = (
     Frequency(1, 0.25, (8, 80), (2, 12)),
-    Frequency(1, 0.12, (20, 700), (1, 60)),
-    Frequency(4, 0.14, (8, 120), (2, 12)),
-    Frequency(12, 0.22, (10, 300), (3, 24)),
-    Frequency(24, 0.09, (60, 700), (12, 96)),
-    Frequency(7, 0.08, (20, 500), (7, 56)),
-    Frequency(52, 0.04, (30, 400), (4, 52)),
-    Frequency(48, 0.02, (100, 700), (24, 96)),
-    Frequency(96, 0.01, (200, 700), (24, 192)),
-    Frequency(5, 0.03, (20, 500), (5, 60)),
+    Frequency(1, 0.11, (20, 1000), (1, 60)),
+    Frequency(4, 0.14, (8, 160), (2, 12)),
+    Frequency(12, 0.19, (10, 300), (3, 24)),
+    Frequency(12, 0.05, (60, 1000), (3, 36)),
+    Frequency(24, 0.09, (60, 1000), (12, 96)),
+    Frequency(7, 0.08, (20, 700), (7, 56)),
+    Frequency(52, 0.03, (30, 500), (4, 52)),
+    Frequency(48, 0.02, (100, 800), (24, 96)),
+    Frequency(96, 0.01, (200, 800), (24, 192)),
+    Frequency(5, 0.03, (20, 700), (5, 60)),
 )
 _ANY_HORIZON = 0.05  # fraction of the groups with a horizon of 1 to 720 steps
 _MISSING = 0.15  # fraction of the series with gaps

@@ -19,7 +19,7 @@ from torch import nn
 from jumbo_backbone.files import replacing
 
 from ..experts import NAMES
-from ..networks.weighing import LEVELS, Case, ExpertWeigher, Verdict
+from ..networks.weighing import LEVELS, Case, ExpertWeigher, Verdict, best_in_past
 from .training import RunningMean, one_cycle, parameter_groups
 from .weigher_cases import Shard, path_of_shard, read_shard, write_shard
 
@@ -212,12 +212,11 @@ def measure(model: ExpertWeigher, held_out: list[Path], device: torch.device) ->
         verdict = model(case)
         ahead = case.spreads.mean(dim=(1, 2)).clamp(min=1e-3)
         each = ((case.points - y[:, None]).abs().mean(dim=2) / ahead[:, None]).clamp(max=_MOST)  # (B, E)
-        past = case.briefs[..., -3:-1].sum(dim=-1).argmin(dim=1)
         found = dict(
             loss=losses_of(verdict, case, y),
             center=((verdict.center - y).abs().mean(dim=1) / ahead).clamp(max=_MOST),
             equal=((case.points.mean(dim=1) - y).abs().mean(dim=1) / ahead).clamp(max=_MOST),
-            past=each.gather(1, past[:, None])[:, 0],
+            past=each.gather(1, best_in_past(case)[:, None])[:, 0],
             best=each.amin(dim=1),
             inside80=_inside(verdict, y, 0.1, 0.9),
             inside95=_inside(verdict, y, 0.025, 0.975),

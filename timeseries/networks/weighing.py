@@ -109,6 +109,11 @@ class ExpertWeigher(nn.Module):
         return Verdict(center, torch.cat([below, torch.zeros_like(center)[..., None], above], dim=-1), weights)
 
 
+def best_in_past(case: Case) -> torch.Tensor:
+    """The expert (B,) with the least error on the end of each series: what a rule would choose."""
+    return case.briefs[..., -3:-1].sum(dim=-1).argmin(dim=1)
+
+
 def _interpolation(places: torch.Tensor, blocks: int) -> torch.Tensor:
     """Weights (B, S, K) of the blocks at each position, for linear interpolation between the middles of blocks."""
     at = (places * blocks - 0.5).clamp(0, blocks - 1)

@@ -50,17 +50,17 @@ def _family(module: ModuleType, values: str, *shares: *tuple[float, float, float
 
 
 FAMILIES = {
-    "structural": _family(structural, FREE, 0.18, 0.22, 0.24, 0.15),
-    "ets": _family(ets, POSITIVE, 0.12, 0.14, 0.15, 0.08),
-    "arima": _family(arima, FREE, 0.21, 0.2, 0.17, 0.11),
-    "gaussian": _family(gaussian, FREE, 0.04, 0.05, 0.06, 0.06),
-    "intermittent": _family(intermittent, COUNTS, 0.02, 0.02, 0.04, 0.04),
-    "counts": _family(counts, COUNTS, 0.02, 0.03, 0.06, 0.06),
-    "growth": _family(growth, POSITIVE, 0.28, 0.19, 0.08, 0.01),
+    "structural": _family(structural, FREE, 0.24, 0.24, 0.24, 0.15),
+    "ets": _family(ets, POSITIVE, 0.14, 0.15, 0.15, 0.08),
+    "arima": _family(arima, FREE, 0.16, 0.18, 0.17, 0.11),
+    "gaussian": _family(gaussian, FREE, 0.02, 0.03, 0.06, 0.06),
+    "intermittent": _family(intermittent, COUNTS, 0.01, 0.01, 0.04, 0.04),
+    "counts": _family(counts, COUNTS, 0.01, 0.02, 0.06, 0.06),
+    "growth": _family(growth, POSITIVE, 0.34, 0.24, 0.08, 0.01),
     "calendar": _family(calendar, POSITIVE, 0.0, 0.04, 0.06, 0.39),
-    "regime": _family(regime, FREE, 0.06, 0.06, 0.08, 0.05),
-    "volatility": _family(volatility, FREE, 0.04, 0.02, 0.03, 0.03),
-    "cycles": _family(cycles, FREE, 0.03, 0.03, 0.03, 0.02),
+    "regime": _family(regime, FREE, 0.05, 0.05, 0.08, 0.05),
+    "volatility": _family(volatility, FREE, 0.02, 0.02, 0.03, 0.03),
+    "cycles": _family(cycles, FREE, 0.01, 0.02, 0.03, 0.02),
 }
 
 

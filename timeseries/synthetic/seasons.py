@@ -57,7 +57,7 @@ def draw_seasons(rng: Generator, period: np.ndarray, size: np.ndarray) -> Season
     n = len(period)
     shapes = np.stack([profiles(rng, period) for _ in range(3)], axis=1)
     # a year changes what a day does not
-    change = sometimes(rng, 0.65, log_uniform(rng, 0.01, 0.4, n)) * np.where(period < 20, 1, 0.3)
+    change = sometimes(rng, 0.6, log_uniform(rng, 0.01, 0.4, n)) * np.where(period < 20, 1, 0.3)
     return Seasons(shapes, period, size * (period > 1), change)
 
 

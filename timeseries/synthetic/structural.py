@@ -32,7 +32,7 @@ def parameters(rng: Generator, periods: np.ndarray, steps: int) -> Structural:
     slow = periods[:, 0] <= 4
     # yearly and quarterly values are sums of many: what is irregular in them is small beside what stays
     irregular = np.where(slow, log_uniform(rng, 0.03, 1.2, n), sometimes(rng, 0.88, np.ones(n), 0.05))
-    level = sometimes(rng, np.where(slow, 0.9, 0.7), np.where(slow, 1, log_uniform(rng, 0.01, 3, n)))
+    level = sometimes(rng, np.where(slow, 0.9, 0.6), np.where(slow, 1, log_uniform(rng, 0.01, 3, n)))
     drift = sometimes(
         rng, 0.75, rng.choice([1, 1, 1, 1, -1], n) * np.where(slow, 2, 1) * log_uniform(rng, 0.02, 1.5, n)
     )
