@@ -5,6 +5,7 @@ encoder learns the rest, which is not linear, from the first training step on.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import product
 from typing import NamedTuple
 
 import torch
@@ -22,19 +23,33 @@ class Ridge(NamedTuple):
     Attributes:
         penalty: Penalty of the ridge regression, in mean eigenvalues; with infinity, the last value is repeated.
         drift: Whether a constant is added at each step, in deviations of the context.
+        share: Fraction of the context, its end, that is read. The lags before it get no weight.
     """
 
     penalty: float
     drift: bool
+    share: float = 1.0
+
+    def used(self, context: int) -> slice:
+        """The columns that are read, of all lags and a column of ones."""
+        return slice(context - max(1, round(self.share * context)), context + self.drift)
 
 
 PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, float("inf"))
-RIDGES = tuple(Ridge(penalty, drift) for drift in (False, True) for penalty in PENALTIES)
+_CONTEXTS = (1.0, 0.5, 0.25, 0.125)
+RIDGES = tuple(
+    Ridge(penalty, drift, share)
+    for penalty, drift, share in product(PENALTIES, (False, True), _CONTEXTS)
+    if share == 1 or penalty < float("inf")
+)
 _BY_GUESS = Ridge(10.0, False)  # if there are no windows to choose on
 # Use a drift only if it cuts the error by at least this fraction. A smaller gain does not last: of fits up to 20 points
 # in time within the training and validation range of ETTh1 and exchange rates, 5 gained by a drift, at most 0.5 %, and
 # all lost by it later.
 _DRIFT_GAIN = 0.01
+_SHORTER_GAIN = 0.01  # the same, for a shorter context
+_FOLDS = 10  # contiguous folds of the rows, from which residuals are computed in turn
+_MANY = 20  # rows for each lag, from which on residuals within the rows are as large as those of new rows
 _ROWS = 4096  # rows that are converted to double precision at a time
 _ROUNDS = 3  # rounds of fitting lags and covariates in turn
 
@@ -67,8 +82,7 @@ def fit_linear(
         ridges = (_BY_GUESS,)
     solutions = _ridge(lags, covariates, target, weight, ridges)
     errors = {
-        ridge: _error(solution, *others, squared) * (1 - _DRIFT_GAIN * (not ridge.drift))
-        for ridge, solution in solutions.items()
+        ridge: _error(solution, *others, squared, ridge) * _handicap(ridge) for ridge, solution in solutions.items()
     }
     best = min(errors, key=lambda ridge: errors[ridge])
     lag_weights, covariate_weights = solutions[best]
@@ -76,9 +90,14 @@ def fit_linear(
     network.linear.bias.copy_(lag_weights[-1])
     if network.from_covariates is not None:
         network.from_covariates.weight.copy_(covariate_weights[None])
-    residual = target - _apply((lag_weights, covariate_weights), lags, covariates)
+    residual = _residuals(solutions[best], lags, covariates, target, weight, best)
     network.set_spread(_quantiles(residual, weight > 0, network.quantiles))
     return best
+
+
+def _handicap(ridge: Ridge) -> float:
+    """Factor on the error: a drift and a shorter context have to cut it by a little to be chosen."""
+    return (1 + _DRIFT_GAIN * ridge.drift) * (1 + _SHORTER_GAIN * (ridge.share < 1))
 
 
 def _equations(network: ForecastNet, batches: Iterable[tuple[Batch, Batch]]) -> Equations:
@@ -113,12 +132,12 @@ def _ridge(
         x_with_lags = _product(lags, x.flatten(1)).view(-1, H, K)
         lags_with_x = _product(lags, covariates.flatten(1), row).view(-1, H, K)
     solutions = {}
-    for drift in {ridge.drift for ridge in ridges}:
-        used = slice(None if drift else -1)
+    for drift, share in {(ridge.drift, ridge.share) for ridge in ridges}:
+        used = Ridge(0.0, drift, share).used(lags.shape[1] - 1)
         values, vectors = torch.linalg.eigh(square[used, used])
         values = values.clamp(min=0)
         unit = values.mean().clamp(min=1e-12)  # 0 of constant series
-        for ridge in (r for r in ridges if r.drift == drift):
+        for ridge in (r for r in ridges if (r.drift, r.share) == (drift, share)):
             solution = torch.zeros_like(with_target), torch.zeros(K, dtype=torch.float64)
             if ridge.penalty < float("inf"):
                 solve = vectors / (values + ridge.penalty * unit) @ vectors.T
@@ -142,9 +161,10 @@ def _product(a: torch.Tensor, b: torch.Tensor, row: torch.Tensor | None = None) 
     return total
 
 
-def _apply(solution: Solution, lags: torch.Tensor, covariates: torch.Tensor) -> torch.Tensor:
+def _apply(solution: Solution, lags: torch.Tensor, covariates: torch.Tensor, ridge: Ridge) -> torch.Tensor:
     on_lags, on_covariates = (part.float() for part in solution)
-    return lags @ on_lags + (covariates @ on_covariates if len(on_covariates) else 0)
+    used = ridge.used(lags.shape[1] - 1)
+    return lags[:, used] @ on_lags[used] + (covariates @ on_covariates if len(on_covariates) else 0)
 
 
 def _error(
@@ -154,22 +174,46 @@ def _error(
     target: torch.Tensor,
     weight: torch.Tensor,
     squared: bool,
+    ridge: Ridge,
 ) -> float:
     if not weight.numel():
         return 0.0
-    error = (target - _apply(solution, lags, covariates)).abs() * weight.sqrt()
+    error = (target - _apply(solution, lags, covariates, ridge)).abs() * weight.sqrt()
     return float((error.square() if squared else error).sum())
 
 
+def _residuals(
+    solution: Solution,
+    lags: torch.Tensor,
+    covariates: torch.Tensor,
+    target: torch.Tensor,
+    weight: torch.Tensor,
+    ridge: Ridge,
+) -> torch.Tensor:
+    """Residuals (n, H) as large as on new rows: with few rows for each lag, those of fits to other rows."""
+    if len(lags) >= _MANY * lags.shape[1] or len(lags) < 2 * _FOLDS:
+        return target - _apply(solution, lags, covariates, ridge)
+    residual = torch.empty_like(target)
+    for fold in torch.arange(len(lags)).tensor_split(_FOLDS):
+        others = torch.ones(len(lags), dtype=torch.bool)
+        others[fold] = False
+        fitted = _ridge(lags[others], covariates[others], target[others], weight[others], (ridge,))[ridge]
+        residual[fold] = target[fold] - _apply(fitted, lags[fold], covariates[fold], ridge)
+    return residual
+
+
 def _quantiles(residual: torch.Tensor, seen: torch.Tensor, levels: tuple[float, ...]) -> torch.Tensor:
-    """Quantiles (H, Q) of the residuals (n, H) of each step; a step with few residuals gets those of all steps."""
+    """Quantiles (H, Q) of the residuals (n, H) of each step. The distribution of a step with few residuals has the
+    shape of that of all steps, and its own deviation."""
     at = torch.tensor(levels, dtype=residual.dtype)
-    everything = torch.quantile(_some(residual[seen]), at)
+    deviation = ((residual.square() * seen).sum(dim=0) / seen.sum(dim=0).clamp(min=1)).sqrt()  # (H,)
+    deviation = torch.where(deviation > 0, deviation, 1.0)
+    shape = torch.quantile(_some((residual / deviation)[seen]), at)
     enough = 10 / at.min()
     return torch.stack(
         [
-            torch.quantile(column[there], at) if there.sum() >= enough else everything
-            for column, there in zip(residual.T, seen.T, strict=True)
+            torch.quantile(column[there], at) if there.sum() >= enough else shape * scale
+            for column, there, scale in zip(residual.T, seen.T, deviation, strict=True)
         ]
     )
 

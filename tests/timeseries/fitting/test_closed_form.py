@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from timeseries.data.windows import Cuts, Panel
-from timeseries.fitting.closed_form import fit_linear
+from timeseries.fitting.closed_form import Ridge, fit_linear
 from timeseries.fitting.design import Design
 from timeseries.fitting.forecasting import Windows
 
@@ -97,3 +97,56 @@ def test_a_constant_stays():
     network, _, (fit_on, others) = windows(np.full((100, 1), 3.0))
     fit_linear(network, fit_on.some(), others.some(), squared=True)
     assert all(p.isfinite().all() for p in network.parameters()) and error(network, others) == 0
+
+
+def test_few_windows_read_fewer_lags():
+    """A damped wave with noise, of which two lags say everything: the end of the context is enough."""
+    rng, y = np.random.default_rng(0), np.zeros(150)
+    for t in range(2, 150):
+        y[t] = 1.6 * y[t - 1] - 0.9 * y[t - 2] + rng.normal()
+    network, fit_on, others = few_windows(y)
+    ridge = fit_linear(network, fit_on.some(), others.some(), squared=True)
+    used = ridge.used(40)
+    assert ridge.share < 1 and not network.linear.weight[:, : used.start].any()
+    shorter = error(network, others)
+    fit_linear(network, fit_on.some(), [], squared=True, ridges=(ridge._replace(share=1.0),))
+    assert shorter < error(network, others)
+
+
+def test_with_few_windows_intervals_are_as_wide_as_the_errors_on_new_windows():
+    """Residuals within the rows of the fit are smaller, with 40 lags and 60 rows: 0.69 would be inside, of 0.8."""
+    inside = []
+    for seed in range(3):
+        noise = np.random.default_rng(seed).normal(size=4000)
+        network, fit_on, _ = few_windows(noise[:120])
+        fit_linear(network, fit_on.some(), [], squared=True, ridges=(Ridge(1.0, False),))
+        _, new, _ = few_windows(noise)
+        with torch.no_grad():
+            for context, target in new.in_order():
+                center, offsets = network(*context)
+                miss = target.values[:, 0] - center
+                inside.append((miss >= offsets[..., 0]) & (miss <= offsets[..., -1]))
+    assert 0.75 < torch.cat(inside).float().mean() < 0.85
+
+
+def test_steps_with_few_windows_have_their_own_widths():
+    walk = np.cumsum(np.random.default_rng(0).normal(size=300))
+    network, _, (fit_on, _) = windows(walk[:, None])
+    fit_linear(network, fit_on.some(), [], squared=True, ridges=(Ridge(float("inf"), False),))
+    with torch.no_grad():
+        context, _ = fit_on.at(torch.tensor([0]))
+        offsets = network(*context).offsets[0]
+    width = offsets[:, -1] - offsets[:, 0]
+    assert width[3] / width[0] == pytest.approx(2, rel=0.3)  # it grows with the root of the steps
+
+
+def few_windows(series):
+    """A network with 40 lags, and the windows of two halves of a series."""
+    design = Design(40, 4, 1, (), LEVELS, "mae", dict(SIZES, normalisation="last"))
+    T = len(series)
+    halves = [Cuts(torch.tensor([a]), torch.tensor([b])) for a, b in ((40, T * 5 // 6), (T * 5 // 6 + 4, T - 4))]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = design.build().eval()
+    panel = Panel([series[:, None]])
+    return network, *(Windows(panel, design, cuts, torch.device("cpu")) for cuts in halves)
