@@ -20,7 +20,7 @@ from .training import is_gain
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _PARTS = 4  # parts of the horizon, each with its own weight of the networks
-_DOUBT = 1.0  # standard errors that the gain by the networks has to exceed
+_DOUBT = 2.0  # standard errors that the gain by the networks has to exceed
 _LONGEST_READ = 1024  # most steps of a series that experts read
 
 
