@@ -19,13 +19,13 @@ class Rates(NamedTuple):
     Attributes:
         alpha: Of the level, in (0, 1).
         beta: Of the slope, in (0, alpha).
-        phi: What is left of the slope after a step, up to 1.
+        phi: What is left of the slope after a step, below 1; None for all of it.
         gamma: Of the season, in (0, 1 - alpha).
     """
 
     alpha: np.ndarray
     beta: np.ndarray
-    phi: np.ndarray
+    phi: np.ndarray | None
     gamma: np.ndarray
 
 
@@ -59,12 +59,13 @@ def additive(y: np.ndarray, length: np.ndarray, rates: Rates, states: States, er
     alpha, beta, phi, gamma = rates
     L, B = states.level.copy(), None if states.slope is None else states.slope.copy()
     S, m = states.season, 1 if states.season is None else len(states.season)
-    work = np.empty_like(L)
+    fades, work = bool((phi != 1).any()), np.empty_like(L)
     for steps, over, ending in _stretches(length):
         for t in steps:
             e = errors[t % len(errors)]
             if B is not None:
-                B *= phi
+                if fades:
+                    B *= phi
                 L += B
             np.subtract(y[t], L[0], out=e[0])
             if len(L) > 1:

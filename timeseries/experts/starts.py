@@ -5,12 +5,15 @@ linear in the initial state, so that least squares has a closed form. Three runs
 state of 0, and those of nothing from a level and from a slope of 1.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
+from .adjoint import mixed_products, products_of_nothing
 from .recursion import Rates, States, additive
 
 _TINY = 1e-12
-_CELLS = 30_000  # numbers in one array of a recursion: more leave the cache, fewer are not worth a call
+_CELLS = 8_000  # numbers in one array of a recursion: more leave the cache, fewer are not worth a call
 _SHARED_CELLS, _BLOCK = 25_000, 8  # the same, and steps at a time, where the runs of nothing are shared
 
 
@@ -30,16 +33,25 @@ def best_starts(
     """
     G, n = len(rates.alpha), len(length)
     loss, initial = np.empty((G, n)), np.empty((2, G, n))
-    shared = rates.alpha.shape[1] == 1
-    products_of = _products_of_shared if shared else _products
-    size = max(1, _SHARED_CELLS // n if shared else _CELLS // (G * (3 if trend else 2)))
-    for start in range(0, G if shared else n, size):
-        some = slice(start, start + size)
-        rows, columns = (some, slice(None)) if shared else (slice(None), some)
-        part = Rates(*(np.ascontiguousarray(rate[rows] if shared else rate[:, columns]) for rate in rates))
-        products = products_of(y[:, columns], length[columns], part, trend, m)
-        loss[rows, columns], initial[:, rows, columns] = _least(products, trend)
+    if rates.alpha.shape[1] == 1:
+        for rows in in_chunks(G, _SHARED_CELLS // n):
+            products = _products_of_shared(y, length, _part(rates, rows), trend, m)
+            loss[rows], initial[:, rows] = _least(products, trend)
+        return loss, initial
+    products_of = _products_without_season if trend and m == 1 else _products
+    for columns in in_chunks(n, _CELLS // G):
+        products = products_of(y[:, columns], length[columns], _part(rates, (slice(None), columns)), trend, m)
+        loss[:, columns], initial[:, :, columns] = _least(products, trend)
     return loss, initial
+
+
+def in_chunks(count: int, size: int) -> Iterator[slice]:
+    """Slices of ``count`` things, at least one in each."""
+    yield from (slice(start, start + max(size, 1)) for start in range(0, count, max(size, 1)))
+
+
+def _part(rates: Rates, some: slice | tuple[slice, slice]) -> Rates:
+    return Rates(*(np.ascontiguousarray(rate[some]) for rate in rates))
 
 
 def _begun(m: int, trend: bool, k: int, G: int, n: int) -> States:
@@ -48,6 +60,17 @@ def _begun(m: int, trend: bool, k: int, G: int, n: int) -> States:
     level[1:2] = 1.0
     slope[2:3] = 1.0
     return States(level, slope if trend else None, np.zeros((m, k, G, n)) if m > 1 else None)
+
+
+def _products_without_season(y: np.ndarray, length: np.ndarray, rates: Rates, trend: bool, m: int) -> list[np.ndarray]:
+    """As `_products`, of forms with a slope and without a season."""
+    errors = np.empty((length[-1], 1, *rates.alpha.shape))
+    for _ in additive(y, length, rates, _begun(m, trend, 1, *rates.alpha.shape), errors):
+        pass
+    errors = errors[:, 0]
+    squares = np.einsum("tgn,tgn->gn", errors, errors)
+    level, mixed, slope = products_of_nothing(length, rates)
+    return [np.stack([squares, *mixed_products(errors, rates)]), np.stack([level, mixed]), slope[None]]
 
 
 def _products(y: np.ndarray, length: np.ndarray, rates: Rates, trend: bool, m: int) -> list[np.ndarray]:
@@ -63,7 +86,7 @@ def _products(y: np.ndarray, length: np.ndarray, rates: Rates, trend: bool, m: i
 
 def _products_of_shared(y: np.ndarray, length: np.ndarray, rates: Rates, trend: bool, m: int) -> list[np.ndarray]:
     """The same for rates (G, 1): the runs of nothing are the same for all series."""
-    (T, n), G, k = y.shape, len(rates.alpha), 3 if trend else 2
+    T, n, G, k = length[-1], len(length), len(rates.alpha), 3 if trend else 2
     nothing = np.empty((T, k, G, 1))
     for _ in additive(np.zeros((T, 1)), np.array([T]), rates, _begun(m, trend, k, G, 1), nothing):
         pass
