@@ -5,6 +5,7 @@ Sources: Winters, "Forecasting sales by exponentially weighted moving averages",
 the classical decomposition finds it.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +28,9 @@ from .smoothing import (
     search,
     spread_of,
 )
+from .starts import in_chunks
 
+_CELLS = 6_000  # numbers in one array of a recursion: more leave the cache, fewer are not worth a call
 _FORM = Form(trend=True, damped=True, season=True)
 _LOGITS = (-4.0, -2.0, -0.5)  # of gamma as a share, to begin with
 
@@ -106,19 +109,25 @@ def _fit_multiplicative(batch: Batch) -> Moving:
     logits = [_logit(alpha), _logit(beta / alpha), _logit((phi - 0.8) / 0.18)]
     grid = np.stack([np.stack([*(x[0] for x in logits), np.full(n, g)]) for g in _LOGITS], 1)
 
-    def begun(G: int) -> States:
-        return States(*np.repeat(start.initial[:, None, None], G, 2), np.repeat(factors[:, None, None], G, 2))
+    def run(rates: Rates, columns: slice, errors: np.ndarray) -> tuple[Iterator[int], States]:
+        initial, season = start.initial[:, None, None, columns], factors[:, None, None, columns]
+        states = States(*np.repeat(initial, errors.shape[2], 2), np.repeat(season, errors.shape[2], 2))
+        part = Rates(*(np.ascontiguousarray(rate[:, columns]) for rate in rates))
+        return multiplicative(y[:, columns], length[columns], part, states, least[columns], errors), states
 
     def loss_at(points: np.ndarray) -> np.ndarray:
-        G = points.shape[1]
-        loss, errors, work = np.zeros((3, 1, 1, G, n))
-        for _ in multiplicative(y, length, rates_of(points, _FORM), begun(G), least, errors):
-            loss += np.multiply(errors, errors, out=work)
-        return loss[0, 0]
+        rates, loss = rates_of(points, _FORM), np.zeros(points.shape[1:])
+        for columns in in_chunks(n, _CELLS // len(loss)):
+            total, errors, work = np.zeros((3, 1, 1, *loss[:, columns].shape))
+            for _ in run(rates, columns, errors)[0]:
+                total += np.multiply(errors, errors, out=work)
+            loss[:, columns] = total[0, 0]
+        return loss
 
     rates = rates_of(search(loss_at, grid, np.ones(4, bool), n), _FORM)
-    states, errors = begun(1), np.empty((len(y), 1, 1, n))
-    for _ in multiplicative(y, length, rates, states, least, errors):
+    errors = np.empty((len(y), 1, 1, n))
+    steps, states = run(rates, slice(None), errors)
+    for _ in steps:
         pass
     assert states.slope is not None and states.season is not None
     states = States(states.level[0], states.slope[0], next_season(states.season, length)[:, 0])

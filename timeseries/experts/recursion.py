@@ -3,8 +3,8 @@
 Source: Hyndman, Koehler, Ord and Snyder, "Forecasting with Exponential Smoothing", 2008, chapter 2: the additive forms
 in error correction, section 2.5, and ETS(A,Ad,M), table 2.2.
 
-Series begin at step 0 here and end when they end, the shortest first. Arrays stay whole, because numpy is several times as
-fast on them as on slices: a series that has ended errs by 0, and its states are put aside.
+Series begin at step 0 here and end when they end, the shortest first. Arrays stay whole, because numpy is several times
+as fast on them as on slices: a series that has ended errs by 0, and its states are put aside.
 """
 
 from collections.abc import Iterator
@@ -95,7 +95,7 @@ def multiplicative(
     assert states.slope is not None and states.season is not None
     alpha, beta, phi, gamma = rates
     L, B, S, m = states.level.copy(), states.slope.copy(), states.season, len(states.season)
-    work, rise = np.empty_like(L), np.empty_like(L)
+    work, part, rise = (np.empty_like(L) for _ in range(3))
     for steps, over, ending in _stretches(length):
         for t in steps:
             e, s = errors[t % len(errors)], S[t % m]
@@ -108,9 +108,9 @@ def multiplicative(
             yield t
             np.multiply(gamma, e, out=rise)
             rise /= L
-            np.divide(e, s, out=work)
-            B += np.multiply(beta, work, out=e if len(errors) == 1 else None)
-            L += np.multiply(alpha, work, out=work)
+            np.divide(e, s, out=part)
+            L += np.multiply(alpha, part, out=work)
+            B += np.multiply(beta, part, out=work)
             s += rise
             np.maximum(s, 0.01, out=s)
         _put_aside(states, np.maximum(L, least), B, ending)

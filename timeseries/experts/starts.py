@@ -100,7 +100,9 @@ def _products_of_shared(y: np.ndarray, length: np.ndarray, rates: Rates, trend: 
             part = errors[:count, 0]
             squares += np.einsum("tgn,tgn->gn", part, part)
             mixed += others[:, :, t + 1 - count : t + 1] @ part.transpose(1, 0, 2)
-    sums = [np.cumsum(others[:, i : i + 1] * others[:, i:], 2)[..., length - 1].transpose(1, 0, 2) for i in range(k - 1)]
+    sums = [
+        np.cumsum(others[:, i : i + 1] * others[:, i:], 2)[..., length - 1].transpose(1, 0, 2) for i in range(k - 1)
+    ]
     return [np.concatenate([squares[None], mixed.transpose(1, 0, 2)]), *sums]
 
 
