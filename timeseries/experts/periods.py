@@ -100,7 +100,7 @@ def _period_of(y: np.ndarray, allowed: np.ndarray | None, found: np.ndarray) -> 
 
 
 def _peaks(y: np.ndarray, longest: int) -> np.ndarray:
-    """Which lags are looked at, (n, longest + 2): at the highest peaks of the autocorrelation, and of the spectrum, these
+    """Which lags are looked at, (n, longest + 2): the highest peaks of the autocorrelation, and those of the spectrum
     with their neighbours."""
     n, T = y.shape
     looked_at = np.zeros((n, longest + 2), bool)
