@@ -43,8 +43,8 @@ _EXPERTS = (
 )
 NAMES: tuple[str, ...] = tuple(expert.__name__ for expert in _EXPERTS)
 
-_COLUMNS = 24_000  # values in a chunk, so that its arrays stay in the cache
-_SERIES = (16, 160)  # least and most series in a chunk
+_COLUMNS = 60_000  # values in a chunk: beyond, arrays leave the cache
+_SERIES = (16, 512)  # least and most series in a chunk
 _SHORTEST = 8  # least number of columns, so that no expert gets an empty array
 _FLOOR = (1e-6, 1e-12)  # least spread: in deviations of the series, plus in units of its largest value
 

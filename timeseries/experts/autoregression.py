@@ -87,11 +87,12 @@ def _trust(lags: np.ndarray, batch: Batch) -> np.ndarray:
 def _calm(weights: np.ndarray, lags: np.ndarray) -> np.ndarray:
     """Weights (n, k) whose recursion does not explode: all its roots are divided by its growth per step."""
     longest = lags.max()
-    psi = np.zeros((len(weights), longest + _TRIAL))
-    psi[:, longest - 1] = 1.0
+    psi = np.zeros((longest + _TRIAL, len(weights)))
+    psi[longest - 1] = 1.0
+    of_lag = np.ascontiguousarray(weights.T)
     for at in range(longest, longest + _TRIAL):
-        psi[:, at] = (psi[:, at - lags] * weights).sum(1)
-    late, early = (np.abs(psi[:, end - _TRIAL // 4 : end]).max(1) for end in (psi.shape[1], psi.shape[1] - _TRIAL // 2))
+        psi[at] = (psi[at - lags] * of_lag).sum(0)
+    late, early = (np.abs(psi[end - _TRIAL // 4 : end]).max(0) for end in (len(psi), len(psi) - _TRIAL // 2))
     growth = (np.maximum(late, 1e-9) / np.maximum(early, 1e-9)) ** (2 / _TRIAL)
     return weights * np.where(growth > _GROWTH, growth, 1.0)[:, None] ** -lags.astype(float)
 
@@ -104,12 +105,12 @@ def _ahead(
     top, bottom = np.where(seen, y, -np.inf).max(1), np.where(seen, y, np.inf).min(1)
     reach = _REACH * (top - bottom)
     reach_of = (bottom - reach, top + reach)
-    path = np.concatenate([y, np.zeros((n, H))], 1)
     longest = lags.max()
-    psi = np.zeros((n, longest + H + 1))
-    psi[:, longest] = 1.0
-    for h in range(H):
-        path[:, T + h] = np.clip((path[:, T + h - lags] * weights).sum(1) + constant, *reach_of)
-        at = longest + h + 1
-        psi[:, at] = np.clip((psi[:, at - lags] * weights).sum(1), -_LARGEST, _LARGEST)
-    return path[:, T:], psi[:, longest + 1 :]
+    path, psi = np.zeros((longest + H, n)), np.zeros((longest + H + 1, n))
+    path[:longest] = y[:, T - longest :].T
+    psi[longest] = 1.0
+    of_lag = np.ascontiguousarray(weights.T)
+    for at in range(longest, longest + H):
+        path[at] = np.clip((path[at - lags] * of_lag).sum(0) + constant, *reach_of)
+        psi[at + 1] = np.clip((psi[at + 1 - lags] * of_lag).sum(0), -_LARGEST, _LARGEST)
+    return path[longest:].T, psi[longest + 1 :].T

@@ -28,7 +28,7 @@ class Opinion(NamedTuple):
 
 @dataclass
 class Batch:
-    """Series of the same periods.
+    """Series of the same periods, shortest first.
 
     Attributes:
         values: Series (n, T), each from column ``first`` on; 0 before.
@@ -82,6 +82,23 @@ class Batch:
         """The batch reduced to its last ``most`` columns."""
         cut = max(0, self.values.shape[1] - most)
         return Batch(self.values[:, cut:], np.maximum(self.first - cut, 0), self.horizon, self.period, self.second)
+
+    def only(self, rows: np.ndarray) -> "Batch":
+        """The batch reduced to rows, (n,) True or False."""
+        return Batch(self.values[rows], self.first[rows], self.horizon, self.period, self.second)
+
+
+def from_start(values: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Series (n, T) that begin at column ``first`` (n,) as (T, n) that begin at step 0; then their last value."""
+    T = values.shape[1]
+    return np.ascontiguousarray(np.take_along_axis(values, np.minimum(first[:, None] + np.arange(T), T - 1), 1).T)
+
+
+def to_end(values: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """The reverse: (T, n) from step 0 on as (n, T), 0 before column ``first``."""
+    T = len(values)
+    age = np.arange(T) - first[:, None]
+    return np.where(age >= 0, np.take_along_axis(values.T, np.maximum(age, 0), 1), 0.0)
 
 
 def root_mean_square(errors: np.ndarray, counted: np.ndarray, parameters: np.ndarray | int) -> np.ndarray:

@@ -25,6 +25,10 @@ class Season(NamedTuple):
     term: np.ndarray
     real: np.ndarray
 
+    def only(self, rows: np.ndarray) -> "Season":
+        """That of the rows (n,) that are True."""
+        return Season(*(part[rows] for part in self))
+
     def adjust(self, values: np.ndarray) -> np.ndarray:
         """Values (n, T) without the season."""
         T = values.shape[1]

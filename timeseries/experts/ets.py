@@ -10,7 +10,7 @@ import numpy as np
 from .batch import Batch, Opinion
 from .decomposition import season_of
 from .holt_winters import fit_additive, fit_multiplicative, has_season, multiplicative_opinion
-from .smoothing import DAMPED, HOLT, MOST, SIMPLE, fit, fit_adjusted, opinion_of
+from .smoothing import DAMPED, HOLT, MOST, SIMPLE, fit_adjusted, fit_where, opinion_of
 
 _LEAST = 4  # observations for a slope
 
@@ -33,7 +33,7 @@ def ets(batch: Batch) -> Opinion:
             found = fit_adjusted(batch, form)
             opinion = opinion_of(found, batch, batch.season, m - 1)
             add(opinion, (found.errors**2).sum(1), form.parameters + m - 1, enough & real)
-        found = fit(batch, plain, form) if real.any() else fit_adjusted(batch, form)
+        found = fit_where(real, batch, plain, form)
         add(opinion_of(found, batch, plain), (found.errors**2).sum(1), form.parameters, enough)
     whole = has_season(batch)
     if whole.any():

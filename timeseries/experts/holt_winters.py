@@ -5,13 +5,14 @@ Sources: Winters, "Forecasting sales by exponentially weighted moving averages",
 the classical decomposition finds it.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from .batch import Batch, Opinion, where
+from .batch import Batch, Opinion, from_start, to_end, where
 from .decomposition import Season, season_of
-from .recursion import Multiplicative, Rates, multiplicative
+from .recursion import Rates, States, multiplicative, next_season
 from .smoothing import (
     DAMPED,
     MOST,
@@ -20,13 +21,16 @@ from .smoothing import (
     damped,
     damping,
     fit,
+    fit_where,
     opinion_of,
     rates_of,
     responses,
     search,
     spread_of,
 )
+from .starts import in_chunks
 
+_CELLS = 6_000  # numbers in one array of a recursion: more leave the cache, fewer are not worth a call
 _FORM = Form(trend=True, damped=True, season=True)
 _LOGITS = (-4.0, -2.0, -0.5)  # of gamma as a share, to begin with
 
@@ -81,7 +85,7 @@ class Moving(NamedTuple):
     """The form with a factor, fitted to n series; see `smoothing.Fit`. ``outer``: the longer period's fixed season."""
 
     rates: Rates
-    states: Multiplicative
+    states: States
     errors: np.ndarray
     outer: Season
 
@@ -92,35 +96,50 @@ def _fit_multiplicative(batch: Batch) -> Moving:
     both = season_of(batch.values, batch.first, batch.horizon, m, batch.second, batch.positive, tested=False)
     main = season_of(batch.values, batch.first, batch.horizon, m, 1, batch.positive, tested=False)
     outer = Season(both.factor / main.factor, both.term - main.term, both.real)
-    start = fit(batch, both, DAMPED)
+    rows = has_season(batch) & batch.positive
+    start = fit_where(rows & (both.factor != batch.season.factor).any(1), batch, both, DAMPED)
     first = np.maximum(batch.first - begin, 0)
+    length = T - begin - first
+    y = from_start((batch.values / outer.past_factor(T))[:, begin:], first)
+    at = begin + first + np.arange(m)[:, None]
+    factors = np.take_along_axis(main.factor.T, np.where(at < T, at, np.maximum(at - m, 0)), 0)
     seen = batch.seen[:, begin:]
-    y = np.ascontiguousarray(np.where(seen, (batch.values / outer.past_factor(T))[:, begin:], 0.0).T)
-    factors = np.ascontiguousarray(main.factor[:, begin : begin + m].T)
-    values = np.where(seen, both.adjust(batch.values)[:, begin:], 0.0)
-    anchor = np.take_along_axis(both.adjust(batch.values)[:, begin:], first[:, None], 1).T
-    initial = start.states.initial + np.stack([anchor, np.zeros_like(anchor)])
-    least = 0.01 * values.sum(1) / seen.sum(1)
+    least = 0.01 * np.where(seen, both.adjust(batch.values)[:, begin:], 0.0).sum(1) / seen.sum(1)
     alpha, beta, phi, _ = start.rates
     logits = [_logit(alpha), _logit(beta / alpha), _logit((phi - 0.8) / 0.18)]
     grid = np.stack([np.stack([*(x[0] for x in logits), np.full(n, g)]) for g in _LOGITS], 1)
-    at = search(
-        lambda points: multiplicative(y, first, rates_of(points, _FORM), initial, factors, least).loss,
-        grid,
-        np.ones(4, bool),
-        n,
-    )
-    rates = rates_of(at, _FORM)
-    states = multiplicative(y, first, rates, initial, factors, least, keep=True)
-    assert states.errors is not None
-    errors = np.zeros(batch.values.shape)
-    errors[:, begin:] = states.errors[:, 0].T * outer.past_factor(T)[:, begin:]
-    return Moving(rates, states._replace(errors=None), errors, outer)
+
+    def run(rates: Rates, columns: slice, errors: np.ndarray) -> tuple[Iterator[int], States]:
+        initial, season = start.initial[:, None, None, columns], factors[:, None, None, columns]
+        states = States(*np.repeat(initial, errors.shape[2], 2), np.repeat(season, errors.shape[2], 2))
+        part = Rates(*(np.ascontiguousarray(rate[:, columns]) for rate in rates))
+        return multiplicative(y[:, columns], length[columns], part, states, least[columns], errors), states
+
+    def loss_at(points: np.ndarray) -> np.ndarray:
+        rates, loss = rates_of(points, _FORM), np.zeros(points.shape[1:])
+        for columns in in_chunks(n, _CELLS // len(loss)):
+            total, errors, work = np.zeros((3, 1, 1, *loss[:, columns].shape))
+            for _ in run(rates, columns, errors)[0]:
+                total += np.multiply(errors, errors, out=work)
+            loss[:, columns] = total[0, 0]
+        return loss
+
+    rates = rates_of(search(loss_at, grid, np.ones(4, bool), n), _FORM)
+    errors = np.empty((len(y), 1, 1, n))
+    steps, states = run(rates, slice(None), errors)
+    for _ in steps:
+        pass
+    assert states.slope is not None and states.season is not None
+    states = States(states.level[0], states.slope[0], next_season(states.season, length)[:, 0])
+    scaled = np.zeros(batch.values.shape)
+    scaled[:, begin:] = to_end(errors[:, 0, 0], first) * outer.past_factor(T)[:, begin:]
+    return Moving(rates, states, scaled, outer)
 
 
 def multiplicative_opinion(found: Moving, batch: Batch) -> Opinion:
     """Forecasts of the form with a factor."""
     H, m = batch.horizon, batch.period
+    assert found.states.slope is not None and found.states.season is not None
     base = found.states.level[0][:, None] + found.states.slope[0][:, None] * damping(found.rates.phi[0], H)
     factor = found.states.season[np.arange(H) % m, 0].T
     length = np.minimum(batch.length, MOST)

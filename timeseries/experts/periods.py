@@ -24,6 +24,8 @@ _LINES = 12  # frequencies of a period that are looked at
 _LINE = 12.0  # times the power of the neighbours of a line that stands alone
 _LINE_DEVIATIONS = 7.0  # of the mean of several lines
 _NEAR = 0.15  # of a period, within which there is no other
+_ROWS = 256  # series at a time
+_NOWHERE = -9  # no column
 _LEAST_SHARE = 0.02  # of the variance that a season must have
 
 
@@ -42,115 +44,152 @@ def find_periods(values: np.ndarray, candidates: Iterable[int] | None = None, mo
     n, T = values.shape
     values = filled(values, np.ones((n, 1), int))
     periods = np.ones((n, most), int)
-    if T < 2 * _LEAST_WHOLE:
-        return periods
-    seen = ~np.isnan(values)
     allowed = None if candidates is None else np.array(sorted({int(c) for c in candidates if c > 1}), int)
-    first = np.where(seen.any(1), seen.argmax(1), T)
-    for row in np.flatnonzero(seen.sum(1) >= 2 * _LEAST_WHOLE):
-        y = values[row, first[row] :]
-        found = _periods_of(y, allowed, most)
-        periods[row, : len(found)] = found
+    length = (~np.isnan(values)).sum(1)
+    for steps in np.unique(length[length >= 2 * _LEAST_WHOLE]):
+        rows = np.flatnonzero(length == steps)
+        for start in range(0, len(rows), _ROWS):
+            some = rows[start : start + _ROWS]
+            periods[some] = _periods_of(values[some, T - steps :], allowed, most)
     return periods
 
 
-def _periods_of(y: np.ndarray, allowed: np.ndarray | None, most: int) -> list[int]:
-    found: list[int] = []
-    rest = _detrended(y)
-    while len(found) < most and (m := _period_of(rest, allowed, found)) is not None:
-        found.append(m)
-        rest = rest - _shape(rest, m)
-    return sorted(found)
+def _periods_of(y: np.ndarray, allowed: np.ndarray | None, most: int) -> np.ndarray:
+    """Periods (n, most) of series (n, T), sorted but for those that are none, which come last."""
+    found = np.ones((len(y), most), int)
+    rest, rows = _detrended(y), np.arange(len(y))
+    for number in range(most):
+        period = _period_of(rest[rows], allowed, found[rows, :number])
+        rows, period = rows[period > 1], period[period > 1]
+        found[rows, number] = period
+        for m in np.unique(period).tolist():
+            rest[rows[period == m]] -= _shape(rest[rows[period == m]], m)
+    last = np.iinfo(int).max
+    return np.where(found > 1, np.sort(np.where(found > 1, found, last), 1), 1)
 
 
 def _detrended(y: np.ndarray) -> np.ndarray:
-    """The series less a parabola, in deviations."""
-    t = np.linspace(-1, 1, len(y))
-    rest = y - np.polynomial.polynomial.polyval(t, np.polynomial.polynomial.polyfit(t, y, 2))
-    deviation = rest.std()
-    scale = np.abs(y).max()
-    return rest / deviation if deviation > 1e-10 * scale else np.zeros_like(y)
+    """The series (n, T) less a parabola each, in deviations."""
+    t = np.linspace(-1, 1, y.shape[1])
+    rest = y - np.polynomial.polynomial.polyval(t, np.polynomial.polynomial.polyfit(t, y.T, 2))
+    deviation, scale = rest.std(1, keepdims=True), np.abs(y).max(1, keepdims=True)
+    varies = deviation > 1e-10 * scale
+    return np.where(varies, rest / np.where(varies, deviation, 1.0), 0.0)
 
 
-def _period_of(y: np.ndarray, allowed: np.ndarray | None, found: list[int]) -> int | None:
-    """The shortest of the strongest periods, if there is one."""
-    longest = min(len(y) // _LEAST_WHOLE, _LAST_LAG)
-    lags = _peaks(y, longest) if allowed is None else allowed[allowed <= longest]
-    limit = (_DEVIATIONS if allowed is None else _DEVIATIONS_OF_FEW) / np.sqrt(len(y))
-    lags = lags[[all(abs(m - other) > _NEAR * other for other in found) for m in lags.tolist()]] if found else lags
-    of = {m: _strength(y, m, limit) for m in lags.tolist()}
-    least = max(_HARMONIC * max(of.values(), default=0.0), 1e-9)
-    strong = [m for m in of if of[m] >= max(least, of.get(m - 1, 0.0), of.get(m + 1, 0.0))]
-    return strong[0] if strong else None
+def _period_of(y: np.ndarray, allowed: np.ndarray | None, found: np.ndarray) -> np.ndarray:
+    """The shortest of the strongest periods of series (n, T), which have those found already; 1 for none, (n,)."""
+    n, T = y.shape
+    longest = min(T // _LEAST_WHOLE, _LAST_LAG)
+    lags = np.arange(longest + 2)
+    if allowed is None:
+        looked_at = _peaks(y, longest)
+    else:
+        looked_at = np.broadcast_to(np.isin(lags, allowed[allowed <= longest]), (n, len(lags))).copy()
+    for other in found.T:
+        looked_at &= np.abs(lags - other[:, None]) > _NEAR * other[:, None]
+    limit = (_DEVIATIONS if allowed is None else _DEVIATIONS_OF_FEW) / np.sqrt(T)
+    strength, variance = np.zeros((n, len(lags))), y.var(1)
+    for m in np.flatnonzero(looked_at.any(0)).tolist():
+        rows = looked_at[:, m]
+        strength[rows, m] = _strength(y[rows], variance[rows], m, limit)
+    least = np.maximum(_HARMONIC * strength.max(1), 1e-9)[:, None]
+    strong = looked_at[:, 2:-1] & (strength[:, 2:-1] >= least)
+    strong &= (strength[:, 2:-1] >= strength[:, 1:-2]) & (strength[:, 2:-1] >= strength[:, 3:])
+    return np.where(strong.any(1), 2 + strong.argmax(1), 1)
 
 
 def _peaks(y: np.ndarray, longest: int) -> np.ndarray:
-    """Lags at peaks of the autocorrelation and of the spectrum, the highest of each, with their neighbours."""
+    """Which lags are looked at, (n, longest + 2): the highest peaks of the autocorrelation, and those of the spectrum
+    with their neighbours."""
+    n, T = y.shape
+    looked_at = np.zeros((n, longest + 2), bool)
     if longest < 2:
-        return np.zeros(0, int)
-    r = _autocorrelations(y, longest + 1)
-    lags = np.arange(2, longest + 1)
-    high = lags[(r[lags] > 0) & (r[lags] >= r[lags - 1]) & (r[lags] >= r[lags + 1])]
+        return looked_at
+    r, lags = _autocorrelations(y, longest + 1), np.arange(2, longest + 1)
+    high = (r[:, lags] > 0) & (r[:, lags] >= r[:, lags - 1]) & (r[:, lags] >= r[:, lags + 1])
+    _mark(looked_at, _highest(r[:, lags], high) + 2)
     power = np.abs(np.fft.rfft(y)) ** 2
-    power[0] = 0.0
-    waves = np.arange(1, len(power) - 1)
-    waves = waves[(power[waves] >= power[waves - 1]) & (power[waves] >= power[waves + 1])]
-    waves = waves[np.argsort(-power[waves])[:_PEAKS]]
-    exact = np.rint(len(y) / waves).astype(int)
-    near = (exact[:, None] + np.arange(-1, 2)).ravel()
-    both = np.unique(np.concatenate([high[np.argsort(-r[high])[:_PEAKS]], near]))
-    return both[(both >= 2) & (both <= longest)]
+    power[:, 0] = 0.0
+    waves = np.arange(1, power.shape[1] - 1)
+    high = (power[:, waves] >= power[:, waves - 1]) & (power[:, waves] >= power[:, waves + 1])
+    exact = np.rint(T / (_highest(power[:, waves], high) + 1)).astype(int)
+    for beside in (-1, 0, 1):
+        _mark(looked_at, exact + beside)
+    looked_at[:, :2] = looked_at[:, -1] = False
+    return looked_at
 
 
-def _strength(y: np.ndarray, m: int, limit: float) -> float:
-    """Mean autocorrelation at multiples of the period, of what the moving average leaves; 0 if it is no season's.
+def _highest(heights: np.ndarray, peaks: np.ndarray) -> np.ndarray:
+    """Columns of the highest peaks of each row of (n, k): the highest again where there are few, and no column if there
+    is none."""
+    order = np.argsort(np.where(peaks, -heights, np.inf), 1)[:, :_PEAKS]
+    there = np.take_along_axis(peaks, order, 1)
+    return np.where(there, order, np.where(there[:, :1], order[:, :1], _NOWHERE))
+
+
+def _mark(flags: np.ndarray, columns: np.ndarray) -> None:
+    """Set flags (n, k) at columns (n, p); for one outside, that of column 0, which is no lag."""
+    inside = (columns >= 0) & (columns < flags.shape[1])
+    np.put_along_axis(flags, np.where(inside, columns, 0), True, 1)
+
+
+def _strength(y: np.ndarray, variance: np.ndarray, m: int, limit: float) -> np.ndarray:
+    """Mean autocorrelation at multiples of the period, of what the moving average leaves; 0 if it is no season's, (n,).
 
     A season's autocorrelation lasts over several periods, and falls between them; its spectrum is lines.
     """
-    average, valid = moving_average(y[None], np.zeros(1, int), m)
-    local = (y - average[0])[valid[0]]
-    if len(local) < 2 * m or local.var() < _LEAST_SHARE * y.var():
-        return 0.0
-    times = max(min(len(local) // m - 1, _TIMES), 1)
-    r = _autocorrelations(local, max(times * m, min(2 * m, len(local) - 2)))
-    if len(local) >= 2 * m + _PAIRS and r[2 * m] < _LASTING * r[m]:
-        return 0.0
-    between = r[m // 2 : m].min()
-    lasting = r[m] > limit and r[m] - between > 2 * limit / 3
-    return float(r[m : times * m + 1 : m].mean()) if lasting and _has_lines(y, m) else 0.0
+    average, valid = moving_average(y, np.zeros(len(y), int), m)
+    local = (y - average)[:, valid[0]]
+    n, steps = local.shape
+    strength = np.zeros(n)
+    if steps < 2 * m:
+        return strength
+    times = max(min(steps // m - 1, _TIMES), 1)
+    r = _autocorrelations(local, max(times * m, min(2 * m, steps - 2)))
+    lasting = (local.var(1) >= _LEAST_SHARE * variance) & (r[:, m] > limit)
+    if steps >= 2 * m + _PAIRS:
+        lasting &= r[:, 2 * m] >= _LASTING * r[:, m]
+    lasting &= r[:, m] - r[:, m // 2 : m].min(1) > 2 * limit / 3
+    rows = np.flatnonzero(lasting)
+    rows = rows[_has_lines(y[rows], m)]
+    strength[rows] = r[rows, m : times * m + 1 : m].mean(1)
+    return strength
 
 
-def _has_lines(y: np.ndarray, m: int) -> bool:
-    """Whether the power at the period's frequencies rises over that of their neighbours.
+def _has_lines(y: np.ndarray, m: int) -> np.ndarray:
+    """Whether the power of series (n, T) at the period's frequencies rises over that of their neighbours, (n,).
 
     Over whole periods these are every q-th frequency, q periods being seen. The slope of the spectrum is taken away
     beforehand: what the last value tells of the next one.
     """
-    r = _autocorrelations(y, 1)[1]
-    y = y[1:] - r * y[:-1]
-    q = len(y) // m
-    power = np.abs(np.fft.rfft(y[len(y) - q * m :])) ** 2
+    r = _autocorrelations(y, 1)[:, 1:]
+    y = y[:, 1:] - r * y[:, :-1]
+    q = y.shape[1] // m
+    power = np.abs(np.fft.rfft(y[:, y.shape[1] - q * m :])) ** 2
     reach = np.arange(-2 * q, 2 * q + 1)
     reach = reach[reach % q != 0]
     lines = q * np.arange(1, min(m // 2, _LINES) + 1)
     near = np.abs(lines[:, None] + reach)
-    near = np.where(near < len(power), near, 2 * (len(power) - 1) - near)
-    ratio = power[lines] / (np.median(power[np.maximum(near, 1)], axis=1) / np.log(2) + 1e-300)
-    lone, all_together = ratio.max(), ratio.mean()
-    return lone > _LINE + np.log(len(lines)) or all_together > 1 + _LINE_DEVIATIONS / np.sqrt(len(lines))
+    near = np.where(near < power.shape[1], near, 2 * (power.shape[1] - 1) - near)
+    ratio = power[:, lines] / (np.median(power[:, np.maximum(near, 1)], axis=2) / np.log(2) + 1e-300)
+    lone, all_together = ratio.max(1), ratio.mean(1)
+    return (lone > _LINE + np.log(len(lines))) | (all_together > 1 + _LINE_DEVIATIONS / np.sqrt(len(lines)))
 
 
 def _shape(y: np.ndarray, m: int) -> np.ndarray:
-    """The mean of each phase, for all steps."""
-    phase = np.arange(len(y)) % m
-    return (np.bincount(phase, y, m) / np.maximum(np.bincount(phase, minlength=m), 1))[phase]
+    """The mean of each phase of series (n, T), for all steps."""
+    phase = np.arange(y.shape[1]) % m
+    sums = np.stack([y[:, at::m].sum(1) for at in range(m)], 1)
+    return (sums / np.maximum(np.bincount(phase, minlength=m), 1))[:, phase]
 
 
 def _autocorrelations(y: np.ndarray, last: int) -> np.ndarray:
-    """At lags 0 … last, each the mean over the pairs that there are."""
-    n = len(y)
-    y = y - y.mean()
-    size = 1 << (2 * n - 1).bit_length()
-    sums = np.fft.irfft(np.abs(np.fft.rfft(y, size)) ** 2, size)[: last + 1]
-    means = sums / (n - np.arange(last + 1))
-    return means / means[0] if means[0] > 0 else np.zeros(last + 1)
+    """Of series (n, T) at lags 0 … last, each the mean over the pairs that there are."""
+    T = y.shape[1]
+    y = y - y.mean(1, keepdims=True)
+    size = 1 << (2 * T - 1).bit_length()
+    sums = np.fft.irfft(np.abs(np.fft.rfft(y, size)) ** 2, size)[:, : last + 1]
+    means = sums / (T - np.arange(last + 1))
+    varies = means[:, :1] > 0
+    return np.where(varies, means / np.where(varies, means[:, :1], 1.0), 0.0)

@@ -1,15 +1,16 @@
 """The recursions of exponential smoothing, for many series and many rates at once.
 
-Source: Hyndman, Koehler, Ord and Snyder, "Forecasting with Exponential Smoothing", 2008: the additive forms in error
-correction, section 2.5, and least squares of the initial state, section 14.2: errors of an additive form are linear in
-its initial level and slope, so that the best ones have a closed form for any rates.
+Source: Hyndman, Koehler, Ord and Snyder, "Forecasting with Exponential Smoothing", 2008, chapter 2: the additive forms
+in error correction, section 2.5, and ETS(A,Ad,M), table 2.2.
+
+Series begin at step 0 here and end when they end, the shortest first. Arrays stay whole, because numpy is several times
+as fast on them as on slices: a series that has ended errs by 0, and its states are put aside.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-
-_TINY = 1e-12
 
 
 class Rates(NamedTuple):
@@ -18,169 +19,120 @@ class Rates(NamedTuple):
     Attributes:
         alpha: Of the level, in (0, 1).
         beta: Of the slope, in (0, alpha).
-        phi: What is left of the slope after a step, up to 1.
+        phi: What is left of the slope after a step, below 1; None for all of it.
         gamma: Of the season, in (0, 1 - alpha).
     """
 
     alpha: np.ndarray
     beta: np.ndarray
-    phi: np.ndarray
+    phi: np.ndarray | None
     gamma: np.ndarray
 
 
-class Additive(NamedTuple):
-    """What the additive form makes of series.
+class States(NamedTuple):
+    """States of smoothing before the first step. A recursion writes those after the last step of each series there.
 
     Attributes:
-        loss: Sum of squared errors, (G, n).
-        level, slope: After the last step, (G, n).
-        initial: Level and slope before the first step, (2, G, n).
-        season: What the season adds to the next steps, (m, G, n), or None.
-        errors: (T, G, n) if asked for.
+        level: (k, G, n), for k runs side by side.
+        slope: (k, G, n), or None.
+        season: Terms or factors (m, k, G, n); that of step t is at t % m. Or None.
     """
 
-    loss: np.ndarray
     level: np.ndarray
-    slope: np.ndarray
-    initial: np.ndarray
+    slope: np.ndarray | None
     season: np.ndarray | None
-    errors: np.ndarray | None
 
 
-def additive(y: np.ndarray, first: np.ndarray, rates: Rates, trend: bool, m: int = 1, keep: bool = False) -> Additive:
-    """Level, slope if ``trend``, and season if m > 1, from the best initial level and slope and a season of 0.
-
-    Three runs go side by side: the series from a state of 0, and nothing from a level and from a slope of 1. The
-    errors are a sum of the three.
+def additive(y: np.ndarray, length: np.ndarray, rates: Rates, states: States, errors: np.ndarray) -> Iterator[int]:
+    """Go through the steps of the additive form.
 
     Args:
-        y: Series (T, n), 0 before ``first``.
-        first: Column of the first observation, (n,).
-        rates: Candidates.
-        trend: Whether there is a slope.
-        m: Period of a season, 1 for none.
-        keep: Whether errors are asked for.
+        y: Series (T, n) of the first run. The other runs have nothing, 0 at each step.
+        length: Steps of each series, (n,), rising.
+        rates: Candidates, (G, n) each.
+        states: Before the first step; overwritten.
+        errors: The last b errors (b, k, G, n), those of step t at t % b; overwritten.
+
+    Yields:
+        A step, after its errors are written.
     """
-    T, n = y.shape
-    G, k = len(rates.alpha), 3 if trend else 2
-    L, B, E = np.zeros((k, G, n)), np.zeros((k, G, n)), np.empty((k, G, n))
-    work, pair = np.empty((k, G, n)), np.empty((k, G, n))
-    S = np.zeros((m, k, G, n)) if m > 1 else None
-    products = [np.zeros((k - i, G, n)) for i in range(k)]
-    kept = np.empty((T, k, G, n)) if keep else None
-    begins = set(first.tolist())
     alpha, beta, phi, gamma = rates
-    for t in range(T):
-        if t in begins:
-            fresh = (first == t).astype(float)
-            L[1] += fresh
-            if trend:
-                B[2] += fresh
-        if trend:
-            B *= phi
-            L += B
-        np.negative(L, out=E)
-        if S is not None:
-            E -= S[t % m]
-        E[0] += y[t]
-        L += np.multiply(E, alpha, out=work)
-        if trend:
-            B += np.multiply(E, beta, out=work)
-        if S is not None:
-            S[t % m] += np.multiply(E, gamma, out=work)
-        for i in range(k):
-            products[i] += np.multiply(E[i], E[i:], out=pair[i:])
-        if kept is not None:
-            kept[t] = E
-    x = _initial(products, trend)
-    loss = products[0][0] + (x[0] * (2 * products[0][1] + x[0] * products[1][0]))
-    if trend:
-        loss = loss + x[1] * (2 * products[0][2] + x[1] * products[2][0] + 2 * x[0] * products[1][1])
-    total = _sum(L, x)
-    return Additive(
-        np.maximum(loss, 0.0),
-        total,
-        _sum(B, x) if trend else np.zeros_like(total),
-        x,
-        None if S is None else np.stack([_sum(S[(T + j) % m], x) for j in range(m)]),
-        None if kept is None else np.stack([_sum(kept[t], x) for t in range(T)]),
-    )
-
-
-def _sum(runs: np.ndarray, x: np.ndarray) -> np.ndarray:
-    total = runs[0] + x[0] * runs[1]
-    return total + x[1] * runs[2] if len(runs) > 2 else total
-
-
-def _initial(products: list[np.ndarray], trend: bool) -> np.ndarray:
-    """Level and slope (2, G, n) of the least sum of squared errors."""
-    p01, p11 = products[0][1], products[1][0]
-    if not trend:
-        return np.stack([-p01 / (p11 + _TINY), np.zeros_like(p01)])
-    p02, p12, p22 = products[0][2], products[1][1], products[2][0]
-    p11, p22 = p11 * (1 + 1e-9) + _TINY, p22 * (1 + 1e-9) + _TINY
-    determinant = p11 * p22 - p12**2
-    return np.stack([p12 * p02 - p22 * p01, p12 * p01 - p11 * p02]) / determinant
-
-
-class Multiplicative(NamedTuple):
-    """What the form with a seasonal factor makes of series; see `Additive`. ``season`` (m, G, n): next factors."""
-
-    loss: np.ndarray
-    level: np.ndarray
-    slope: np.ndarray
-    season: np.ndarray
-    errors: np.ndarray | None
+    L, B = states.level.copy(), None if states.slope is None else states.slope.copy()
+    S, m = states.season, 1 if states.season is None else len(states.season)
+    fades, work = bool((phi != 1).any()), np.empty_like(L)
+    for steps, over, ending in _stretches(length):
+        for t in steps:
+            e = errors[t % len(errors)]
+            if B is not None:
+                if fades:
+                    B *= phi
+                L += B
+            np.subtract(y[t], L[0], out=e[0])
+            if len(L) > 1:
+                np.negative(L[1:], out=e[1:])
+            if S is not None:
+                e -= S[t % m]
+            if over:
+                e[..., :over] = 0.0
+            yield t
+            L += np.multiply(e, alpha, out=work)
+            if B is not None:
+                B += np.multiply(e, beta, out=work)
+            if S is not None:
+                S[t % m] += np.multiply(e, gamma, out=work)
+        _put_aside(states, L, B, ending)
 
 
 def multiplicative(
-    y: np.ndarray,
-    first: np.ndarray,
-    rates: Rates,
-    initial: np.ndarray,
-    season: np.ndarray,
-    least: np.ndarray,
-    keep: bool = False,
-) -> Multiplicative:
-    """Level, damped slope and a seasonal factor (ETS(A,Ad,M): same book, table 2.2).
+    y: np.ndarray, length: np.ndarray, rates: Rates, states: States, least: np.ndarray, errors: np.ndarray
+) -> Iterator[int]:
+    """Go through the steps of the form with a slope and a seasonal factor; see `additive`.
 
     Args:
-        y: Series (T, n), 0 before ``first``.
-        first: (n,).
-        rates: Candidates.
-        initial: Level and slope before the first step, (2, G, n) or (2, 1, n).
-        season: Factors of the first m steps of the columns, (m, n).
+        y, length, rates, states, errors: As above, for one run: k is 1.
         least: Least level, (n,): a factor of nothing is not known.
-        keep: Whether errors are asked for.
     """
-    T, n = y.shape
-    m, G = len(season), len(rates.alpha)
+    assert states.slope is not None and states.season is not None
     alpha, beta, phi, gamma = rates
-    L = np.array(np.broadcast_to(initial[0], (G, n)))
-    B = np.zeros((G, n))
-    S = np.array(np.broadcast_to(season[:, None], (m, G, n)))
-    E, part, loss = np.empty((G, n)), np.empty((G, n)), np.zeros((G, n))
-    kept = np.empty((T, G, n)) if keep else None
-    begins, latest = set(first.tolist()), first.max()
-    for t in range(T):
-        if t in begins:
-            B += np.where(first == t, initial[1], 0.0)
-        B *= phi
-        L += B
-        np.maximum(L, least, out=L)
-        s = S[t % m]
-        np.subtract(y[t], np.multiply(L, s, out=E), out=E)
-        if t < latest:
-            E *= first <= t
-        loss += np.multiply(E, E, out=part)
-        np.divide(E, s, out=part)
-        if kept is not None:
-            kept[t] = E
-        rise = np.multiply(gamma, E)
-        rise /= L
-        L += alpha * part
-        B += beta * part
-        s += rise
-        np.maximum(s, 0.01, out=s)
-    order = [(T + j) % m for j in range(m)]
-    return Multiplicative(loss, np.maximum(L, least), B, S[order], kept)
+    L, B, S, m = states.level.copy(), states.slope.copy(), states.season, len(states.season)
+    work, part, rise = (np.empty_like(L) for _ in range(3))
+    for steps, over, ending in _stretches(length):
+        for t in steps:
+            e, s = errors[t % len(errors)], S[t % m]
+            B *= phi
+            L += B
+            np.maximum(L, least, out=L)
+            np.subtract(y[t], np.multiply(L, s, out=e), out=e)
+            if over:
+                e[..., :over] = 0.0
+            yield t
+            np.multiply(gamma, e, out=rise)
+            rise /= L
+            np.divide(e, s, out=part)
+            L += np.multiply(alpha, part, out=work)
+            B += np.multiply(beta, part, out=work)
+            s += rise
+            np.maximum(s, 0.01, out=s)
+        _put_aside(states, np.maximum(L, least), B, ending)
+
+
+def _stretches(length: np.ndarray) -> Iterator[tuple[range, int, slice]]:
+    """Steps through which the same series go on, how many are over before, and which end with the last of the steps."""
+    stops, numbers = np.unique(length, return_index=True)
+    numbers = [*numbers.tolist(), len(length)]
+    start = 0
+    for i, stop in enumerate(stops.tolist()):
+        yield range(start, stop), numbers[i], slice(numbers[i], numbers[i + 1])
+        start = stop
+
+
+def _put_aside(states: States, level: np.ndarray, slope: np.ndarray | None, series: slice) -> None:
+    states.level[..., series] = level[..., series]
+    if states.slope is not None and slope is not None:
+        states.slope[..., series] = slope[..., series]
+
+
+def next_season(season: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """The terms or factors of the steps after the last, from those at t % m, both (m, k, G, n)."""
+    m = len(season)
+    return np.take_along_axis(season, ((length + np.arange(m)[:, None]) % m)[:, None, None], 0)

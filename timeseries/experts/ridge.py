@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+_CELLS = 50_000  # numbers in the features at a time: more leave the cache
 _PENALTIES = np.logspace(-4, 2, 13)  # in mean eigenvalues
 
 
@@ -28,6 +29,13 @@ def ridge(features: np.ndarray, targets: np.ndarray, counted: np.ndarray, consta
         counted: Rows that count, (n, N), at least one for each problem.
         constant: Whether there is a constant, which is not penalised.
     """
+    size = max(1, _CELLS // features[0].size) if len(features) else 1
+    some = [slice(start, start + size) for start in range(0, max(len(features), 1), size)]
+    parts = [_ridge(features[s], targets[s], counted[s], constant) for s in some]
+    return Solution(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def _ridge(features: np.ndarray, targets: np.ndarray, counted: np.ndarray, constant: bool) -> Solution:
     rows = np.maximum(counted.sum(1), 1)
     x, z = np.where(counted[..., None], features, 0.0), np.where(counted, targets, 0.0)
     if constant:

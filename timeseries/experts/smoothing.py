@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .batch import Batch, Opinion, where
+from .batch import Batch, Opinion, from_start, to_end, where
 from .decomposition import Season
-from .recursion import Additive, Rates, additive
+from .recursion import Rates, States, additive, next_season
+from .starts import best_starts
 
 MOST = 500  # observations that a recursion goes over: earlier ones have almost no weight
 _LEAST = 4  # observations for a slope
@@ -49,13 +50,15 @@ class Fit(NamedTuple):
 
     Attributes:
         rates: (1, n) each.
-        states: After the last step.
+        initial: Level and slope before the first step, (2, n).
+        states: After the last step, without the axis of runs; the season is that of the next steps.
         errors: One step ahead, in units of the series, (n, T).
         form: The form.
     """
 
     rates: Rates
-    states: Additive
+    initial: np.ndarray
+    states: States
     errors: np.ndarray
     form: Form
 
@@ -84,15 +87,35 @@ def fit_adjusted(batch: Batch, form: Form) -> Fit:
     return batch.once(form, lambda: fit(batch, batch.season, form))
 
 
+def fit_where(rows: np.ndarray, batch: Batch, season: Season, form: Form) -> Fit:
+    """A form fitted to the series without another season in the rows (n,) that are True, to the adjusted ones in the
+    rest."""
+    found = fit_adjusted(batch, form)
+    if not rows.any():
+        return found
+    own = fit(batch.only(rows), season.only(rows), form)
+    errors = found.errors.copy()
+    errors[rows] = own.errors
+    level, slope = (_with(a, rows, b) for a, b in zip(found.states[:2], own.states[:2], strict=True))
+    rates = Rates(*(_with(a, rows, b) for a, b in zip(found.rates, own.rates, strict=True)))
+    return Fit(rates, _with(found.initial, rows, own.initial), States(level, slope, None), errors, form)
+
+
+def _with(values: np.ndarray, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    values = values.copy()
+    values[:, rows] = others
+    return values
+
+
 def fit(batch: Batch, season: Season, form: Form, m: int = 1) -> Fit:
     """Choose rates for each series, on a grid and then around its best point."""
-    T = batch.values.shape[1]
+    T, n = batch.values.shape[1], len(batch.values)
     begin = max(0, T - MOST)
-    adjusted = season.adjust(batch.values)[:, begin:]
     first = np.maximum(batch.first - begin, 0)
-    seen = batch.seen[:, begin:]
-    centre = np.take_along_axis(adjusted, first[:, None], 1)  # keeps sums of squares small beside the errors
-    y = np.ascontiguousarray(np.where(seen, adjusted - centre, 0.0).T)
+    length = T - begin - first
+    y = from_start(season.adjust(batch.values)[:, begin:], first)
+    anchor = y[0].copy()
+    y -= anchor  # keeps sums of squares small beside the errors
     grid = np.array(
         list(
             product(
@@ -104,12 +127,19 @@ def fit(batch: Batch, season: Season, form: Form, m: int = 1) -> Fit:
         )
     ).T[:, :, None]
     free = np.array([True, form.trend, form.damped, form.season])
-    at = search(lambda where: additive(y, first, rates_of(where, form), form.trend, m).loss, grid, free, y.shape[1])
-    states = additive(y, first, rates_of(at, form), form.trend, m, keep=True)
-    assert states.errors is not None
-    errors = np.zeros(batch.values.shape)
-    errors[:, begin:] = states.errors[:, 0].T * season.past_factor(T)[:, begin:]
-    return Fit(rates_of(at, form), states._replace(level=states.level + centre.T, errors=None), errors, form)
+    at = search(lambda where: best_starts(y, length, rates_of(where, form), form.trend, m)[0], grid, free, n)
+    rates = rates_of(at, form)
+    initial = best_starts(y, length, rates, form.trend, m)[1][:, 0]
+    states = States(*initial[:, None, None].copy(), np.zeros((m, 1, 1, n)) if m > 1 else None)
+    errors = np.empty((len(y), 1, 1, n))
+    for _ in additive(y, length, rates, states, errors):
+        pass
+    scaled = np.zeros(batch.values.shape)
+    scaled[:, begin:] = to_end(errors[:, 0, 0], first) * season.past_factor(T)[:, begin:]
+    assert states.slope is not None
+    moving = None if states.season is None else next_season(states.season, length)[:, 0]
+    initial[0] += anchor
+    return Fit(rates, initial, States(states.level[0] + anchor, states.slope[0], moving), scaled, form)
 
 
 def search(loss_at: Callable[[np.ndarray], np.ndarray], grid: np.ndarray, free: np.ndarray, n: int) -> np.ndarray:
@@ -117,17 +147,16 @@ def search(loss_at: Callable[[np.ndarray], np.ndarray], grid: np.ndarray, free: 
 
     Args:
         loss_at: From points (4, G, n) to losses (G, n).
-        grid: Points (4, G, 1) or (4, G, n) to begin with.
+        grid: Points (4, G, 1) or (4, G, n) to begin with; the losses of (4, G, 1) are those of the same for all.
         free: Which of the coordinates move, (4,).
         n: Series.
 
     Returns:
         Points (4, 1, n).
     """
-    points = np.broadcast_to(grid, (*grid.shape[:2], n))
-    loss = loss_at(points)
+    loss = loss_at(grid)
     best = loss.argmin(0)
-    at, least = points[:, best, np.arange(n)], loss.min(0)
+    at, least = np.broadcast_to(grid, (*grid.shape[:2], n))[:, best, np.arange(n)], loss.min(0)
     around = _around(free)
     for step in _STEPS:
         points = np.clip(at[:, None] + step * around[:, :, None], -_SIDE, _SIDE)
@@ -168,6 +197,7 @@ def _logit(share: np.ndarray) -> np.ndarray:
 def opinion_of(found: Fit, batch: Batch, season: Season, extra: int = 0) -> Opinion:
     """Forecasts of a fitted form; ``extra`` parameters beyond the form's count as fitted."""
     H = batch.horizon
+    assert found.states.slope is not None
     level, slope = found.states.level[0][:, None], found.states.slope[0][:, None]
     point = level + slope * damping(found.rates.phi[0], H)
     if found.states.season is not None:

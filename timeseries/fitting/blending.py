@@ -21,6 +21,7 @@ from .training import is_gain
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _PARTS = 4  # parts of the horizon, each with its own weight of the networks
 _DOUBT = 2.0  # standard errors that the gain by the networks has to exceed
+_FORECASTS, _SERIES = 2**18, (256, 1024)  # the experts make so many forecasts at a time, for so many series
 _LONGEST_READ = 1024  # most steps of a series that experts read
 
 
@@ -77,12 +78,13 @@ def zero_shot(
     weights = np.empty((n, steps, weigher.of_expert.shape[0]), dtype=np.float32)
     weigher = weigher.to(device)
     for rows, cases in cases_of(contexts, steps, periods, weigher.context):
-        verdict = weigher(type(cases.case)(*(t.to(device) for t in cases.case)))
-        middle = verdict.center.double().cpu().numpy() * cases.unit + cases.middle
-        center[rows] = middle
-        offsets = verdict.offsets.double().cpu().numpy() * cases.unit[..., None]
-        quantiles[rows] = middle[..., None] + _at_levels(offsets, levels)
-        weights[rows] = verdict.weights.float().cpu().numpy()
+        for part in in_chunks(len(rows)):
+            verdict = weigher(type(cases.case)(*(t[part].to(device) for t in cases.case)))
+            at, unit = rows[part], cases.unit[part]
+            center[at] = verdict.center.double().cpu().numpy() * unit + cases.middle[part]
+            offsets = verdict.offsets.double().cpu().numpy() * unit[..., None]
+            quantiles[at] = center[at][..., None] + _at_levels(offsets, levels)
+            weights[at] = verdict.weights.float().cpu().numpy()
     weigher.cpu()
     return ZeroShot(center, quantiles, weights)
 
@@ -95,7 +97,7 @@ def cases_of(
     ``context`` is the number of steps that the weigher reads; for the rest see ``zero_shot``.
     """
     order = np.argsort([len(c) for c in contexts], kind="stable")
-    for some in in_chunks(len(contexts)):
+    for some in in_chunks(len(contexts), int(np.clip(_FORECASTS // steps, *_SERIES))):
         rows = order[some]
         values = _side_by_side([contexts[i] for i in rows])
         known = find_periods(values) if periods is None else np.tile(periods, (len(rows), 1))

@@ -14,7 +14,7 @@ from ..networks.weighing import FACTS, PLACES, Case
 
 _LEAST = 1e-3  # least error of an expert, as a fraction of the largest
 _LONGEST_TRIAL = 64  # most steps at the end of a series on which the experts are tested
-_CHUNK = 256  # series at a time
+_CHUNK = 256  # series that the weigher reads at a time
 
 
 class Cases:

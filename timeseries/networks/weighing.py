@@ -71,7 +71,7 @@ class ExpertWeigher(nn.Module):
         self, experts: int, context: int = 256, patch_length: int = 8, blocks: int = 6, **encoder: Any
     ) -> None:
         super().__init__()
-        self.context, self.blocks = context, blocks
+        self.context, self.patch_length, self.blocks = context, patch_length, blocks
         self.sizes = dict(context=context, patch_length=patch_length, blocks=blocks, **encoder)
         self.encoder = SeriesEncoder(1, context, patch_length, patch_length, align="end", **encoder)
         D, jumbo = self.encoder.encoder.embed_dim, self.encoder.jumbo_width
@@ -92,7 +92,8 @@ class ExpertWeigher(nn.Module):
         K, B, E = self.blocks, *case.points.shape[:2]
         experts = self.from_brief(case.briefs) + self.of_expert
         beside = torch.cat([experts, self.from_facts(case.facts)[:, None]], dim=1)
-        e = self.encoder(case.context[:, None], case.observed[:, None], beside=beside)
+        begin = 0 if self.training else self._begin(case.observed)
+        e = self.encoder(case.context[:, None, begin:], case.observed[:, None, begin:], beside=beside)
         spoken = self.speak(e.patches[:, -E - 1 : -1]).transpose(1, 2)  # (B, K, E)
         record = case.briefs[..., -PAST:] @ self.record
         scores = self.weigh(e.jumbo).view(B, K, E) + spoken - record[:, None]
@@ -107,6 +108,11 @@ class ExpertWeigher(nn.Module):
         m = LEVELS.index(0.5)
         below, above = -steps[..., :m].flip(-1).cumsum(-1).flip(-1), steps[..., m:].cumsum(-1)
         return Verdict(center, torch.cat([below, torch.zeros_like(center)[..., None], above], dim=-1), weights)
+
+    def _begin(self, observed: torch.Tensor) -> int:
+        """The step from which on there is something to read: patches before it take time and tell nothing."""
+        seen = observed.any(dim=0)
+        return int(seen.int().argmax()) // self.patch_length * self.patch_length if seen.any() else 0
 
 
 def best_in_past(case: Case) -> torch.Tensor:

@@ -46,3 +46,14 @@ def test_short_constant_and_empty():
     y[1] = 5.0
     np.testing.assert_array_equal(find_periods(y), 1)
     assert find_periods(np.ones((2, 3)), most=3).shape == (2, 3)
+
+
+def test_a_batch_gives_each_what_it_gets_alone(series):
+    y = np.concatenate([series(kind, 4, 90) for kind in ("noise", "walk", "season", "growing", "intermittent")])
+    for row in range(len(y)):
+        y[row, : 3 * (row % 5)] = np.nan
+    for candidates in (None, [4, 12]):
+        together = find_periods(y, candidates)
+        assert (together > 1).any()
+        alone = [find_periods(row[None, ~np.isnan(row)], candidates)[0] for row in y]
+        np.testing.assert_array_equal(together, alone)

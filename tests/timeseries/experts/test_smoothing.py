@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from timeseries.experts import NAMES, opinions
-from timeseries.experts.recursion import Rates, additive, multiplicative
+from timeseries.experts.recursion import Rates, States, additive, multiplicative, next_season
+from timeseries.experts.starts import best_starts
 
 
 def rates(alpha=0.3, beta=0.1, phi=0.9, gamma=0.2):
@@ -24,38 +25,86 @@ def transcription(y, r, level, slope, season, product=False):
     return np.array(errors), level, slope, np.array(season)
 
 
+def states(level, slope, season):
+    return States(np.full((1, 1, 1), level), np.full((1, 1, 1), slope), np.array(season)[:, None, None, None].copy())
+
+
+def run(steps, errors):
+    for _ in steps:
+        pass
+    return errors[:, 0, 0, 0]
+
+
 def test_additive_recursion(series):
     y = series("season", 1, 40)[0]
-    r = rates()
     y = y - y[0]
-    found = additive(y[:, None], np.zeros(1, int), r, trend=True, m=12, keep=True)
-    errors, level, slope, season = transcription(y, r, *found.initial[:, 0, 0], np.zeros(12))
-    np.testing.assert_allclose(found.errors[:, 0, 0], errors, atol=1e-8)
-    np.testing.assert_allclose(found.loss[0, 0], (errors**2).sum())
-    np.testing.assert_allclose([found.level[0, 0], found.slope[0, 0]], [level, slope], atol=1e-8)
-    np.testing.assert_allclose(found.season[:, 0, 0], season, atol=1e-8)
-
-
-def test_no_other_initial_state_is_better(series):
-    y = series("trend", 1, 40)[0]
-    r = rates()
-    found = additive(y[:, None], np.zeros(1, int), r, trend=True)
-    least = found.loss[0, 0]
-    for move in ([0.1, 0], [-0.1, 0], [0, 0.1], [0, -0.1]):
-        errors, *_ = transcription(y, r._replace(gamma=np.zeros((1, 1))), *(found.initial[:, 0, 0] + move), np.zeros(1))
-        assert (errors**2).sum() > least
+    begun, season = states(2.0, 0.5, np.arange(12.0)), np.arange(12.0)
+    found = run(additive(y[:, None], np.array([40]), rates(), begun, kept := np.empty((40, 1, 1, 1))), kept)
+    errors, level, slope, season = transcription(y, rates(), 2.0, 0.5, season)
+    np.testing.assert_allclose(found, errors, atol=1e-8)
+    np.testing.assert_allclose([begun.level[0, 0, 0], begun.slope[0, 0, 0]], [level, slope], atol=1e-8)
+    np.testing.assert_allclose(next_season(begun.season, np.array([40]))[:, 0, 0, 0], season, atol=1e-8)
 
 
 def test_multiplicative_recursion(series):
     y = series("growing", 1, 40)[0]
-    r, season = rates(), 1 + 0.2 * np.sin(2 * np.pi * np.arange(12) / 12)
-    initial = np.array([100.0, 0.5])[:, None, None]
-    found = multiplicative(y[:, None], np.zeros(1, int), r, initial, season[:, None], np.full(1, 1.0), keep=True)
-    errors, level, slope, season = transcription(y, r, 100.0, 0.5, season, product=True)
-    np.testing.assert_allclose(found.errors[:, 0, 0], errors)
-    np.testing.assert_allclose(found.loss[0, 0], (errors**2).sum())
-    np.testing.assert_allclose([found.level[0, 0], found.slope[0, 0]], [level, slope])
-    np.testing.assert_allclose(found.season[:, 0, 0], season)
+    season = 1 + 0.2 * np.sin(2 * np.pi * np.arange(12) / 12)
+    begun, kept, least = states(100.0, 0.5, season), np.empty((40, 1, 1, 1)), np.full(1, 1.0)
+    found = run(multiplicative(y[:, None], np.array([40]), rates(), begun, least, kept), kept)
+    errors, level, slope, season = transcription(y, rates(), 100.0, 0.5, season, product=True)
+    np.testing.assert_allclose(found, errors)
+    np.testing.assert_allclose([begun.level[0, 0, 0], begun.slope[0, 0, 0]], [level, slope])
+    np.testing.assert_allclose(next_season(begun.season, np.array([40]))[:, 0, 0, 0], season)
+
+
+@pytest.mark.parametrize("product", [False, True], ids=["terms", "factors"])
+def test_a_series_that_ends_before_others_keeps_its_states(series, product):
+    y = series("growing", 3, 40).T
+    length = np.array([17, 30, 40])
+    three = Rates(*(np.repeat(rate, 3, 1) for rate in rates()))
+
+    def after(series_, length_, rates_):
+        n = len(length_)
+        begun = States(*np.array([100.0, 0.5])[:, None, None, None].repeat(n, 3), np.ones((12, 1, 1, n)))
+        errors = np.zeros((len(series_), 1, 1, n))
+        least = (np.ones(n),) if product else ()
+        for _ in (multiplicative if product else additive)(series_, length_, rates_, begun, *least, errors):
+            pass
+        return [begun.level, begun.slope, next_season(begun.season, length_)], errors
+
+    together, errors = after(y, length, three)
+    for row, T in enumerate(length):
+        alone, own = after(y[:T, row : row + 1], length[row : row + 1], rates())
+        for a, b in zip(together, alone, strict=True):
+            np.testing.assert_array_equal(a[..., row : row + 1], b)
+        np.testing.assert_array_equal(errors[:T, ..., row : row + 1], own)
+        assert not errors[T : length.max(), ..., row].any()
+
+
+@pytest.mark.parametrize(("trend", "m"), [(False, 1), (True, 1), (False, 4), (True, 4)])
+def test_the_loss_is_that_of_the_run_from_the_best_start_and_no_other_start_is_better(series, trend, m):
+    y = series("trend", 3, 40).T - 20
+    length = np.array([9, 25, 40])
+    rows = np.array([0.1, 0.3, 0.7])[:, None], np.array([0.02, 0.1, 0.2])[:, None]
+    shared = Rates(rows[0], rows[1] if trend else 0 * rows[1], np.full((3, 1), 0.9 if trend else 1.0), 0.2 * rows[0])
+    own = Rates(*(np.repeat(rate, 3, 1) for rate in shared))
+    loss, initial = best_starts(y, length, shared, trend, m)
+    for a, b in zip(best_starts(y, length, own, trend, m), (loss, initial), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
+
+    def loss_from(start):
+        begun = States(start[None, 0].copy(), start[None, 1].copy(), np.zeros((m, 1, 3, 3)))
+        if m == 1:
+            begun = begun._replace(season=None)
+        errors = np.zeros((40, 1, 3, 3))
+        for _ in additive(y, length, own, begun, errors):
+            pass
+        return (errors**2).sum((0, 1))
+
+    np.testing.assert_allclose(loss_from(initial), loss, rtol=1e-6)
+    moves = [[0.1, 0], [-0.1, 0]] + ([[0, 0.1], [0, -0.1]] if trend else [])
+    for move in moves:
+        assert (loss_from(initial + np.array(move)[:, None, None]) > loss).all()
 
 
 def point_of(name, y, periods=(1, 1), horizon=8):

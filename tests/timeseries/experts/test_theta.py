@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from timeseries.experts import NAMES, opinions
-from timeseries.experts.theta import _errors, _lines, _losses
+from timeseries.experts.theta import _errors, _lines, _losses, _losses_of_shared
 
 
 def said_by_theta(y, m=1, horizon=8):
@@ -14,7 +14,7 @@ def said_by_theta(y, m=1, horizon=8):
 
 def test_lines_are_least_squares(series):
     y = series("trend", 2, 20).T
-    mean, intercept, slope = _lines(y, np.tile(np.arange(1, 21)[:, None], 2))
+    mean, intercept, slope = _lines(y)
     for t in (1, 5, 19):
         for row in range(2):
             expected = np.polyfit(np.arange(1, t + 2), y[: t + 1, row], 1)
@@ -24,17 +24,28 @@ def test_lines_are_least_squares(series):
 
 def test_the_initial_level_and_the_share_of_the_line_are_the_best(series):
     y = series("trend", 1, 30).T
-    age = np.arange(1, 31)[:, None]
-    _, intercept, slope = _lines(y, age)
+    length = np.array([30])
+    _, intercept, slope = _lines(y)
     alpha = np.full((1, 1), 0.3)
-    loss, level, share = _losses(y, age, intercept, slope, alpha)
+    loss, level, share = _losses(y, length, intercept, slope, alpha)
     for move in ((0, 0), (0.1, 0), (-0.1, 0), (0, 0.01), (0, -0.01)):
-        errors, *_ = _errors(y, age, intercept, slope, alpha[0], level[0] + move[0], share[0] + move[1])
+        errors, *_ = _errors(y, length, intercept, slope, alpha[0], level[0] + move[0], share[0] + move[1])
         squares = (errors[2:] ** 2).sum()
         if move == (0, 0):
             np.testing.assert_allclose(squares, loss[0, 0], rtol=1e-6)
         else:
             assert squares > loss[0, 0]
+
+
+@pytest.mark.parametrize("length", [[30, 30, 30], [5, 17, 30], [1, 2, 3]], ids=str)
+def test_losses_of_rates_that_all_share(series, length):
+    y, length = series("trend", 3, 30).T, np.array(length)
+    _, intercept, slope = _lines(y)
+    alpha = np.array([0.02, 0.3, 0.99])
+    shared = _losses_of_shared(y, length, intercept, slope, alpha)
+    own = _losses(y, length, intercept, slope, np.repeat(alpha[:, None], 3, 1))
+    for a, b in zip(shared, own, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-6)
 
 
 def test_half_the_slope_of_the_line():
