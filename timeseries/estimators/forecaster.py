@@ -10,7 +10,7 @@ import pandas as pd
 from jumbo_backbone.device import pick_device
 
 from ..data.covariates import Covariates
-from ..data.frames import Instance, Rows, instances_of, merged, rows_of
+from ..data.frames import instances_of, merged
 from ..data.panel_timeline import timeline_for
 from ..data.seasons import usual_periods
 from ..data.windows import training_cuts
@@ -18,14 +18,13 @@ from ..fitting.blending import Blend, Trial, chosen_share, mean_of
 from ..fitting.design import Design
 from ..fitting.training import History
 from ..weights import load_weigher
-from .forecaster_answers import ForecasterAnswers
 from .forecaster_learning import Lesson, Material, Pretrained, design_of
 from .forecaster_saving import restore, state_of
-from .memory import DOUBT, cuts_for_update, remembered
-from .tables import in_columns
+from .forecaster_series import ForecasterSeries
+from .memory import DOUBT, cuts_for_update
 
 
-class JumboForecaster(ForecasterAnswers):
+class JumboForecaster(ForecasterSeries):
     """Forecasts series with a small transformer whose Jumbo token, one wide token, sees the whole context.
 
     One pass forecasts all steps up to the horizon, and their quantiles (direct multi-step). The same network forecasts
@@ -251,11 +250,7 @@ class JumboForecaster(ForecasterAnswers):
 
     def _update(self, y, X=None, update_params=True):
         """Add new rows; with ``update_params`` also learn from them, once there are enough."""
-        if y.shape[1] != self.design_.targets:
-            raise ValueError(
-                f"fitted on series of {self.design_.targets} columns, update got {y.shape[1]}: give the same columns"
-            )
-        instances = merged(self._tails, *self._rows(in_columns(y, list(self._columns)), X, "update"))
+        instances = merged(self._tails, *self._rows(self._in_columns(y, "update"), X, "update"))
         if update_params and self.max_epochs:
             self._learn_more(Material.of(instances, self.design_.targets))
         self._remember(instances)
@@ -268,28 +263,6 @@ class JumboForecaster(ForecasterAnswers):
             lesson = Lesson(self, self.design_, material.panel(), *cuts)
             self.networks_ = lesson.go_on(self.networks_, DOUBT)
             self._learned = material.ends
-
-    def _remember(self, instances: list[Instance]) -> None:
-        self._tails = remembered(instances, self.design_, whole=self.insample)
-        self._floors = self._floors_for(instances, getattr(self, "_floors", None))
-
-    # ---- tables and units
-
-    def _rows(self, y: pd.DataFrame, X: pd.DataFrame | None, doing: str) -> tuple[Rows, Rows | None]:
-        """The rows of y, in the units that the networks forecast, and of X."""
-        rows = self._in_units(rows_of(y, self._timeline, "y"))
-        return rows, self._covariates.beside(rows, X, self._timeline, doing)
-
-    def _in_units(self, rows: Rows) -> Rows:
-        """The rows in the units that the networks forecast."""
-        if not self.log:
-            return rows
-        smallest = np.nanmin(rows.values, initial=np.inf)
-        if smallest <= 0:
-            raise ValueError(
-                f"log=True needs positive values, the smallest here is {smallest}: add a constant, or use log=False"
-            )
-        return rows._replace(values=np.log(rows.values))
 
     # ---- saving
 

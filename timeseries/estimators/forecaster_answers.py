@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..checks import check_known
 from ..data.frames import Instance, table_of
 from ..fitting.predicting import quantile_at
 from .forecaster_parameters import ForecasterParameters
 from .forecasts import forecasts_at, forecasts_from_cuts, weights_of_experts
-from .plotting import one_of, plot_forecast
+from .plotting import plot_forecast
 from .support import floors_of
 from .tables import in_columns
 
@@ -115,7 +116,9 @@ class ForecasterAnswers(ForecasterParameters):
         self.check_is_fitted()
         fh, X = self._checked_question(fh, X)
         columns, keys = self._names_of_variables(), list(self._tails)
-        instance, column = one_of("instance", instance, keys), one_of("column", column, columns)
+        instance, column = (keys[0] if instance is None else instance), (columns[0] if column is None else column)
+        check_known("series", instance, keys)
+        check_known("column", column, columns)
         center, quantiles = forecasts_at(self, fh, X)
         n, m = keys.index(instance), columns.index(column)
         times = self._times(fh)

@@ -61,7 +61,7 @@ def restore(forecaster: "JumboForecaster", state: dict[str, Any]) -> None:
     forecaster._tails = {k: Instance(k, start, v) for k, start, v in zip(keys, starts, values, strict=True)}
     nowhere = np.full(forecaster.design_.targets, -np.inf)  # for files without floors, of earlier versions
     forecaster._floors = dict(zip(keys, state.get("floors", [nowhere] * len(keys)), strict=True))
-    forecaster._learned = dict(zip(keys, state["learned"], strict=True))
+    forecaster._learned = {k: end for k, end in zip(keys, state["learned"], strict=True) if end is not None}
     forecaster._columns = state["columns"]
     forecaster._restore_sktime_state(state, pretrained=start is not None)
     forecaster.set_budget(**state["budget"])
