@@ -136,7 +136,7 @@ def test_code_of_forecasting_runs(folder, short_epochs):
     again = session["loaded"].predict(X=session["plan"], fh=range(1, 8))
     assert again.equals(session["second_week"])
     west = session["of_west"].predict(X=session["new_plan"])
-    assert west.index.unique(0).tolist() == ["west"] and len(west) == 14
+    assert west.index.unique(0).tolist() == ["west"] and len(west) == 7
     missing = session["table"].groupby("shop").size()
     assert (missing < 406).all()  # days on which a shop was closed
     exec(single, session)
