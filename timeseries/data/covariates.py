@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from .categories import Levels, in_channels, levels_of
 from .frames import Instance, Rows, check_shared, rows_of
 from .timeline import Timeline, in_words
 
@@ -13,27 +14,52 @@ from .timeline import Timeline, in_words
 class Covariates(NamedTuple):
     """The columns of X in ``fit``.
 
+    A column of numbers is one channel of the series, a column of categories one for each of its levels.
+
     Attributes:
-        columns: Names of the columns of X, in order (K,); empty without X.
-        known_ahead: Which of them are known for future steps (K,).
+        columns: Names of the columns of X, in order; empty without X.
+        known_ahead: Which of them are known for future steps.
+        levels: The levels of each column of categories, None for one of numbers. None: all columns hold numbers.
     """
 
     columns: list[Hashable]
     known_ahead: list[bool]
+    levels: list[Levels] | None = None
 
     @classmethod
-    def of(cls, X: pd.DataFrame | None, past: list[Hashable] | str | None) -> "Covariates":
-        """From a table; its columns in ``past`` ("all" for all of them) are not known ahead.
+    def of(
+        cls,
+        X: pd.DataFrame | None,
+        past: list[Hashable] | str | None,
+        like: tuple[list[Hashable], list[Levels] | None] | None = None,
+    ) -> "Covariates":
+        """From a table; its columns in ``past`` ("all" for all of them) are not known ahead. ``like``: columns, which
+        have to be those of the table, and levels that were learned before.
 
         Raises:
-            ValueError: If ``past`` names columns that the table does not have.
+            ValueError: If ``past`` names columns that the table does not have, or a column has too many levels.
+            TypeError: If a column holds values of several kinds.
         """
-        columns = columns_of(X)
+        columns, levels = (columns_of(X), None if X is None else levels_of(X)) if like is None else like
         if past == "all":
-            return cls(columns, [False] * len(columns))
+            return cls(columns, [False] * len(columns), levels)
         if unknown := [c for c in past or [] if c not in columns]:
             raise ValueError(f"past_covariates {unknown} are not among the columns of X, {columns}: name some of these")
-        return cls(columns, [c not in (past or []) for c in columns])
+        return cls(columns, [c not in (past or []) for c in columns], levels)
+
+    @property
+    def channels(self) -> list[bool]:
+        """For each channel, whether it is known for future steps (K,)."""
+        return [ahead for ahead, n in zip(self.known_ahead, self._widths, strict=True) for _ in range(n)]
+
+    @property
+    def _widths(self) -> list[int]:
+        """Channels of each column."""
+        return [1 if known is None else len(known) for known in self._levels]
+
+    @property
+    def _levels(self) -> list[Levels]:
+        return [None] * len(self.columns) if self.levels is None else self.levels
 
     def beside(self, y: Rows, X: pd.DataFrame | None, timeline: Timeline, doing: str) -> Rows | None:
         """Rows of X that lie at times of the timeline, with the columns in the order of ``fit``.
@@ -54,7 +80,7 @@ class Covariates(NamedTuple):
             )
         if X is None:
             return None
-        rows = rows_of(X[self.columns], timeline, "X", strict=False)
+        rows = rows_of(in_channels(X[self.columns], self._levels), timeline, "X", strict=False)
         check_shared(y, rows, f"X has {_span(_times(X))}, y {_span(timeline.times(_ends(y.steps)))}")
         return rows
 
@@ -81,7 +107,7 @@ class Covariates(NamedTuple):
         if not any(self.known_ahead) or not more.any():
             return values
         assert rows is not None  # without X, ``_ahead`` refuses columns that are known ahead
-        known = np.flatnonzero(self.known_ahead)
+        known = np.flatnonzero(self.channels)
         future = np.full((int(more.sum()), len(known)), np.nan)
         given = np.zeros(len(future), dtype=bool)
         begins = np.cumsum(more) - more
@@ -93,7 +119,7 @@ class Covariates(NamedTuple):
         given[at] = True
         future[at] = rows.values[np.ix_(use, known)]
         self._check_future(instances, wanted, begins, future, given, timeline)
-        K = len(self.columns)
+        K = len(self.channels)
         tables = []
         for n, i in enumerate(instances):
             table = np.full((len(i.values) + more[n], i.values.shape[1]), np.nan)
@@ -116,7 +142,7 @@ class Covariates(NamedTuple):
             )
         if X is None:
             return None
-        rows = rows_of(X.reindex(columns=self.columns), timeline, "X", strict=False)
+        rows = rows_of(in_channels(X.reindex(columns=self.columns), self._levels), timeline, "X", strict=False)
         if not ((rows.steps >= first) & (rows.steps <= last)).any():
             raise ValueError(
                 f"X has no row at any time of y or of the horizon: X has {_span(_times(X))}, y and the horizon have "
@@ -134,7 +160,8 @@ class Covariates(NamedTuple):
         timeline: Timeline,
     ) -> None:
         """Check the covariates that are known ahead: a row for every requested step, some value in every column."""
-        K, known = len(self.columns), np.flatnonzero(self.known_ahead)
+        K, known = len(self.channels), np.flatnonzero(self.channels)
+        columns = np.repeat(np.arange(len(self.columns)), self._widths)  # of each channel
         for n, i in enumerate(instances):
             after = np.sort(wanted[wanted >= i.end])
             if not len(after):
@@ -148,7 +175,7 @@ class Covariates(NamedTuple):
                 )
             unknown = np.isnan(future[at]).all(axis=0)
             if unknown.any() and (~np.isnan(i.values[:, i.values.shape[1] - K + known[unknown]])).any():
-                names = [self.columns[k] for k in known[unknown]]
+                names = [self.columns[k] for k in columns[known[unknown]]]
                 raise ValueError(
                     f"X has no value of {names} at the steps to forecast"
                     + (f" of {i.key}" if i.key is not None else "")

@@ -67,7 +67,9 @@ class JumboForecaster(ForecasterSeries):
     quantiles : tuple of float
         Probabilities of the quantiles that are learned; 0.5 must be among them. Other quantiles are interpolated.
     past_covariates : list of str, "all" or None
-        Columns of X that are not known ahead: they are read up to the present only. None: all are known ahead.
+        Columns of X that are not known ahead: they are read up to the present only. None: all are known ahead. (A
+        column of texts or categories is read as 0 or 1 for each of the at most 64 levels that ``fit`` has seen; a
+        missing value, or another level, is 0 for all.)
     keep_rate : float
         Fraction of the patch tokens that is kept after a quarter, a half and three quarters of the encoder's blocks:
         those that the Jumbo token attends to most. The others are fused into one token (see
@@ -152,7 +154,7 @@ class JumboForecaster(ForecasterSeries):
     ValueError, TypeError
         In the constructor: for parameters out of range. In ``fit``: for infinite values; for values that are not
         positive, with ``log``; for times that occur twice or have no common frequency; for X that shares no time with
-        a series or has other columns. In ``pretrain``: for 0 epochs. In ``predict``: for X that does not cover the
+        a series, has other columns, or a column with too many levels. In ``pretrain``: for 0 epochs. In ``predict``: for X that does not cover the
         requested steps; for steps beyond the horizon, with ``roll_on=False``.
 
     Examples
@@ -179,7 +181,10 @@ class JumboForecaster(ForecasterSeries):
             )
         self._timeline = timeline_for(y, self.freq)
         self._learn(y, X, fh, self.pretraining, epochs)
-        self.pretrained_ = Pretrained(self.design_, self.networks_, self._covariates.columns, self.pretraining)
+        covariates = self._covariates
+        self.pretrained_ = Pretrained(
+            self.design_, self.networks_, covariates.columns, self.pretraining, covariates.levels
+        )
         return self
 
     _pretrain_update = _pretrain
@@ -190,8 +195,8 @@ class JumboForecaster(ForecasterSeries):
         """Read the tables, train the networks for a task, and remember the ends of the series. Returns the lesson, and
         what the networks forecast for windows that were held out from them."""
         pick_device(self.device)  # checks it
-        material = self._read(y, X)
         start = getattr(self, "pretrained_", None)
+        material = self._read(y, X, start)
         self.design_ = self._design(material, fh, start)
         held_out = 0 if task == "masked" else self.validation
         cuts = training_cuts(material.lengths, self.design_.context, self.design_.horizon, held_out)
@@ -232,9 +237,9 @@ class JumboForecaster(ForecasterSeries):
             return blend
         return chosen_share(blend, mean_of(trials), lesson.panel, self.design_.quantiles, pick_device(self.device))
 
-    def _read(self, y: pd.DataFrame, X: pd.DataFrame | None) -> Material:
+    def _read(self, y: pd.DataFrame, X: pd.DataFrame | None, start: Pretrained | None) -> Material:
         """Store the names in the tables, and turn their rows into series."""
-        self._covariates = Covariates.of(X, self.past_covariates)
+        self._covariates = (Covariates.of if start is None else start.covariates_of)(X, self.past_covariates)
         self._index_names, self._columns = list(y.index.names), y.columns
         return Material.of(instances_of(*self._rows(y, X, "fit")), y.shape[1])
 
@@ -242,7 +247,6 @@ class JumboForecaster(ForecasterSeries):
         """The design of the pretrained networks, if there are any, else a design for these series."""
         targets = len(self._columns)
         if start is not None:
-            start.check_same(self._covariates)
             return replace(start.design, targets=targets)  # each is read by itself
         last = max(i.end for i in material.instances) - 1
         furthest = None if fh is None else int(self._timeline.steps_ahead(fh, last).max())
