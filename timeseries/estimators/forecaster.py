@@ -154,8 +154,8 @@ class JumboForecaster(ForecasterSeries):
     ValueError, TypeError
         In the constructor: for parameters out of range. In ``fit``: for infinite values; for values that are not
         positive, with ``log``; for times that occur twice or have no common frequency; for X that shares no time with
-        a series, has other columns, or a column with too many levels. In ``pretrain``: for 0 epochs. In ``predict``: for X that does not cover the
-        requested steps; for steps beyond the horizon, with ``roll_on=False``.
+        a series, has other columns, or a column with too many levels. In ``pretrain``: for 0 epochs. In ``predict``:
+        for X that does not cover the requested steps; for steps beyond the horizon, with ``roll_on=False``.
 
     Examples
     --------
