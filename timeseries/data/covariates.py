@@ -9,6 +9,9 @@ import pandas as pd
 from .categories import Levels, in_channels, levels_of
 from .frames import Instance, Rows, check_shared, rows_of
 from .timeline import Timeline, in_words
+from .windows import mean_and_spread
+
+Static = tuple[float, float] | None  # mean and deviation of a static channel; None for others
 
 
 class Covariates(NamedTuple):
@@ -20,37 +23,52 @@ class Covariates(NamedTuple):
         columns: Names of the columns of X, in order; empty without X.
         known_ahead: Which of them are known for future steps.
         levels: The levels of each column of categories, None for one of numbers. None: all columns hold numbers.
+        static: Mean and deviation over the series of each channel that never changes within one, but differs between
+            series; None for the other channels. It is standardised by these. None: there are none.
     """
 
     columns: list[Hashable]
     known_ahead: list[bool]
     levels: list[Levels] | None = None
+    static: list[Static] | None = None
 
     @classmethod
     def of(
         cls,
         X: pd.DataFrame | None,
         past: list[Hashable] | str | None,
-        like: tuple[list[Hashable], list[Levels] | None] | None = None,
+        like: "Covariates | None" = None,
     ) -> "Covariates":
-        """From a table; its columns in ``past`` ("all" for all of them) are not known ahead. ``like``: columns, which
-        have to be those of the table, and levels that were learned before.
+        """From a table; its columns in ``past`` ("all" for all of them) are not known ahead. The table has to have the
+        columns of ``like``, if given, whose order and encoding are taken.
 
         Raises:
             ValueError: If ``past`` names columns that the table does not have, or a column has too many levels.
             TypeError: If a column holds values of several kinds.
         """
-        columns, levels = (columns_of(X), None if X is None else levels_of(X)) if like is None else like
+        columns, static = columns_of(X), None
+        if like is not None:
+            columns, _, levels, static = like
+        elif X is None:
+            levels = None
+        else:
+            levels = levels_of(X)
+            static = _static(in_channels(X, levels))
         if past == "all":
-            return cls(columns, [False] * len(columns), levels)
+            return cls(columns, [False] * len(columns), levels, static)
         if unknown := [c for c in past or [] if c not in columns]:
             raise ValueError(f"past_covariates {unknown} are not among the columns of X, {columns}: name some of these")
-        return cls(columns, [c not in (past or []) for c in columns], levels)
+        return cls(columns, [c not in (past or []) for c in columns], levels, static)
 
     @property
     def channels(self) -> list[bool]:
         """For each channel, whether it is known for future steps (K,)."""
         return [ahead for ahead, n in zip(self.known_ahead, self._widths, strict=True) for _ in range(n)]
+
+    @property
+    def still(self) -> list[bool]:
+        """For each channel, whether it never changes within a series (K,); empty if all do."""
+        return [] if self.static is None else [found is not None for found in self.static]
 
     @property
     def _widths(self) -> list[int]:
@@ -80,7 +98,7 @@ class Covariates(NamedTuple):
             )
         if X is None:
             return None
-        rows = rows_of(in_channels(X[self.columns], self._levels), timeline, "X", strict=False)
+        rows = self._rows(X[self.columns], timeline)
         check_shared(y, rows, f"X has {_span(_times(X))}, y {_span(timeline.times(_ends(y.steps)))}")
         return rows
 
@@ -142,13 +160,21 @@ class Covariates(NamedTuple):
             )
         if X is None:
             return None
-        rows = rows_of(in_channels(X.reindex(columns=self.columns), self._levels), timeline, "X", strict=False)
+        rows = self._rows(X.reindex(columns=self.columns), timeline)
         if not ((rows.steps >= first) & (rows.steps <= last)).any():
             raise ValueError(
                 f"X has no row at any time of y or of the horizon: X has {_span(_times(X))}, y and the horizon have "
                 f"{_span(timeline.times(np.array([first, last])))}. Give X at the times to forecast"
             )
         return rows
+
+    def _rows(self, X: pd.DataFrame, timeline: Timeline) -> Rows:
+        """The rows of X in channels, static ones standardised."""
+        rows = rows_of(in_channels(X, self._levels), timeline, "X", strict=False)
+        if self.static is None:
+            return rows
+        mean, spread = np.array([(0.0, 1.0) if found is None else found for found in self.static]).T
+        return rows._replace(values=(rows.values - mean) / spread)
 
     def _check_future(
         self,
@@ -181,6 +207,21 @@ class Covariates(NamedTuple):
                     + (f" of {i.key}" if i.key is not None else "")
                     + ": all are NaN. Give their values, or fit with past_covariates if they are not known ahead"
                 )
+
+
+def _static(X: pd.DataFrame) -> list[Static] | None:
+    """See ``Covariates``; from a table in channels."""
+    if not isinstance(X.index, pd.MultiIndex):
+        return None
+    series = X.set_axis(range(X.shape[1]), axis=1).groupby(level=list(range(X.index.nlevels - 1)))
+    least = series.min().to_numpy(dtype=np.float64)  # (n, K), NaN where a series has no value
+    constant = ((series.max().to_numpy(dtype=np.float64) == least) | np.isnan(least)).all(axis=0)
+    mean, spread = mean_and_spread(least)
+    apart = np.nanmax(least, axis=0, initial=-np.inf) > np.nanmin(least, axis=0, initial=np.inf)
+    if not (constant & apart).any():
+        return None
+    found = zip(mean.tolist(), spread.tolist(), strict=True)
+    return [one if still else None for one, still in zip(found, constant & apart, strict=True)]
 
 
 def columns_of(X: pd.DataFrame | None) -> list[Hashable]:

@@ -182,9 +182,8 @@ class JumboForecaster(ForecasterSeries):
         self._timeline = timeline_for(y, self.freq)
         self._learn(y, X, fh, self.pretraining, epochs)
         covariates = self._covariates
-        self.pretrained_ = Pretrained(
-            self.design_, self.networks_, covariates.columns, self.pretraining, covariates.levels
-        )
+        encoding = (covariates.levels, covariates.static)
+        self.pretrained_ = Pretrained(self.design_, self.networks_, covariates.columns, self.pretraining, *encoding)
         return self
 
     _pretrain_update = _pretrain
@@ -200,7 +199,7 @@ class JumboForecaster(ForecasterSeries):
         self.design_ = self._design(material, fh, start)
         held_out = 0 if task == "masked" else self.validation
         cuts = training_cuts(material.lengths, self.design_.context, self.design_.horizon, held_out)
-        lesson = Lesson(self, self.design_, material.panel(), *cuts)
+        lesson = Lesson(self, self.design_, material.panel(self.design_), *cuts)
         trials: list[Trial] = []
         if self._zero_shot(task, epochs, start):
             self.networks_ = lesson.untrained(start)
@@ -264,7 +263,7 @@ class JumboForecaster(ForecasterSeries):
         """Train further if enough is new, and keep the result where it improves held-out forecasts."""
         cuts = cuts_for_update(material, self._learned, self.design_)
         if cuts is not None:
-            lesson = Lesson(self, self.design_, material.panel(), *cuts)
+            lesson = Lesson(self, self.design_, material.panel(self.design_), *cuts)
             self.networks_ = lesson.go_on(self.networks_, DOUBT)
             self._learned = material.ends
 

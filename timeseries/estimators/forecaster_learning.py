@@ -12,7 +12,7 @@ import torch
 from jumbo_backbone.device import pick_device
 
 from ..data.categories import Levels
-from ..data.covariates import Covariates, columns_of
+from ..data.covariates import Covariates, Static, columns_of
 from ..data.frames import Instance, known_span
 from ..data.windows import Batch, Cuts, Panel
 from ..fitting.blending import Trial
@@ -33,14 +33,15 @@ _GENTLE = 0.3  # factor on the learning rate, for a network that can forecast al
 
 
 class Pretrained(NamedTuple):
-    """What ``pretrain`` learned: the design, the networks, the columns of X, the task ("forecast" or "masked"), and the
-    levels of columns of categories (see ``Covariates``)."""
+    """What ``pretrain`` learned: the design, the networks, the columns of X, the task ("forecast" or "masked"), and how
+    these columns are encoded (``levels`` and ``static`` of ``Covariates``)."""
 
     design: Design
     networks: list[ForecastNet]
     covariates: list[Hashable]
     task: str
     levels: list[Levels] | None = None
+    static: list[Static] | None = None
 
     @property
     def can_forecast(self) -> bool:
@@ -57,7 +58,7 @@ class Pretrained(NamedTuple):
                 f"pretrained with the columns {self.covariates} of X, now they are {columns_of(X)}: give the same "
                 "columns"
             )
-        covariates = Covariates.of(X, past, (self.covariates, self.levels))
+        covariates = Covariates.of(X, past, Covariates(self.covariates, [], self.levels, self.static))
         if list(self.design.covariates) != covariates.channels:
             raise ValueError("past_covariates differ from those of pretraining: give the same, or pretrain again")
         return covariates
@@ -88,8 +89,9 @@ class Material(NamedTuple):
         """The step of the timeline after the last of each series."""
         return {i.key: i.start + span.stop for i, span in zip(self.instances, self.spans, strict=True)}
 
-    def panel(self) -> Panel:
-        return Panel([i.values[span] for i, span in zip(self.instances, self.spans, strict=True)])
+    def panel(self, design: Design) -> Panel:
+        series = [i.values[span] for i, span in zip(self.instances, self.spans, strict=True)]
+        return Panel(series, design.static_channels)
 
 
 def design_of(
@@ -113,7 +115,8 @@ def design_of(
     channels = covariates.channels
     if channels and longest >= _ROWS_A_COVARIATE * len(channels):
         network["covariate_lags"] = min(_COVARIATE_LAGS, L)
-    return Design(L, H, targets, tuple(channels), tuple(parameters.quantiles), parameters.loss, network)
+    known, levels = tuple(channels), tuple(parameters.quantiles)
+    return Design(L, H, targets, known, levels, parameters.loss, network, tuple(covariates.still))
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,9 @@ def restore(forecaster: "JumboForecaster", state: dict[str, Any]) -> None:
     if (start := state["pretrained"]) is not None:
         design = Design(**start["design"])
         networks = [with_weights(design.build, weights) for weights in start["networks"]]
-        forecaster.pretrained_ = Pretrained(design, networks, start["covariates"], start["task"], start.get("levels"))
+        forecaster.pretrained_ = Pretrained(
+            design, networks, start["covariates"], start["task"], start.get("levels"), start.get("static")
+        )
     forecaster._covariates, forecaster._index_names = Covariates(*state["covariates"]), state["index_names"]
     forecaster._timeline = timeline_from(state["timeline"])
     keys, starts = state["keys"], state["starts"].tolist()

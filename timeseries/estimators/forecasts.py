@@ -143,4 +143,14 @@ def _forecast(
     device = pick_device(forecaster.device)
     networks, design = forecaster.networks_, forecaster.design_
     design = design if intervals else replace(design, quantiles=())
-    return forecast_from(networks, forecaster._blend, design, Panel(values), series, stands, wanted, device, roll_on)
+    return forecast_from(
+        networks,
+        forecaster._blend,
+        design,
+        Panel(values, design.static_channels),
+        series,
+        stands,
+        wanted,
+        device,
+        roll_on,
+    )
