@@ -23,14 +23,15 @@ def check_choice(name: str, value: Any, options: tuple[str, ...]) -> None:
         raise ValueError(f"unknown {name} {value!r}: choose one of {', '.join(options)}")
 
 
-def check_known(what: str, value: Any, there: Collection[Hashable]) -> None:
-    """Raises ValueError if ``there`` does not hold the value; the message names the nearest."""
+def check_known(what: str, value: Any, there: Collection[Hashable], way_out: str = "") -> None:
+    """Raises ValueError if ``there`` does not hold the value. The message names the nearest, and adds ``way_out``."""
     if isinstance(value, Hashable) and value in there:
         return
     known = [repr(name) for name in there]
     near = difflib.get_close_matches(repr(value), known, 1, 0.5)
     listed = ", ".join(known[:10]) + ", …" * (len(known) > 10)
-    raise ValueError(f"no {what} {value!r}: there are {listed}" + (f"; the nearest is {near[0]}" if near else ""))
+    nearest = f"; the nearest is {near[0]}" if near else ""
+    raise ValueError(f"no {what} {value!r}: there are {listed}{nearest}{way_out}")
 
 
 def check_share(name: str, value: Any) -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..checks import check_known
 from .categories import Levels, in_channels, levels_of
 from .frames import Instance, Rows, check_shared, rows_of
 from .timeline import Timeline, in_words
@@ -136,7 +137,7 @@ class Covariates(NamedTuple):
         at = begins[series[use]] + ahead[use]
         given[at] = True
         future[at] = rows.values[np.ix_(use, known)]
-        self._check_future(instances, wanted, begins, future, given, timeline)
+        self._check_future(instances, wanted, begins, future, given, timeline, rows.keys)
         K = len(self.channels)
         tables = []
         for n, i in enumerate(instances):
@@ -184,6 +185,7 @@ class Covariates(NamedTuple):
         future: np.ndarray,
         given: np.ndarray,
         timeline: Timeline,
+        keys: list[Hashable | None],
     ) -> None:
         """Check the covariates that are known ahead: a row for every requested step, some value in every column."""
         K, known = len(self.channels), np.flatnonzero(self.channels)
@@ -194,6 +196,8 @@ class Covariates(NamedTuple):
                 continue
             at = begins[n] + after - i.end
             if not given[at].all():
+                way_out = ". Give its rows, too, or forecast the others alone, with select(names)"
+                check_known("row in X of the series", i.key, keys, way_out)
                 time = timeline.times(after[~given[at]][:1])[0]
                 raise ValueError(
                     f"X does not cover the horizon: there is no row at {time}"

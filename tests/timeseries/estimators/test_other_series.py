@@ -156,6 +156,16 @@ def test_covariates_of_the_new_series(options):
         )
 
 
+def test_a_series_that_X_lacks_is_told_with_the_nearest():
+    y = panel(["north", "south"])
+    X = promotions(y)
+    forecaster = JumboForecaster(**SMALL).fit(y, X=X.loc[y.index], fh=[1])
+    with pytest.raises(ValueError, match="no row in X of the series 'north': .*nearest is 'nroth'.*with select"):
+        forecaster.predict(X=X.rename({"north": "nroth"}))
+    with pytest.raises(ValueError, match="X does not cover the horizon: there is no row at 2020-03-31 .* of north"):
+        forecaster.predict(X=X[(X.index.get_level_values(0) == "south") | (X.index.get_level_values(1) < "2020-03-31")])
+
+
 def test_what_was_applied_is_saved_and_applied_again(fitted, tmp_path):
     other = fitted.apply(panel("xy", T=40))
     other.save(tmp_path / "other.safetensors")
