@@ -135,6 +135,8 @@ def test_code_of_forecasting_runs(folder, short_epochs):
     assert str(session["second_week"].index[0][1].date()) == "2026-02-18"
     again = session["loaded"].predict(X=session["plan"], fh=range(1, 8))
     assert again.equals(session["second_week"])
+    west = session["of_west"].predict(X=session["new_plan"])
+    assert west.index.unique(0).tolist() == ["west"] and len(west) == 7
     missing = session["table"].groupby("shop").size()
     assert (missing < 406).all()  # days on which a shop was closed
     exec(single, session)

@@ -1,5 +1,7 @@
 """Checks of the user's arguments. Each message says what to do."""
 
+import difflib
+from collections.abc import Collection, Hashable
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,17 @@ def check_choice(name: str, value: Any, options: tuple[str, ...]) -> None:
     """Raises ValueError if the value is not among the options."""
     if value not in options:
         raise ValueError(f"unknown {name} {value!r}: choose one of {', '.join(options)}")
+
+
+def check_known(what: str, value: Any, there: Collection[Hashable], way_out: str = "") -> None:
+    """Raises ValueError if ``there`` does not hold the value. The message names the nearest, and adds ``way_out``."""
+    if isinstance(value, Hashable) and value in there:
+        return
+    known = [repr(name) for name in there]
+    near = difflib.get_close_matches(repr(value), known, 1, 0.5)
+    listed = ", ".join(known[:10]) + ", …" * (len(known) > 10)
+    nearest = f"; the nearest is {near[0]}" if near else ""
+    raise ValueError(f"no {what} {value!r}: there are {listed}{nearest}{way_out}")
 
 
 def check_share(name: str, value: Any) -> None:

@@ -102,6 +102,12 @@ def test_memory_of_a_fresh_process(bench, tmp_path, capsys):
     assert f"{r['bytes'] / 1e6:.0f}" in capsys.readouterr().out
 
 
+def test_memory_of_a_panel(bench, tmp_path, capsys):
+    (r,) = run(bench, tmp_path / "out.json", "panel --series 30 --length 40 --horizon 3")
+    assert 100e6 < r["bytes_before"] <= r["bytes"] < 2e9 and r["fit_seconds"] > 0 and r["predict_seconds"] > 0
+    assert f"{r['bytes'] / 1e6:.0f}" in capsys.readouterr().out
+
+
 def test_small(bench, tmp_path, monkeypatch, capsys):
     accuracy = part_of("accuracy")
     forecaster = accuracy.JumboForecaster

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Hashable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,8 +71,29 @@ def _first_uneven(index: pd.MultiIndex) -> Hashable | None:
     return keys[odd[0]] if len(odd) else None
 
 
+def check_same_frequency(table: pd.DataFrame, timeline: Timeline) -> None:
+    """Raises ValueError if a series of a table is evenly spaced at a longer step than the timeline's."""
+    if (found := _coarse_series(table, timeline)) is not None:
+        key, times, freq = found
+        raise ValueError(
+            f"fitted on times of the frequency {timeline.frequency}, but y{of_series(key)} goes on as {times}: fit "
+            f"on series of this frequency; or, if it only lacks rows, fit with freq={freq!r}"
+        )
+
+
 def _check_one_frequency(table: pd.DataFrame, timeline: Timeline) -> None:
-    """Raises ValueError if a series is evenly spaced at a longer step than the timeline's."""
+    """Raises ValueError if a series of a panel is evenly spaced at a longer step than the timeline's."""
+    if (found := _coarse_series(table, timeline)) is not None:
+        key, times, freq = found
+        raise ValueError(
+            f"the panel mixes frequencies: most of its times are {timeline.frequency}, but the series {key!r} goes "
+            f"on as {times}. Forecast this series by itself; or, if it only lacks rows, give freq={freq!r}"
+        )
+
+
+def _coarse_series(table: pd.DataFrame, timeline: Timeline) -> tuple[Hashable | None, str, Any] | None:
+    """The first series that is evenly spaced at a longer step than the timeline's, if any: its key, its first times in
+    words, and the frequency of the timeline."""
     rows = rows_of(table.iloc[:, :0], timeline, "y")
     inside = np.diff(rows.series) == 0
     gaps = np.diff(rows.steps)
@@ -81,16 +103,13 @@ def _check_one_frequency(table: pd.DataFrame, timeline: Timeline) -> None:
     for apart, least in kinds:
         coarse = _coarse(rows.series[1:][inside], apart[inside], gaps[inside], least, len(rows.keys))
         if coarse.any():
-            key = rows.keys[int(coarse.argmax())]
-            freq = (
-                timeline.step if isinstance(timeline, EvenTimeline) and timeline.offset is None else timeline.frequency
-            )
-            own = timeline.times(rows.steps[rows.series == int(coarse.argmax())][:3])
-            raise ValueError(
-                f"the panel mixes frequencies: most of its times are {timeline.frequency}, but the series {key!r} goes "
-                f"on as {', '.join(map(str, own))}. Forecast this series by itself; or, if it only lacks rows, give "
-                f"freq={freq!r}"
-            )
+            number = int(coarse.argmax())
+            own = timeline.times(rows.steps[rows.series == number][:3])
+            freq: Any = timeline.frequency
+            if isinstance(timeline, EvenTimeline) and timeline.offset is None:
+                freq = timeline.step
+            return rows.keys[number], ", ".join(map(str, own)), freq
+    return None
 
 
 def _coarse(series: np.ndarray, apart: np.ndarray, gaps: np.ndarray, least: int, n: int) -> np.ndarray:

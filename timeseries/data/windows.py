@@ -25,6 +25,7 @@ class Panel:
 
     Args:
         series: Arrays (T_i, C), NaN where nothing was observed.
+        static: Channels that stay as they are: they never change within a series.
 
     Attributes:
         series: The arrays themselves.
@@ -37,7 +38,7 @@ class Panel:
         ValueError: If there are infinite values.
     """
 
-    def __init__(self, series: Sequence[np.ndarray]) -> None:
+    def __init__(self, series: Sequence[np.ndarray], static: Sequence[int] = ()) -> None:
         self.series = series
         lengths = torch.tensor([len(s) for s in series])
         self.ends = lengths.cumsum(0)
@@ -49,6 +50,7 @@ class Panel:
             some = np.stack(series[run])  # (n, T, C)
             check_finite(some)
             self.location[run], self.scale[run] = mean_and_spread(some)
+            self.location[run, static], self.scale[run, static] = 0.0, 1.0
             start, end = int(self.starts[run.start]), int(self.ends[run.stop - 1])
             some = (some - self.location[run, None]) / self.scale[run, None]
             values[:, start:end] = some.reshape(-1, C).T

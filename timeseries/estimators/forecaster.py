@@ -10,7 +10,7 @@ import pandas as pd
 from jumbo_backbone.device import pick_device
 
 from ..data.covariates import Covariates
-from ..data.frames import Instance, Rows, instances_of, merged, rows_of
+from ..data.frames import instances_of, merged
 from ..data.panel_timeline import timeline_for
 from ..data.seasons import usual_periods
 from ..data.windows import training_cuts
@@ -18,14 +18,13 @@ from ..fitting.blending import Blend, Trial, chosen_share, mean_of
 from ..fitting.design import Design
 from ..fitting.training import History
 from ..weights import load_weigher
-from .forecaster_answers import ForecasterAnswers
 from .forecaster_learning import Lesson, Material, Pretrained, design_of
 from .forecaster_saving import restore, state_of
-from .memory import DOUBT, cuts_for_update, remembered
-from .tables import in_columns
+from .forecaster_series import ForecasterSeries
+from .memory import DOUBT, cuts_for_update
 
 
-class JumboForecaster(ForecasterAnswers):
+class JumboForecaster(ForecasterSeries):
     """Forecasts series with a small transformer whose Jumbo token, one wide token, sees the whole context.
 
     One pass forecasts all steps up to the horizon, and their quantiles (direct multi-step). The same network forecasts
@@ -68,7 +67,9 @@ class JumboForecaster(ForecasterAnswers):
     quantiles : tuple of float
         Probabilities of the quantiles that are learned; 0.5 must be among them. Other quantiles are interpolated.
     past_covariates : list of str, "all" or None
-        Columns of X that are not known ahead: they are read up to the present only. None: all are known ahead.
+        Columns of X that are not known ahead: they are read up to the present only. None: all are known ahead. (A
+        column of texts or categories is read as 0 or 1 for each of the at most 64 levels that ``fit`` has seen; a
+        missing value, or another level, is 0 for all.)
     keep_rate : float
         Fraction of the patch tokens that is kept after a quarter, a half and three quarters of the encoder's blocks:
         those that the Jumbo token attends to most. The others are fused into one token (see
@@ -153,8 +154,8 @@ class JumboForecaster(ForecasterAnswers):
     ValueError, TypeError
         In the constructor: for parameters out of range. In ``fit``: for infinite values; for values that are not
         positive, with ``log``; for times that occur twice or have no common frequency; for X that shares no time with
-        a series or has other columns. In ``pretrain``: for 0 epochs. In ``predict``: for X that does not cover the
-        requested steps; for steps beyond the horizon, with ``roll_on=False``.
+        a series, has other columns, or a column with too many levels. In ``pretrain``: for 0 epochs. In ``predict``:
+        for X that does not cover the requested steps; for steps beyond the horizon, with ``roll_on=False``.
 
     Examples
     --------
@@ -180,7 +181,9 @@ class JumboForecaster(ForecasterAnswers):
             )
         self._timeline = timeline_for(y, self.freq)
         self._learn(y, X, fh, self.pretraining, epochs)
-        self.pretrained_ = Pretrained(self.design_, self.networks_, self._covariates.columns, self.pretraining)
+        covariates = self._covariates
+        encoding = (covariates.levels, covariates.static)
+        self.pretrained_ = Pretrained(self.design_, self.networks_, covariates.columns, self.pretraining, *encoding)
         return self
 
     _pretrain_update = _pretrain
@@ -191,12 +194,12 @@ class JumboForecaster(ForecasterAnswers):
         """Read the tables, train the networks for a task, and remember the ends of the series. Returns the lesson, and
         what the networks forecast for windows that were held out from them."""
         pick_device(self.device)  # checks it
-        material = self._read(y, X)
         start = getattr(self, "pretrained_", None)
+        material = self._read(y, X, start)
         self.design_ = self._design(material, fh, start)
         held_out = 0 if task == "masked" else self.validation
         cuts = training_cuts(material.lengths, self.design_.context, self.design_.horizon, held_out)
-        lesson = Lesson(self, self.design_, material.panel(), *cuts)
+        lesson = Lesson(self, self.design_, material.panel(self.design_), *cuts)
         trials: list[Trial] = []
         if self._zero_shot(task, epochs, start):
             self.networks_ = lesson.untrained(start)
@@ -233,9 +236,9 @@ class JumboForecaster(ForecasterAnswers):
             return blend
         return chosen_share(blend, mean_of(trials), lesson.panel, self.design_.quantiles, pick_device(self.device))
 
-    def _read(self, y: pd.DataFrame, X: pd.DataFrame | None) -> Material:
+    def _read(self, y: pd.DataFrame, X: pd.DataFrame | None, start: Pretrained | None) -> Material:
         """Store the names in the tables, and turn their rows into series."""
-        self._covariates = Covariates.of(X, self.past_covariates)
+        self._covariates = (Covariates.of if start is None else start.covariates_of)(X, self.past_covariates)
         self._index_names, self._columns = list(y.index.names), y.columns
         return Material.of(instances_of(*self._rows(y, X, "fit")), y.shape[1])
 
@@ -243,7 +246,6 @@ class JumboForecaster(ForecasterAnswers):
         """The design of the pretrained networks, if there are any, else a design for these series."""
         targets = len(self._columns)
         if start is not None:
-            start.check_same(self._covariates)
             return replace(start.design, targets=targets)  # each is read by itself
         last = max(i.end for i in material.instances) - 1
         furthest = None if fh is None else int(self._timeline.steps_ahead(fh, last).max())
@@ -251,11 +253,7 @@ class JumboForecaster(ForecasterAnswers):
 
     def _update(self, y, X=None, update_params=True):
         """Add new rows; with ``update_params`` also learn from them, once there are enough."""
-        if y.shape[1] != self.design_.targets:
-            raise ValueError(
-                f"fitted on series of {self.design_.targets} columns, update got {y.shape[1]}: give the same columns"
-            )
-        instances = merged(self._tails, *self._rows(in_columns(y, list(self._columns)), X, "update"))
+        instances = merged(self._tails, *self._rows(self._in_columns(y, "update"), X, "update"))
         if update_params and self.max_epochs:
             self._learn_more(Material.of(instances, self.design_.targets))
         self._remember(instances)
@@ -265,31 +263,9 @@ class JumboForecaster(ForecasterAnswers):
         """Train further if enough is new, and keep the result where it improves held-out forecasts."""
         cuts = cuts_for_update(material, self._learned, self.design_)
         if cuts is not None:
-            lesson = Lesson(self, self.design_, material.panel(), *cuts)
+            lesson = Lesson(self, self.design_, material.panel(self.design_), *cuts)
             self.networks_ = lesson.go_on(self.networks_, DOUBT)
             self._learned = material.ends
-
-    def _remember(self, instances: list[Instance]) -> None:
-        self._tails = remembered(instances, self.design_, whole=self.insample)
-        self._floors = self._floors_for(instances, getattr(self, "_floors", None))
-
-    # ---- tables and units
-
-    def _rows(self, y: pd.DataFrame, X: pd.DataFrame | None, doing: str) -> tuple[Rows, Rows | None]:
-        """The rows of y, in the units that the networks forecast, and of X."""
-        rows = self._in_units(rows_of(y, self._timeline, "y"))
-        return rows, self._covariates.beside(rows, X, self._timeline, doing)
-
-    def _in_units(self, rows: Rows) -> Rows:
-        """The rows in the units that the networks forecast."""
-        if not self.log:
-            return rows
-        smallest = np.nanmin(rows.values, initial=np.inf)
-        if smallest <= 0:
-            raise ValueError(
-                f"log=True needs positive values, the smallest here is {smallest}: add a constant, or use log=False"
-            )
-        return rows._replace(values=np.log(rows.values))
 
     # ---- saving
 

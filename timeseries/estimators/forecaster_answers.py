@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..checks import check_known
 from ..data.frames import Instance, table_of
 from ..fitting.predicting import quantile_at
 from .forecaster_parameters import ForecasterParameters
 from .forecasts import forecasts_at, forecasts_from_cuts, weights_of_experts
-from .plotting import one_of, plot_forecast
+from .plotting import plot_forecast
 from .support import floors_of
 from .tables import in_columns
 
@@ -19,15 +20,23 @@ class ForecasterAnswers(ForecasterParameters):
     """The predicting part of ``JumboForecaster``, which adds the fitting."""
 
     def _predict(self, fh, X):
-        center, _ = forecasts_at(self, fh, X)
-        return self._table(fh, self._back(center, self._floors_of_all()), self._columns)
+        return self._table(fh, self._values_at(fh, X, None), self._columns)
 
     def _predict_quantiles(self, fh, X, alpha):
-        _, quantiles = forecasts_at(self, fh, X)
         if len(self.design_.quantiles) < 3:
             raise ValueError(f"quantiles {self.quantiles!r} are too few for intervals: give some below and above 0.5")
-        values = self._quantiles(quantiles, alpha, self._floors_of_all())  # (n, steps, M, alphas)
+        values = self._values_at(fh, X, alpha)
         return self._table(fh, values.reshape(*values.shape[:2], -1), self._names_of_quantiles(alpha))
+
+    def _values_at(self, fh: Any, X: pd.DataFrame | None, alpha: Sequence[float] | None) -> np.ndarray:
+        """Centres (n, S, M) of all series, or the requested quantiles (n, S, M, A), in the units of the data."""
+        floors, keys = self._floors_of_all(), list(self._tails)
+        shape = (len(keys), len(fh), self.design_.targets)
+        values = np.empty(shape if alpha is None else (*shape, len(alpha)))
+        for rows, center, quantiles in forecasts_at(self, keys, fh, X, alpha is not None):
+            floor = floors[rows]
+            values[rows] = self._back(center, floor) if alpha is None else self._quantiles(quantiles, alpha, floor)
+        return values
 
     def _quantiles(self, quantiles: np.ndarray, alpha: Sequence[float], floors: np.ndarray) -> np.ndarray:
         """The requested quantiles (n, S, M, A) from the learned ones (n, S, M, Q), in the units of the data."""
@@ -45,7 +54,7 @@ class ForecasterAnswers(ForecasterParameters):
     def weights_(self):
         """Weight of each expert, and of the networks, in the forecast of each series and variable, averaged over the
         horizon: a table whose rows add up to 1."""
-        table = pd.concat(weights_of_experts(self, list(self._tails)), axis=1).T
+        table = weights_of_experts(self, list(self._tails))
         rows = [(key, column) for key in self._tails for column in self._names_of_variables()]
         if list(self._tails) == [None]:
             return table.set_axis(pd.Index([column for _, column in rows]))
@@ -115,14 +124,16 @@ class ForecasterAnswers(ForecasterParameters):
         self.check_is_fitted()
         fh, X = self._checked_question(fh, X)
         columns, keys = self._names_of_variables(), list(self._tails)
-        instance, column = one_of("instance", instance, keys), one_of("column", column, columns)
-        center, quantiles = forecasts_at(self, fh, X)
-        n, m = keys.index(instance), columns.index(column)
+        instance, column = (keys[0] if instance is None else instance), (columns[0] if column is None else column)
+        check_known("series", instance, keys)
+        check_known("column", column, columns)
+        ((_, center, quantiles),) = forecasts_at(self, [instance], fh, X)
+        m = columns.index(column)
         times = self._times(fh)
         tail = self._tails[instance]
         shown = history or max(3 * len(times), 2)
         past = pd.Series(tail.values[-shown:, m], self._timeline.times(np.arange(tail.start, tail.end)[-shown:]))
-        one = np.s_[n : n + 1, :, m : m + 1]
+        one = np.s_[:, :, m : m + 1]
         floor = self._floors[instance][None, m : m + 1]
         bounds = [
             (c, *self._quantiles(quantiles[one], (0.5 - c / 2, 0.5 + c / 2), floor)[0, :, 0].T)
@@ -131,7 +142,7 @@ class ForecasterAnswers(ForecasterParameters):
         name = " ".join(str(part) for part in (instance, column) if part is not None and not isinstance(part, int))
         ahead = pd.Series(self._back(center[one], floor)[0, :, 0], index=times, name=name or None)
         past = np.exp(past) if self.log else past
-        return plot_forecast(past, ahead, bounds, ax, spoken=weights_of_experts(self, [instance])[m])
+        return plot_forecast(past, ahead, bounds, ax, spoken=weights_of_experts(self, [instance]).iloc[m])
 
     # ---- units
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 
 from jumbo_backbone.device import pick_device
 
-from ..data.covariates import Covariates
+from ..data.categories import Levels
+from ..data.covariates import Covariates, Static, columns_of
 from ..data.frames import Instance, known_span
 from ..data.windows import Batch, Cuts, Panel
 from ..fitting.blending import Trial
@@ -31,26 +33,35 @@ _GENTLE = 0.3  # factor on the learning rate, for a network that can forecast al
 
 
 class Pretrained(NamedTuple):
-    """What ``pretrain`` learned: the design, the networks, the columns of X, and the task ("forecast" or "masked")."""
+    """What ``pretrain`` learned: the design, the networks, the columns of X, the task ("forecast" or "masked"), and how
+    these columns are encoded (``levels`` and ``static`` of ``Covariates``)."""
 
     design: Design
     networks: list[ForecastNet]
     covariates: list[Hashable]
     task: str
+    levels: list[Levels] | None = None
+    static: list[Static] | None = None
 
     @property
     def can_forecast(self) -> bool:
         return self.task == "forecast"
 
-    def check_same(self, covariates: Covariates) -> None:
-        """Raise ValueError if these covariates differ from those of pretraining."""
-        if set(covariates.columns) != set(self.covariates):
+    def covariates_of(self, X: pd.DataFrame | None, past: list[Hashable] | str | None) -> Covariates:
+        """The covariates in a table for ``fit``: in the order and with the levels of pretraining.
+
+        Raises:
+            ValueError: If they differ from those of pretraining.
+        """
+        if set(columns_of(X)) != set(self.covariates):
             raise ValueError(
-                f"pretrained with the columns {self.covariates} of X, now they are {covariates.columns}: give the same "
+                f"pretrained with the columns {self.covariates} of X, now they are {columns_of(X)}: give the same "
                 "columns"
             )
-        if list(self.design.covariates) != covariates.known_ahead:
+        covariates = Covariates.of(X, past, Covariates(self.covariates, [], self.levels, self.static))
+        if list(self.design.covariates) != covariates.channels:
             raise ValueError("past_covariates differ from those of pretraining: give the same, or pretrain again")
+        return covariates
 
 
 class Material(NamedTuple):
@@ -78,8 +89,9 @@ class Material(NamedTuple):
         """The step of the timeline after the last of each series."""
         return {i.key: i.start + span.stop for i, span in zip(self.instances, self.spans, strict=True)}
 
-    def panel(self) -> Panel:
-        return Panel([i.values[span] for i, span in zip(self.instances, self.spans, strict=True)])
+    def panel(self, design: Design) -> Panel:
+        series = [i.values[span] for i, span in zip(self.instances, self.spans, strict=True)]
+        return Panel(series, design.static_channels)
 
 
 def design_of(
@@ -100,9 +112,11 @@ def design_of(
     L, P = context_and_patch(longest, H, parameters.context_length, parameters.patch_length, stacklevel=6)
     network = parameters._series_encoder(P, min(parameters.patch_stride or P, P))
     network |= dict(affine=parameters.affine, head_drop_rate=parameters.head_dropout)
-    if covariates.columns and longest >= _ROWS_A_COVARIATE * len(covariates.columns):
+    channels = covariates.channels
+    if channels and longest >= _ROWS_A_COVARIATE * len(channels):
         network["covariate_lags"] = min(_COVARIATE_LAGS, L)
-    return Design(L, H, targets, tuple(covariates.known_ahead), tuple(parameters.quantiles), parameters.loss, network)
+    known, levels = tuple(channels), tuple(parameters.quantiles)
+    return Design(L, H, targets, known, levels, parameters.loss, network, tuple(covariates.still))
 
 
 @dataclass(frozen=True)

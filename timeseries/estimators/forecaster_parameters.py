@@ -27,7 +27,7 @@ class ForecasterParameters(JumboEstimator, TimelineForecaster):
         "X-y-must-have-same-index": False,
         "capability:multivariate": True,
         "capability:exogenous": True,
-        "capability:categorical_in_X": False,
+        "capability:categorical_in_X": True,
         "capability:missing_values": True,
         "capability:pred_int": True,
         "capability:insample": False,

@@ -53,7 +53,9 @@ def restore(forecaster: "JumboForecaster", state: dict[str, Any]) -> None:
     if (start := state["pretrained"]) is not None:
         design = Design(**start["design"])
         networks = [with_weights(design.build, weights) for weights in start["networks"]]
-        forecaster.pretrained_ = Pretrained(design, networks, start["covariates"], start["task"])
+        forecaster.pretrained_ = Pretrained(
+            design, networks, start["covariates"], start["task"], start.get("levels"), start.get("static")
+        )
     forecaster._covariates, forecaster._index_names = Covariates(*state["covariates"]), state["index_names"]
     forecaster._timeline = timeline_from(state["timeline"])
     keys, starts = state["keys"], state["starts"].tolist()
@@ -61,7 +63,7 @@ def restore(forecaster: "JumboForecaster", state: dict[str, Any]) -> None:
     forecaster._tails = {k: Instance(k, start, v) for k, start, v in zip(keys, starts, values, strict=True)}
     nowhere = np.full(forecaster.design_.targets, -np.inf)  # for files without floors, of earlier versions
     forecaster._floors = dict(zip(keys, state.get("floors", [nowhere] * len(keys)), strict=True))
-    forecaster._learned = dict(zip(keys, state["learned"], strict=True))
+    forecaster._learned = {k: end for k, end in zip(keys, state["learned"], strict=True) if end is not None}
     forecaster._columns = state["columns"]
     forecaster._restore_sktime_state(state, pretrained=start is not None)
     forecaster.set_budget(**state["budget"])

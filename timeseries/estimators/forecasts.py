@@ -1,5 +1,7 @@
 """Forecasts of a fitted forecaster as arrays: at the steps of a horizon, and from many cuts of a series."""
 
+from collections.abc import Hashable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -7,48 +9,79 @@ import pandas as pd
 
 from jumbo_backbone.device import pick_device
 
-from ..data.frames import instances_of, known_span, rows_of
+from ..data.frames import Instance, instances_of, known_span, rows_of
 from ..data.panel_timeline import timeline_for
 from ..data.windows import Panel
 from ..experts import NAMES
 from ..fitting.blending import zero_shot
+from ..fitting.notice import Notice, in_parts
 from ..fitting.predicting import forecast_from
 from .tables import in_columns, in_order
 
 if TYPE_CHECKING:
     from .forecaster import JumboForecaster
 
+_PART = 512  # series that are forecast at a time
 
-def forecasts_at(forecaster: "JumboForecaster", fh: Any, X: pd.DataFrame | None) -> tuple[np.ndarray, np.ndarray]:
-    """Centres (n, S, M) and quantiles (n, S, M, Q) of all series at the requested steps, in units of the networks.
+
+def forecasts_at(
+    forecaster: "JumboForecaster", keys: list[Hashable | None], fh: Any, X: pd.DataFrame | None, intervals: bool = True
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Forecasts of the named series at the requested steps, in units of the networks, some series at a time.
+
+    Yields:
+        Positions of some series among ``keys`` (m,), their centres (m, S, M), and their quantiles (m, S, M, Q), none
+        (Q = 0) unless ``intervals``.
 
     Raises:
         ValueError: If a step lies before the first observation of a series.
     """
-    end, design = forecaster._end, forecaster.design_
+    end = forecaster._end
     steps = end + forecaster._timeline.steps_ahead(fh, end)  # (S,)
-    tails = list(forecaster._tails.values())
+    tails = [forecaster._tails[key] for key in keys]
     series = forecaster._covariates.with_future(tails, steps, X, forecaster._timeline)
-    starts = np.array([i.start for i in tails])
-    wanted = steps - starts[:, None]  # (n, S), from their first step
+    wanted = steps - np.array([i.start for i in tails])[:, None]  # (n, S), from their first step
     if wanted.min() < 0:
         row, column = np.argwhere(wanted < 0)[0]
         whose = "" if tails[row].key is None else f" of {tails[row].key}"
         raise ValueError(f"step {steps[column] - end} lies before the first observation{whose}: ask for later steps")
-    n, M = len(tails), design.targets
+    ends = np.array([min(i.end, end + 1) - i.start for i in tails])
+    for rows in _in_parts(forecaster, tails, "forecasting"):
+        some = [series[n] for n in rows]
+        yield rows, *_forecast_some(forecaster, some, ends[rows], wanted[rows], steps > end, intervals)
+
+
+def _forecast_some(
+    forecaster: "JumboForecaster",
+    series: list[np.ndarray],
+    ends: np.ndarray,
+    wanted: np.ndarray,
+    future: np.ndarray,
+    intervals: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Centres (m, S, M) and quantiles (m, S, M, Q) at the wanted steps of series (m, S), of which some are future ones
+    (S,); the series end before the steps ``ends`` (m,)."""
+    m, M = len(series), forecaster.design_.targets
     center = np.empty((*wanted.shape, M))
-    quantiles = np.empty((*wanted.shape, M, len(design.quantiles)))
-    future = steps > end
+    quantiles = np.empty((*wanted.shape, M, len(forecaster.design_.quantiles) if intervals else 0))
     if future.any():
-        ends = np.minimum([i.end for i in tails], end + 1) - starts
-        center[:, future], quantiles[:, future] = _forecast(forecaster, series, np.arange(n), ends, wanted[:, future])
+        center[:, future], quantiles[:, future] = _forecast(
+            forecaster, series, np.arange(m), ends, wanted[:, future], intervals=intervals
+        )
     if not future.all():  # steps of the past, each forecast from the steps before it
         past = np.flatnonzero(~future)
-        row = np.repeat(np.arange(n), len(past))
+        row = np.repeat(np.arange(m), len(past))
         stands = wanted[:, past].reshape(-1)
-        c, q = _forecast(forecaster, series, row, stands, stands[:, None])
-        center[:, past], quantiles[:, past] = c.reshape(n, -1, M), q.reshape(n, len(past), M, -1)
+        c, q = _forecast(forecaster, series, row, stands, stands[:, None], intervals=intervals)
+        center[:, past], quantiles[:, past] = c.reshape(m, -1, M), q.reshape(m, len(past), M, quantiles.shape[3])
     return center, quantiles
+
+
+def _in_parts(forecaster: "JumboForecaster", tails: list[Instance], doing: str) -> Iterator[np.ndarray]:
+    """Numbers of series of about equal length, the longest first: memory does not grow with all of them."""
+    order = np.argsort([-len(i.values) for i in tails], kind="stable")
+    notice = Notice(type(forecaster).__name__, f"{doing} {len(tails)} series")
+    yield from in_parts([order[n : n + _PART] for n in range(0, len(order), _PART)], notice, forecaster.verbose)
 
 
 def forecasts_from_cuts(
@@ -78,17 +111,22 @@ def forecasts_from_cuts(
     return _forecast(forecaster, [instance.values], np.zeros_like(cuts), stands, wanted, roll_on=True)
 
 
-def weights_of_experts(forecaster: "JumboForecaster", keys: list) -> list[pd.Series]:
-    """Weights of experts and networks, averaged over the horizon: one table for each target of the named series."""
+def weights_of_experts(forecaster: "JumboForecaster", keys: list[Hashable | None]) -> pd.DataFrame:
+    """Weights of experts and networks, averaged over the horizon: a row for each target of each of the named series."""
     blend, design = forecaster._blend, forecaster.design_
-    share = blend.shares(design.horizon).mean()
+    M, shares = design.targets, blend.shares(design.horizon)
     if blend.weigher is None:
-        return [pd.Series({"networks": 1.0}) for _ in keys for _ in range(design.targets)]
-    tails = [forecaster._tails[key].values for key in keys]
-    contexts = [tail[known_span(tail[:, [m]]), m] for tail in tails for m in range(design.targets)]
-    said = zero_shot(blend.weigher, contexts, design.horizon, (0.5,), blend.periods, pick_device(forecaster.device))
-    by_expert = said.weights * (1 - blend.shares(design.horizon))[:, None]  # (n, H, E)
-    return [pd.Series(dict(zip(NAMES, row, strict=True)) | dict(networks=share)) for row in by_expert.mean(axis=1)]
+        return pd.DataFrame({"networks": np.ones(len(keys) * M)})
+    tails = [forecaster._tails[key] for key in keys]
+    weights = np.empty((len(keys), M, len(NAMES) + 1))
+    weights[..., -1] = shares.mean()
+    for rows in _in_parts(forecaster, tails, "weighing experts of"):
+        some = [tails[n].values for n in rows]
+        contexts = [tail[known_span(tail[:, [m]]), m] for tail in some for m in range(M)]
+        said = zero_shot(blend.weigher, contexts, design.horizon, (), blend.periods, pick_device(forecaster.device))
+        by_expert = np.einsum("nse,s->ne", said.weights, 1 - shares) / len(shares)
+        weights[rows, :, :-1] = by_expert.reshape(len(rows), M, -1)
+    return pd.DataFrame(weights.reshape(-1, len(NAMES) + 1), columns=[*NAMES, "networks"])
 
 
 def _forecast(
@@ -98,9 +136,21 @@ def _forecast(
     stands: np.ndarray,
     wanted: np.ndarray,
     roll_on: bool | None = None,
+    intervals: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """See ``forecast_from``."""
+    """See ``forecast_from``; no quantiles unless ``intervals``."""
     roll_on = forecaster.roll_on if roll_on is None else roll_on
     device = pick_device(forecaster.device)
     networks, design = forecaster.networks_, forecaster.design_
-    return forecast_from(networks, forecaster._blend, design, Panel(values), series, stands, wanted, device, roll_on)
+    design = design if intervals else replace(design, quantiles=())
+    return forecast_from(
+        networks,
+        forecaster._blend,
+        design,
+        Panel(values, design.static_channels),
+        series,
+        stands,
+        wanted,
+        device,
+        roll_on,
+    )

@@ -1,7 +1,7 @@
 """Plots: a forecast with its intervals; a series with the attention that its patches get, or with the kept patches."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -86,20 +86,6 @@ def plot_kept(
     """
     steps = _per_step(spans, reached, len(values))
     return _over_bands(values, steps, "Greens", 1.6, "what is kept: darker, through more of the blocks", ax)
-
-
-def one_of(what: str, wanted: Any, there: list[Any]) -> Any:
-    """``wanted``, or the first of ``there`` if it is None.
-
-    Raises:
-        ValueError: If ``there`` does not hold it.
-    """
-    if wanted is None:
-        return there[0]
-    if wanted not in there:
-        known = ", ".join(map(repr, there[:10])) + ", …" * (len(there) > 10)
-        raise ValueError(f"no {what} {wanted!r}: there are {known}")
-    return wanted
 
 
 def _per_step(spans: Sequence[tuple[int, int]], shares: np.ndarray, length: int) -> np.ndarray:

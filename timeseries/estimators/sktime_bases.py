@@ -122,6 +122,19 @@ class TimelineForecaster(BaseForecaster):
         self._fh = None if state["fh"] is None else ForecastingHorizon(**state["fh"])
         self._state = "fitted"
 
+    def _take_over(
+        self, fitted: "TimelineForecaster", y: Any = None, X: Any = None
+    ) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+        """Become fitted as another forecaster is, to its series or to those of y. Returns X and y, checked and
+        converted as in ``fit``."""
+        state = fitted._sktime_state()
+        if y is not None:
+            X, y = self._check_X_y(X=X, y=y)
+            end = self._timeline.times(np.array([last_step(y, self._timeline)]))
+            state |= dict(cutoff=end, y_metadata=self._y_metadata, y_store=self._converter_store_y)
+        self._restore_sktime_state(state, pretrained=hasattr(fitted, "pretrained_"))
+        return X, y
+
 
 class _PretrainedCloner(_CloneSkbase):
     """A clone keeps what pretraining learned, as the clone of a pretrained sktime forecaster does."""

@@ -9,6 +9,7 @@ from ..data.frames import sorted_keys
 from ..data.timeline import kind_of
 
 _NUMBERS = ("floating", "integer", "mixed-integer-float", "integer-na", "decimal", "boolean", "empty")
+_CATEGORIES = ("string", "mixed", "mixed-integer", "categorical")
 
 
 def in_order(data: Any, what: str) -> Any:
@@ -89,7 +90,8 @@ def _numeric(table: pd.DataFrame, what: str) -> pd.DataFrame:
         columns = [s.astype(np.float64) if kinds.get(c) in _NUMBERS else s for c, (_, s) in enumerate(table.items())]
         table = pd.concat(columns, axis=1).set_axis(table.columns, axis=1)
     others = [c for c, dtype in enumerate(table.dtypes) if not pd.api.types.is_numeric_dtype(dtype)]
-    others = [c for c in others if not isinstance(table.dtypes.iloc[c], pd.CategoricalDtype) or what != "X"]
+    if what.startswith("X"):  # categories are encoded later (see ``data.categories``)
+        others = [c for c in others if not _categorical(table.dtypes.iloc[c], kinds.get(c))]
     if not others:
         return table
     held = next((v for v in table.iloc[:, others[0]] if not isinstance(v, (int, float, np.number))), None)
@@ -107,6 +109,13 @@ def _numeric(table: pd.DataFrame, what: str) -> pd.DataFrame:
     raise TypeError(
         f"{message}categorical values or dates in place of numbers. If this is a long table, put the names of the "
         f"series and then the times into its index: {what}.{how}"
+    )
+
+
+def _categorical(dtype: Any, kind: str | None) -> bool:
+    """Whether a column holds categories: texts, or any values declared as such; ``kind`` is that of its objects."""
+    return isinstance(dtype, pd.CategoricalDtype) or (
+        kind in _CATEGORIES if kind is not None else pd.api.types.is_string_dtype(dtype)
     )
 
 

@@ -24,6 +24,7 @@ class Design:
         quantiles: Probabilities of the quantiles, rising, including 0.5.
         loss: Loss of the centre of the forecast.
         network: Further arguments of ``ForecastNet``.
+        static: For each of the covariates, whether it never changes within a series; empty: none.
     """
 
     context: int
@@ -33,6 +34,12 @@ class Design:
     quantiles: tuple[float, ...]
     loss: str
     network: dict[str, Any] = field(default_factory=dict)
+    static: tuple[bool, ...] = ()
+
+    @property
+    def static_channels(self) -> list[int]:
+        """Their channels in a panel."""
+        return [self.targets + n for n, still in enumerate(self.static) if still]
 
     def build(self) -> ForecastNet:
         return ForecastNet(
@@ -40,6 +47,7 @@ class Design:
             self.horizon,
             self.quantiles,
             covariates=self.covariates,
+            static=self.static,
             median_is_center=self.loss in ("quantile", "mae"),
             **self.network,
         )

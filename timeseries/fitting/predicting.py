@@ -170,6 +170,7 @@ def of_networks(
     for network in networks:
         network.cpu()
     center, quantiles = (np.concatenate(p) for p in zip(*parts, strict=True))
+    quantiles = quantiles[..., : len(design.quantiles)]  # a design without quantiles asks for the centre alone
     rows = series.numpy()
     location = panel.location[rows, None, : design.targets]
     scale = panel.scale[rows, None, : design.targets]

@@ -35,6 +35,8 @@ class ForecastNet(nn.Module):
         quantiles: Probabilities in rising order, 0.5 among them.
         covariates: For each of the K channels that are read along with the series, whether it is known ahead. If so, it
             is read over context and horizon; if not, over the context only.
+        static: For each of them, whether it never changes within a series. If so, the linear part reads it as one more
+            step of the context, and it is not normalised. Empty: none.
         covariate_lags: For each step of the horizon, the linear part also reads the covariates of so many steps before.
         median_is_center: Whether the centre is the median. If not (it is then a mean), the median is learned as well.
         head_drop_rate: Dropout before the head.
@@ -51,6 +53,7 @@ class ForecastNet(nn.Module):
         patch_length: int,
         patch_stride: int,
         covariates: tuple[bool, ...] = (),
+        static: tuple[bool, ...] = (),
         covariate_lags: int = 0,
         median_is_center: bool = True,
         head_drop_rate: float = 0.0,
@@ -60,6 +63,10 @@ class ForecastNet(nn.Module):
         self.context, self.horizon, self.covariates = context, horizon, len(covariates)
         known_ahead = torch.tensor([False, *covariates])[:, None]  # (1+K, 1)
         self.register_buffer("known_ahead", known_ahead, persistent=False)
+        static = static or (False,) * len(covariates)
+        self.static, self.moving = (
+            [1 + n for n, still in enumerate(static) if still is wanted] for wanted in (True, False)
+        )
         self.median = quantiles.index(0.5)
         self.median_is_center = median_is_center
         self.quantiles = tuple(quantiles)
@@ -70,13 +77,14 @@ class ForecastNet(nn.Module):
             patch_length,
             patch_stride,
             align="end",
+            static=(False, *static),
             **embedding,
         )
         jumbo, D = self.encoder.jumbo_width, self.encoder.encoder.embed_dim
-        self.linear = nn.Linear(context, horizon)
+        self.linear = nn.Linear(context + len(self.static), horizon)
         self.covariate_lags = covariate_lags
-        features = len(covariates) * (1 + covariate_lags)
-        self.from_covariates = nn.Linear(features, 1, bias=False) if covariates else None
+        features = len(self.moving) * (1 + covariate_lags)
+        self.from_covariates = nn.Linear(features, 1, bias=False) if features else None
         self.drop = Dropout(head_drop_rate)
         self.head = nn.Linear(jumbo + D, horizon)
         self.spread = nn.Linear(jumbo, horizon * len(quantiles))
@@ -107,8 +115,8 @@ class ForecastNet(nn.Module):
     def linear_inputs(
         self, x: torch.Tensor, observed: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, Statistics]:
-        """Input of the linear part: lags (B, L), the last value (B, 1), covariates (B, H, …), in normalised units; and
-        the statistics of the normalisation."""
+        """Input of the linear part: lags and static covariates (B, L + …), the last value (B, 1), other covariates
+        (B, H, …), in normalised units; and the statistics of the normalisation."""
         normed, seen, stats = self.encoder.norm(x, self.hide_future(x, observed))
         return *self._linear_parts(normed, seen), stats
 
@@ -123,15 +131,21 @@ class ForecastNet(nn.Module):
     def _linear_parts(
         self, normed: torch.Tensor, observed: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Lags as distances from the last value (as in NLinear), this value, and the covariates of each step."""
-        L = self.context
-        lagged = [normed[:, 1:, L - lag : normed.shape[2] - lag] for lag in range(1 + self.covariate_lags)]
+        """Lags as distances from the last value (as in NLinear), with the static covariates after them; this value; and
+        the other covariates of each step."""
+        L, moving = self.context, normed[:, self.moving] if self.static else normed[:, 1:]
+        lagged = [moving[..., L - lag : normed.shape[2] - lag] for lag in range(1 + self.covariate_lags)]
         ahead = torch.cat(lagged, dim=1).transpose(1, 2)  # (B, H, K * (1 + covariate_lags)), 0 where not observed
         context, seen = normed[:, 0, :L], None if observed is None else observed[:, 0, :L]
         if self.encoder.norm.kind == "difference":
-            return context, torch.zeros_like(context[:, :1]), ahead
-        last = last_observed(context, seen)
-        away = context - last if seen is None else (context - last) * seen
+            away, last = context, torch.zeros_like(context[:, :1])
+        else:
+            last = last_observed(context, seen)
+            away = context - last if seen is None else (context - last) * seen
+        if self.static:
+            still = normed[:, self.static]  # (B, S, T)
+            known = still.shape[-1] if observed is None else observed[:, self.static].sum(dim=-1).clamp(min=1)
+            away = torch.cat([away, still.sum(dim=-1) / known], dim=1)
         return away, last, ahead
 
     def set_spread(self, quantiles: torch.Tensor) -> None:

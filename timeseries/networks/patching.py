@@ -31,18 +31,22 @@ class InstanceNorm(nn.Module):
             subtracts the last observed value and divides by the standard deviation. "difference" gives the differences
             from step to step, divided by their standard deviation, and restores from the last observed value.
         affine: Learn one scale and one shift, applied after normalising and undone before restoring.
+        static: For each channel, whether it stays as it is: normalised, what never changes would be 0. Empty: none.
 
     Raises:
         ValueError: If the kind is unknown.
     """
 
-    def __init__(self, kind: str = "standard", affine: bool = False) -> None:
+    static: torch.Tensor | None
+
+    def __init__(self, kind: str = "standard", affine: bool = False, static: tuple[bool, ...] = ()) -> None:
         super().__init__()
         if kind not in NORMALISATIONS:
             raise ValueError(f"unknown normalisation {kind!r}: choose one of {', '.join(NORMALISATIONS)}")
         self.kind = kind
         self.weight = nn.Parameter(torch.ones(1)) if affine else None
         self.bias = nn.Parameter(torch.zeros(1)) if affine else None
+        self.register_buffer("static", torch.tensor(static)[:, None] if any(static) else None, persistent=False)
 
     def forward(
         self, x: torch.Tensor, observed: torch.Tensor | None = None
@@ -77,10 +81,12 @@ class InstanceNorm(nn.Module):
             x = x * observed
         if self.kind != "difference":
             return x, observed
-        x = torch.diff(x, dim=-1, prepend=x[..., :1])
+        steps = torch.diff(x, dim=-1, prepend=x[..., :1])
+        x = steps if self.static is None else torch.where(self.static, x, steps)
         if observed is None:
             return x, None
-        observed = observed & torch.cat([observed[..., :1], observed[..., :-1]], dim=-1)
+        both = observed & torch.cat([observed[..., :1], observed[..., :-1]], dim=-1)
+        observed = both if self.static is None else torch.where(self.static, observed, both)
         return x * observed, observed
 
     def _statistics(self, x: torch.Tensor, observed: torch.Tensor | None) -> Statistics:
@@ -90,7 +96,10 @@ class InstanceNorm(nn.Module):
         mean, std = _moments(*self._signal(x, observed))
         # a constant series is not scaled up: in float32, a smaller spread may be rounding
         std = torch.where(std > _ROUNDING * levels.abs().amax(dim=-1, keepdim=True), std, torch.ones_like(std))
-        return Statistics(mean if self.kind == "standard" else last_observed(levels, observed), std)
+        location = mean if self.kind == "standard" else last_observed(levels, observed)
+        if self.static is not None:
+            location, std = location.masked_fill(self.static, 0.0), std.masked_fill(self.static, 1.0)
+        return Statistics(location, std)
 
     def restore(self, y: torch.Tensor, stats: Statistics) -> torch.Tensor:
         """Undo the normalisation for the first channel: (B, …) in normalised units to the units of the series."""

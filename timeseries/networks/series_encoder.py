@@ -40,6 +40,7 @@ class SeriesEncoder(nn.Module):
         affine: Whether to learn a scale and a shift after the normalisation.
         patch_length, patch_stride, align: See ``SeriesEmbed``.
         keep_rate: Keep rate of ``default_budget`` (see ``ComputeBudget``).
+        static: Which channels are not normalised (see ``InstanceNorm``).
         encoder: Sizes, as keyword arguments of ``JumboEncoder``. With ``jumbo_ffn="patch"`` the slices of the Jumbo
             token are registers. The first of them is a class token, and the heads read only this one (Darcet et al.,
             "Vision Transformers Need Registers", ICLR 2024).
@@ -55,10 +56,11 @@ class SeriesEncoder(nn.Module):
         affine: bool = False,
         align: str = "start",
         keep_rate: float = 1.0,
+        static: tuple[bool, ...] = (),
         **encoder: Any,
     ) -> None:
         super().__init__()
-        self.norm = InstanceNorm(normalisation, affine)
+        self.norm = InstanceNorm(normalisation, affine, static)
         self.encoder = JumboEncoder(**encoder)
         self.default_budget = ComputeBudget(keep_rate)
         D = self.encoder.embed_dim

@@ -17,6 +17,9 @@ in turn with it.
 memory: peak resident memory of a process, libraries included, and seconds, of fitting with default arguments to one
 series of a million steps.
 
+panel: as memory, of forecasting 100,000 series of 100 steps without training: seconds of the fit, and of two intervals
+for each of 12 steps.
+
 small: mean absolute scaled error (in mean steps of the training part) on the end of short series that come with sktime,
 fitted to the rest with default arguments; beside it those of repeating the last value, and of going on as on average.
 
@@ -36,7 +39,7 @@ import pandas as pd
 import sktime.datasets
 import torch
 from series_accuracy import long_horizon_table, measure_long_horizon, measure_small, small_table
-from series_memory import Fit, fit_here, measure_memory, memory_table
+from series_memory import measure_here, measure_memory, measure_panel, memory_table, panel_table
 from series_prediction import measure_predict, predict_table
 from series_results import write
 from series_training import epoch_table, measure_epoch
@@ -50,6 +53,7 @@ EXAMPLES = """examples:
   %(prog)s epoch --threads 1 --json epoch.json
   %(prog)s predict --threads 1 --json predict.json
   %(prog)s memory --json memory.json
+  %(prog)s panel --threads 1 --json panel.json
   %(prog)s small --json small.json
   %(prog)s long-horizon ETTh1.csv --context 336 512 --horizon 96 --seeds 0 1 2 --json long_horizon.json
 """
@@ -61,6 +65,7 @@ PARTS = {
     "epoch": (measure_epoch, epoch_table),
     "predict": (measure_predict, predict_table),
     "memory": (measure_memory, memory_table),
+    "panel": (measure_panel, panel_table),
     "small": (measure_small, small_table),
     "long-horizon": (measure_long_horizon, long_horizon_table),
 }
@@ -75,15 +80,15 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     )
     positive, seed = number(int, 1), number(int, 0)
     parts = parser.add_subparsers(dest="part", required=True, parser_class=Parser, metavar="PART")
-    epoch, predict, memory, small, accuracy = (
+    epoch, predict, memory, panel, small, accuracy = (
         parts.add_parser(name, help=f"see above; {name} --help") for name in PARTS
     )
-    for part in (epoch, predict, memory, small, accuracy):
+    for part in (epoch, predict, memory, panel, small, accuracy):
         add = part.add_argument
         add("--threads", type=positive, default=torch.get_num_threads(), metavar="N", help="CPU threads (%(default)s)")
         add("--json", type=Path, metavar="FILE", help="write every raw figure and the machine's facts")
         part.set_defaults(device="cpu")  # where the forecaster of a user without a GPU runs
-    for part in (epoch, predict, memory):
+    for part in (epoch, predict, memory, panel):
         part.add_argument("--seed", type=seed, default=0, metavar="N", help="of data and weights (0)")
     for part, rounds in ((epoch, 10), (predict, 5)):
         part.add_argument("--repeats", type=positive, default=rounds, metavar="N", help="rounds (%(default)s)")
@@ -92,6 +97,9 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     predict.add_argument("--series", type=positive, default=10_000, metavar="N", help="to predict (10,000)")
     predict.add_argument("--length", type=positive, default=512, metavar="N", help="steps of each (512)")
     memory.add_argument("--steps", type=positive, default=1_000_000, metavar="N", help="of the series (1,000,000)")
+    panel.add_argument("--series", type=positive, default=100_000, metavar="N", help="to forecast (100,000)")
+    panel.add_argument("--length", type=positive, default=100, metavar="N", help="steps of each (100)")
+    panel.add_argument("--horizon", type=positive, default=12, metavar="N", help="steps to forecast (12)")
     for part in (small, accuracy):
         part.add_argument(
             "--seeds", nargs="+", type=seed, default=[0, 1, 2], metavar="N", help="a run for each (0 1 2)"
@@ -117,7 +125,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == [CHILD]:
-        print(fit_here(Fit(**json.loads(argv[1]))))
+        print(measure_here(json.loads(argv[1])))
         return 0
 
     def body() -> None:

@@ -375,7 +375,7 @@ def in_first_layout(fitted, path):
             indices=[first_index(timeline.times(np.arange(i.start, i.end))) for i in tails],
             index_names=fitted._index_names,
             columns=list(fitted._get_varnames()),
-            covariates=list(fitted._covariates),
+            covariates=list(fitted._covariates[:2]),  # it knew no categories
             mtype=fitted._y_metadata["mtype"],
             cutoff=first_index(fitted.cutoff),
             freq=timeline.offset.freqstr if isinstance(fitted.cutoff, pd.DatetimeIndex) else None,

@@ -118,6 +118,15 @@ def test_a_panel_learns_together_and_takes_new_series():
     assert scores(fitted, y, cuts)[0] < 0.5 * scores(before, y, cuts)[0]
 
 
+def test_a_series_that_no_network_has_learned_is_saved_as_such(tmp_path):
+    new = process("seasonal", 60).to_frame("a")
+    fitted = forecaster(max_epochs=1).fit(pd.concat({"old": new}), fh=[1])
+    fitted.update(pd.concat({"new": new}), update_params=False).save(tmp_path / "one.safetensors")
+    loaded = JumboForecaster.load(tmp_path / "one.safetensors")
+    assert loaded._learned == fitted._learned and set(loaded._learned) == {"old"}
+    loaded.update(pd.concat({"new": new + 1}))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("length", [100, 200])
 @pytest.mark.parametrize("kind", ["seasonal", "autoregression", "walk"])
