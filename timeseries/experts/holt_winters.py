@@ -111,7 +111,8 @@ def _fit_multiplicative(batch: Batch) -> Moving:
 
     def run(rates: Rates, columns: slice, errors: np.ndarray) -> tuple[Iterator[int], States]:
         initial, season = start.initial[:, None, None, columns], factors[:, None, None, columns]
-        states = States(*np.repeat(initial, errors.shape[2], 2), np.repeat(season, errors.shape[2], 2))
+        level, slope = np.repeat(initial, errors.shape[2], 2)
+        states = States(level, slope, np.repeat(season, errors.shape[2], 2))
         part = Rates(*(np.ascontiguousarray(rate[:, columns]) for rate in rates))
         return multiplicative(y[:, columns], length[columns], part, states, least[columns], errors), states
 

@@ -19,13 +19,13 @@ class Rates(NamedTuple):
     Attributes:
         alpha: Of the level, in (0, 1).
         beta: Of the slope, in (0, alpha).
-        phi: What is left of the slope after a step, below 1; None for all of it.
+        phi: What is left of the slope after a step, up to 1.
         gamma: Of the season, in (0, 1 - alpha).
     """
 
     alpha: np.ndarray
     beta: np.ndarray
-    phi: np.ndarray | None
+    phi: np.ndarray
     gamma: np.ndarray
 
 
@@ -119,10 +119,10 @@ def multiplicative(
 def _stretches(length: np.ndarray) -> Iterator[tuple[range, int, slice]]:
     """Steps through which the same series go on, how many are over before, and which end with the last of the steps."""
     stops, numbers = np.unique(length, return_index=True)
-    numbers = [*numbers.tolist(), len(length)]
+    begins = [*numbers.tolist(), len(length)]
     start = 0
     for i, stop in enumerate(stops.tolist()):
-        yield range(start, stop), numbers[i], slice(numbers[i], numbers[i + 1])
+        yield range(start, stop), begins[i], slice(begins[i], begins[i + 1])
         start = stop
 
 
