@@ -21,6 +21,7 @@ from .training import is_gain
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _PARTS = 4  # parts of the horizon, each with its own weight of the networks
 _DOUBT = 2.0  # standard errors that the gain by the networks has to exceed
+_LUCK = 0.4  # fraction of the loss that may be left on a single held-out window: chance rarely cuts off more
 _FORECASTS, _SERIES = 2**18, (256, 1024)  # the experts make so many forecasts at a time, for so many series
 _LONGEST_READ = 1024  # most steps of a series that experts read
 
@@ -151,7 +152,7 @@ def mean_of(trials: list[Trial]) -> Trial:
 
 def chosen_share(blend: Blend, trial: Trial, panel: Panel, levels: tuple[float, ...], device: torch.device) -> Blend:
     """Choose the weight of the networks at each part of the horizon: that with the least loss on held-out windows, or
-    0 if the gain does not exceed its standard error."""
+    0 if the gain does not exceed two standard errors. On a single window, the loss has to fall to less than half."""
     assert blend.weigher is not None
     W, H, M = trial.center.shape
     losses = np.zeros((len(SHARES), W, H))
@@ -180,6 +181,11 @@ def _shares(losses: np.ndarray, seen: np.ndarray, trial: Trial) -> np.ndarray:
     """Weight of the networks at each step (H,), from losses (shares, W, H) and counts of observed values (W, H)."""
     H = losses.shape[2]
     share = np.zeros(H)
+    if losses.shape[1] == 1:  # a single window has no standard error
+        total = losses.sum(axis=(1, 2))
+        if total.min() < _LUCK * total[0]:
+            share[:] = SHARES[int(total.argmin())]
+        return share
     overlap = len(trial.series) / max(1, _independent(trial, H))
     for part in np.array_split(np.arange(H), min(_PARTS, H)):
         count = seen[:, part].sum(axis=1)

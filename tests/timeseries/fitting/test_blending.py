@@ -122,6 +122,16 @@ def test_a_gain_within_chance_gives_no_share(weigher):
     assert (chosen_share(blend, trial, panel, (0.1, 0.5, 0.9), CPU).share == 0).all()
 
 
+def test_a_large_gain_in_a_single_window_gives_the_networks_their_share(weigher):
+    """A short series has one held-out window; what drives it in X may still cut the error to a tenth."""
+    panel = Panel([s[:, None] for s in monthly(n=1)])
+    blend = Blend(weigher, (12, 1), np.zeros(8))
+    truth = panel.series[0][64:72]
+    quantiles = truth[None, :, :, None] + 0.01 * np.array([-1.28, 0.0, 1.28])
+    trial = Trial(np.array([0]), np.array([64]), truth[None] + 0.01, quantiles)
+    assert (chosen_share(blend, trial, panel, (0.1, 0.5, 0.9), CPU).share == 1).all()
+
+
 def test_shares_go_on_beyond_the_horizon(weigher):
     blend = Blend(weigher, None, np.array([0.0, 0.5]))
     assert blend.shares(4).tolist() == [0.0, 0.5, 0.5, 0.5]
