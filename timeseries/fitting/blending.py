@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.stats import norm
+from scipy.stats import norm, t
 
 from ..data.windows import Panel
 from ..experts import find_periods
@@ -20,8 +20,9 @@ from .training import is_gain
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _PARTS = 4  # parts of the horizon, each with its own weight of the networks
-_DOUBT = 2.0  # standard errors that the gain by the networks has to exceed
-_LUCK = 0.4  # fraction of the loss that may be left on a single held-out window: chance rarely cuts off more
+_SURE = 0.975  # one-sided level of Student's test of the gain by the networks
+_FEW = 5  # windows: of fewer, hardly any gain is significant
+_LUCK = 0.25  # fraction of the loss: if less is left on few windows, this is not by chance
 _FORECASTS, _SERIES = 2**18, (256, 1024)  # the experts make so many forecasts at a time, for so many series
 _LONGEST_READ = 1024  # most steps of a series that experts read
 
@@ -152,7 +153,8 @@ def mean_of(trials: list[Trial]) -> Trial:
 
 def chosen_share(blend: Blend, trial: Trial, panel: Panel, levels: tuple[float, ...], device: torch.device) -> Blend:
     """Choose the weight of the networks at each part of the horizon: that with the least loss on held-out windows, or
-    0 if the gain does not exceed two standard errors. On a single window, the loss has to fall to less than half."""
+    0 if the gain is not significant (Student's test over windows whose futures do not overlap). With few such
+    windows it also suffices that less than a quarter of the loss is left."""
     assert blend.weigher is not None
     W, H, M = trial.center.shape
     losses = np.zeros((len(SHARES), W, H))
@@ -181,12 +183,13 @@ def _shares(losses: np.ndarray, seen: np.ndarray, trial: Trial) -> np.ndarray:
     """Weight of the networks at each step (H,), from losses (shares, W, H) and counts of observed values (W, H)."""
     H = losses.shape[2]
     share = np.zeros(H)
-    if losses.shape[1] == 1:  # a single window has no standard error
-        total = losses.sum(axis=(1, 2))
-        if total.min() < _LUCK * total[0]:
-            share[:] = SHARES[int(total.argmin())]
+    independent = _independent(trial, H)
+    total = losses.sum(axis=(1, 2))
+    if independent < _FEW and total.min() < _LUCK * total[0]:
+        share[:] = SHARES[int(total.argmin())]
+    if independent == 1 or share.any():
         return share
-    overlap = len(trial.series) / max(1, _independent(trial, H))
+    doubt, overlap = float(t.ppf(_SURE, independent - 1)), len(trial.series) / independent
     for part in np.array_split(np.arange(H), min(_PARTS, H)):
         count = seen[:, part].sum(axis=1)
         there = count > 0
@@ -195,7 +198,7 @@ def _shares(losses: np.ndarray, seen: np.ndarray, trial: Trial) -> np.ndarray:
         each = losses[:, there][:, :, part].sum(axis=2) / count[there]  # (shares, W)
         best = int(each.mean(axis=1).argmin())
         gains = torch.from_numpy(each[0] - each[best])
-        if best and is_gain(gains, max(1.0, overlap), _DOUBT):
+        if best and is_gain(gains, max(1.0, overlap), doubt):
             share[part] = SHARES[best]
     return share
 
