@@ -19,13 +19,13 @@ class Rates(NamedTuple):
     Attributes:
         alpha: Of the level, in (0, 1).
         beta: Of the slope, in (0, alpha).
-        phi: What is left of the slope after a step, below 1; None for all of it.
+        phi: What is left of the slope after a step, up to 1.
         gamma: Of the season, in (0, 1 - alpha).
     """
 
     alpha: np.ndarray
     beta: np.ndarray
-    phi: np.ndarray | None
+    phi: np.ndarray
     gamma: np.ndarray
 
 
@@ -59,7 +59,7 @@ def additive(y: np.ndarray, length: np.ndarray, rates: Rates, states: States, er
     alpha, beta, phi, gamma = rates
     L, B = states.level.copy(), None if states.slope is None else states.slope.copy()
     S, m = states.season, 1 if states.season is None else len(states.season)
-    fades, work = bool((phi != 1).any()), np.empty_like(L)
+    fades, work = bool(np.any(phi != 1)), np.empty_like(L)
     for steps, over, ending in _stretches(length):
         for t in steps:
             e = errors[t % len(errors)]
@@ -118,8 +118,8 @@ def multiplicative(
 
 def _stretches(length: np.ndarray) -> Iterator[tuple[range, int, slice]]:
     """Steps through which the same series go on, how many are over before, and which end with the last of the steps."""
-    stops, numbers = np.unique(length, return_index=True)
-    numbers = [*numbers.tolist(), len(length)]
+    stops, firsts = np.unique(length, return_index=True)
+    numbers = [*firsts.tolist(), len(length)]
     start = 0
     for i, stop in enumerate(stops.tolist()):
         yield range(start, stop), numbers[i], slice(numbers[i], numbers[i + 1])

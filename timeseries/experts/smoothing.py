@@ -96,7 +96,9 @@ def fit_where(rows: np.ndarray, batch: Batch, season: Season, form: Form) -> Fit
     own = fit(batch.only(rows), season.only(rows), form)
     errors = found.errors.copy()
     errors[rows] = own.errors
-    level, slope = (_with(a, rows, b) for a, b in zip(found.states[:2], own.states[:2], strict=True))
+    assert found.states.slope is not None and own.states.slope is not None
+    level = _with(found.states.level, rows, own.states.level)
+    slope = _with(found.states.slope, rows, own.states.slope)
     rates = Rates(*(_with(a, rows, b) for a, b in zip(found.rates, own.rates, strict=True)))
     return Fit(rates, _with(found.initial, rows, own.initial), States(level, slope, None), errors, form)
 
@@ -130,7 +132,8 @@ def fit(batch: Batch, season: Season, form: Form, m: int = 1) -> Fit:
     at = search(lambda where: best_starts(y, length, rates_of(where, form), form.trend, m)[0], grid, free, n)
     rates = rates_of(at, form)
     initial = best_starts(y, length, rates, form.trend, m)[1][:, 0]
-    states = States(*initial[:, None, None].copy(), np.zeros((m, 1, 1, n)) if m > 1 else None)
+    level, slope = initial[:, None, None].copy()
+    states = States(level, slope, np.zeros((m, 1, 1, n)) if m > 1 else None)
     errors = np.empty((len(y), 1, 1, n))
     for _ in additive(y, length, rates, states, errors):
         pass

@@ -137,7 +137,9 @@ def _losses_of_shared(
     return _least(ee, eu, ec, uu, uc, cc)
 
 
-def _least(ee, eu, ec, uu, uc, cc) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _least(
+    ee: np.ndarray, eu: np.ndarray, ec: np.ndarray, uu: np.ndarray, uc: np.ndarray, cc: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Loss, level and share from sums of products of errors e, their change by the level u, and by the share c."""
     uu, cc = uu * (1 + 1e-9) + 1e-12, cc * (1 + 1e-9) + 1e-300
     share = np.clip((uu * ec - uc * eu) / (uu * cc - uc**2 + 1e-300), 0.0, _MOST_SHARE)
