@@ -9,6 +9,8 @@ import numpy as np
 
 from .recursion import Rates
 
+_Arrays = tuple[np.ndarray, ...]
+
 
 def mixed_products(errors: np.ndarray, rates: Rates) -> tuple[np.ndarray, np.ndarray]:
     """Sums of the products of errors (T, G, n), 0 after the end of a series, with those of nothing from a level of 1
@@ -24,14 +26,14 @@ def mixed_products(errors: np.ndarray, rates: Rates) -> tuple[np.ndarray, np.nda
     return level, slope
 
 
-def products_of_nothing(length: np.ndarray, rates: Rates) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def products_of_nothing(length: np.ndarray, rates: Rates) -> _Arrays:
     """Sums over ``length`` steps (n,) of the products of the errors of nothing: from a level of 1 with itself, with
     those from a slope of 1, and of these with themselves, (G, n) each."""
     alpha, beta, phi, _ = rates
-    one = (1 - alpha, (1 - alpha) * phi, -beta, (1 - beta) * phi)  # A, row by row
-    power = np.ones_like(alpha), np.zeros_like(alpha), np.zeros_like(alpha), np.ones_like(alpha)
-    sums = np.zeros_like(alpha), np.zeros_like(alpha), np.zeros_like(alpha)
-    of_one = np.ones_like(alpha), phi, phi**2  # c = -(1, phi)
+    one: _Arrays = (1 - alpha, (1 - alpha) * phi, -beta, (1 - beta) * phi)  # A, row by row
+    power: _Arrays = np.ones_like(alpha), np.zeros_like(alpha), np.zeros_like(alpha), np.ones_like(alpha)
+    sums: _Arrays = np.zeros_like(alpha), np.zeros_like(alpha), np.zeros_like(alpha)
+    of_one: _Arrays = np.ones_like(alpha), phi, phi**2  # c = -(1, phi)
     for bit in range(int(length.max()).bit_length())[::-1]:
         sums = _plus(sums, _between(sums, power))
         power = _times(power, power)
@@ -45,18 +47,18 @@ def products_of_nothing(length: np.ndarray, rates: Rates) -> tuple[np.ndarray, n
     return sums
 
 
-def _plus(one, other):
+def _plus(one: _Arrays, other: _Arrays) -> _Arrays:
     return tuple(a + b for a, b in zip(one, other, strict=True))
 
 
-def _times(one, other):
+def _times(one: _Arrays, other: _Arrays) -> _Arrays:
     """The product of two matrices, row by row."""
     a, b, c, d = one
     e, f, g, h = other
     return a * e + b * g, a * f + b * h, c * e + d * g, c * f + d * h
 
 
-def _between(symmetric, matrix):
+def _between(symmetric: _Arrays, matrix: _Arrays) -> _Arrays:
     """M' S M."""
     x, y, z = symmetric
     a, b, c, d = matrix

@@ -110,9 +110,9 @@ def _fit_multiplicative(batch: Batch) -> Moving:
     grid = np.stack([np.stack([*(x[0] for x in logits), np.full(n, g)]) for g in _LOGITS], 1)
 
     def run(rates: Rates, columns: slice, errors: np.ndarray) -> tuple[Iterator[int], States]:
-        initial, season = start.initial[:, None, None, columns], factors[:, None, None, columns]
-        level, slope = np.repeat(initial, errors.shape[2], 2)
-        states = States(level, slope, np.repeat(season, errors.shape[2], 2))
+        G = errors.shape[2]
+        level, slope = np.repeat(start.initial[:, None, None, columns], G, 2)
+        states = States(level, slope, np.repeat(factors[:, None, None, columns], G, 2))
         part = Rates(*(np.ascontiguousarray(rate[:, columns]) for rate in rates))
         return multiplicative(y[:, columns], length[columns], part, states, least[columns], errors), states
 

@@ -23,8 +23,8 @@ def intermittent(batch: Batch) -> Opinion:
         return _smoothed(near, _CHANCES)
     if always.all():
         return _smoothed(near, _CHANCES[:1])
-    shape = len(always), batch.horizon
-    said = Opinion(np.empty(shape), np.empty(shape), np.empty(len(always)))
+    n, H = len(always), batch.horizon
+    said = Opinion(np.empty((n, H)), np.empty((n, H)), np.empty(n))
     for rows, chances in (always, _CHANCES[:1]), (~always, _CHANCES):
         for all_rows, some in zip(said, _smoothed(near.only(rows), chances), strict=True):
             all_rows[rows] = some

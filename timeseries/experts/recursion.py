@@ -59,7 +59,7 @@ def additive(y: np.ndarray, length: np.ndarray, rates: Rates, states: States, er
     alpha, beta, phi, gamma = rates
     L, B = states.level.copy(), None if states.slope is None else states.slope.copy()
     S, m = states.season, 1 if states.season is None else len(states.season)
-    fades, work = bool((phi != 1).any()), np.empty_like(L)
+    fades, work = bool(np.any(phi != 1)), np.empty_like(L)
     for steps, over, ending in _stretches(length):
         for t in steps:
             e = errors[t % len(errors)]
@@ -118,11 +118,11 @@ def multiplicative(
 
 def _stretches(length: np.ndarray) -> Iterator[tuple[range, int, slice]]:
     """Steps through which the same series go on, how many are over before, and which end with the last of the steps."""
-    stops, numbers = np.unique(length, return_index=True)
-    begins = [*numbers.tolist(), len(length)]
+    stops, firsts = np.unique(length, return_index=True)
+    numbers = [*firsts.tolist(), len(length)]
     start = 0
     for i, stop in enumerate(stops.tolist()):
-        yield range(start, stop), begins[i], slice(begins[i], begins[i + 1])
+        yield range(start, stop), numbers[i], slice(numbers[i], numbers[i + 1])
         start = stop
 
 

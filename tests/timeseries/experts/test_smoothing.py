@@ -155,3 +155,15 @@ def test_statsmodels_finds_nothing_better(series, name, trend, damped):
             assert ours < 1.02 * other.sse
             if ours > 0.98 * other.sse:
                 np.testing.assert_allclose(said.point[0, at], other.forecast(8), atol=1.5 * said.error[0, at])
+
+
+def test_a_level_near_nothing_does_not_depend_on_padding():
+    draw, t = np.random.default_rng(1), np.arange(48)
+    y = (
+        np.maximum(2.0 * t**1.5 - 20, 0.2)
+        * (1 + 0.3 * np.sin(2 * np.pi * t / 12))
+        * np.exp(0.05 * draw.normal(size=48))
+    )
+    both = np.stack([np.concatenate([np.full(48, np.nan), y]), 100 + draw.normal(size=96)])
+    name = "holt_winters_multiplicative"
+    np.testing.assert_allclose(point_of(name, both, (12, 1))[0], point_of(name, y, (12, 1))[0], rtol=1e-9)

@@ -90,3 +90,12 @@ def test_registers_may_stand_in_the_place_of_the_jumbo_token(encoder):
     verdict.center.sum().backward()
     assert net.weigh.weight.grad.abs().sum() > 0
     assert ExpertWeigher(E, **net.sizes).state_dict().keys() == net.state_dict().keys()
+
+
+@torch.no_grad()
+def test_patches_before_all_series_make_no_difference():
+    c, net = case(), weigher()
+    c = c._replace(observed=c.observed & (torch.arange(32) >= 19))
+    short, whole = net(c), net.train()(c)  # it leaves them out when it does not train
+    for a, b in zip(short, whole, strict=True):
+        assert torch.allclose(a, b, atol=1e-5)
