@@ -14,13 +14,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from series_calibration import ar, trend_and_season
+from series_processes import PROCESSES, H
 
 from jumbo_backbone.benchmarking.report import machine_facts, require_writable, write_json
 from timeseries import JumboForecaster
 
-H = 12
-PROCESSES = {"AR(0.8)": ar, "trend + season": trend_and_season}
+NAMES = ("AR(0.8)", "trend + season")
 
 
 def damaged(values: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -85,7 +84,7 @@ def main(argv: list[str] | None = None) -> None:
     args.threads, args.device = 1, "cpu"
     torch.set_num_threads(args.threads)
     params = dict(max_epochs=0) if args.zero_shot else {}
-    records = [r for name in PROCESSES for T in args.lengths for r in measure(name, T, args.count, params)]
+    records = [r for name in NAMES for T in args.lengths for r in measure(name, T, args.count, params)]
     records += [r for T in args.lengths for r in lagged(T, args.count, params)]
     print(pd.DataFrame(records).to_string(index=False))
     if args.json is not None:
