@@ -1,4 +1,4 @@
-"""Simulated processes whose best forecast is known: values (n, T), and the deviation of its errors 1 to H steps ahead."""
+"""Simulated processes with a known best forecast: values (n, T), and the deviation of its errors 1 to H steps ahead."""
 
 import numpy as np
 
