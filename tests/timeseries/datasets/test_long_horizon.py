@@ -34,7 +34,8 @@ def test_splits_and_scaling(tmp_path):
 
 def test_the_score_is_of_every_window(tmp_path):
     path = write(tmp_path / "waves.csv", 1000)
-    forecaster = JumboForecaster(context_length=24, depth=1, embed_dim=4, num_heads=2, max_epochs=1, random_state=0)
+    sizes = dict(context_length=24, depth=1, embed_dim=4, num_heads=2, max_epochs=1)
+    forecaster = JumboForecaster(pretrained=None, random_state=0, **sizes)
     result = evaluate_long_horizon(forecaster, path, horizon=8)
     data = load_long_horizon(path)
     fitted = (
