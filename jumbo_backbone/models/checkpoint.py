@@ -300,6 +300,12 @@ def _adapt_input_channels(
 def _adapt_head(model: "JumboViT", state_dict: dict[str, torch.Tensor], prefix: str, report: LoadReport) -> None:
     names = [prefix + "head.weight", prefix + "head.bias"]
     weight = state_dict.get(names[0])
+    own: Any  # of any head that has them
+    if model.num_classes and not any(name in state_dict for name in names):  # of an encoder that was trained without
+        for name, own in zip(names, (model.head.weight, model.head.bias), strict=True):
+            state_dict[name] = own.detach().clone()
+            report.fresh.append(f"{name} (the file has no head)")
+        return
     if weight is None or weight.ndim != 2:
         return
     if model.num_classes == 0:
@@ -307,7 +313,6 @@ def _adapt_head(model: "JumboViT", state_dict: dict[str, torch.Tensor], prefix: 
             state_dict.pop(name, None)
         report.skipped.append(f"head of {weight.shape[0]} classes (this model has none)")
     elif weight.shape[0] != model.num_classes and weight.shape[1] == model.num_features:
-        own: Any  # of any head that has them
         for name, own in zip(names, (model.head.weight, model.head.bias), strict=True):
             state_dict[name] = own.detach().clone()
             report.fresh.append(f"{name} (the file has {weight.shape[0]} classes, the model {model.num_classes})")
