@@ -15,6 +15,9 @@ from .models.preprocessor import BandsPreProcessor
 from .models.segmentors import ElasticSegmentor, JumboSegmentor
 from .models.timm_backbone import TimmViTBackbone
 from .pictures.hook import PictureHook
+from .pretraining.hook import PretrainedFilesHook
+from .pretraining.model import HeldOutLoss, MaskedImageModel
+from .pretraining.pictures import PictureDataset
 from .training.amp import AutocastOptimWrapper
 from .training.budget_hooks import KeepRateWarmupHook, TokenDroppingHook
 from .training.console import PromptLoggerHook
@@ -31,6 +34,7 @@ __all__ = [
     "ElasticSegmentor",
     "ExportedSegmentor",
     "FromScratch",
+    "HeldOutLoss",
     "IoUMetric",
     "JumboSegmentor",
     "JumboViTBackbone",
@@ -38,9 +42,12 @@ __all__ = [
     "LatticeFCNHead",
     "LatticeUPerHead",
     "LayerDecayOptimWrapperConstructor",
+    "MaskedImageModel",
     "NumberedInfiniteSampler",
     "NumberedSampler",
+    "PictureDataset",
     "PictureHook",
+    "PretrainedFilesHook",
     "PromptLoggerHook",
     "RenderScene",
     "ResumeHook",

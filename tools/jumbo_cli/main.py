@@ -18,6 +18,7 @@ ORDER = (
     "calibrate",
     "attention",
     "benchmark",
+    "pretrain",
     "pretrain-series",
     "benchmark-series",
 )

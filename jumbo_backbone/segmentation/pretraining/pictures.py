@@ -1,0 +1,137 @@
+"""Pictures without labels as a data set."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import is_main_process
+from mmengine.logging import print_log
+from mmseg.registry import DATASETS
+from timm.layers import to_2tuple
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from .crops import middle_crop, random_crop, resized
+from .files import PictureFile, find_pictures
+
+PARTS = ("train", "held_out", "all")
+
+
+@DATASETS.register_module()
+class PictureDataset(Dataset):
+    """Pictures in folders and tar files, cut to one size: at random and mirrored for "train" and "all", in the middle
+    for "held_out".
+
+    Args:
+        data_root: See ``find_pictures``.
+        img_size: Size of the results in pixels, int or (H, W).
+        part: "train", "held_out" or "all".
+        hold_out_every: Of so many pictures, in the order of their paths, the last is held out.
+        limit: The most pictures, spread evenly over the part; None for all.
+        crop_scale: The least and the largest share of a picture's area that a random crop takes.
+        keep_side: Pictures are decoded once and kept in memory, with the shorter side reduced to this many pixels;
+            loading processes share them. None reads a file each time it is drawn, for pictures that memory cannot
+            hold.
+        least_side: A picture whose shorter side has fewer pixels counts as broken.
+        broken: "skip" names each broken file in the log, and the next picture stands in for it; "refuse" stops at the
+            first one.
+
+    Samples are dicts: ``inputs``, uint8 RGB (3, H, W), and ``index``.
+
+    Raises:
+        FileNotFoundError: If there is no picture.
+        ValueError: If a part has no pictures, an argument is out of range, or a picture is broken and to be refused.
+    """
+
+    metainfo: dict[str, Any] = {}  # no classes
+
+    def __init__(
+        self,
+        data_root: str | Sequence[str],
+        img_size: int | tuple[int, int],
+        part: str = "train",
+        hold_out_every: int = 10,
+        limit: int | None = None,
+        crop_scale: tuple[float, float] = (0.2, 1.0),
+        keep_side: int | None = None,
+        least_side: int = 8,
+        broken: str = "skip",
+    ) -> None:
+        if part not in PARTS:
+            raise ValueError(f"part={part!r} is unknown: choose one of {', '.join(PARTS)}")
+        if broken not in ("skip", "refuse"):
+            raise ValueError(f"broken={broken!r} is unknown: choose skip or refuse")
+        if hold_out_every < 2:
+            raise ValueError(f"hold_out_every={hold_out_every} leaves nothing to train on: give 2 or more")
+        if not 0 < crop_scale[0] <= crop_scale[1] <= 1:
+            raise ValueError(f"crop_scale={crop_scale}: give two shares of the area, such as (0.2, 1.0)")
+        self.size, self.crop_scale = to_2tuple(img_size), crop_scale
+        self.random, self.least_side, self.refuse = part != "held_out", least_side, broken == "refuse"
+        self.files = _part(find_pictures(data_root), part, hold_out_every, data_root)
+        if limit is not None and limit < len(self.files):
+            self.files = [self.files[i * len(self.files) // limit] for i in range(limit)]
+        self._told: set[str] = set()
+        self._kept: list[np.ndarray] | None = None
+        if keep_side is not None:
+            self._keep(keep_side, part)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        image = self._kept[index] if self._kept is not None else self._whole(index)
+        cut = random_crop(image, self.size, self.crop_scale) if self.random else middle_crop(image, self.size)
+        return dict(inputs=torch.from_numpy(cut.copy()).permute(2, 0, 1).contiguous(), index=int(index))
+
+    def _keep(self, side: int, part: str) -> None:
+        files, self._kept = self.files, []
+        self.files = []
+        told = f"decoding pictures to {'hold out' if part == 'held_out' else 'train on'}"
+        for file in tqdm(files, told, mininterval=1, disable=None if is_main_process() else True, leave=False):
+            if (image := self._read(file)) is None:
+                continue
+            H, W = image.shape[:2]
+            if (ratio := side / min(H, W)) < 1:
+                image = resized(image, (math.ceil(H * ratio), math.ceil(W * ratio)))
+            self.files.append(file)
+            self._kept.append(np.ascontiguousarray(image))
+        if not self.files:
+            raise ValueError(f"all of {len(files)} pictures are broken, the first being {files[0]}")
+
+    def _whole(self, index: int) -> np.ndarray:
+        """The picture, or the next whole one."""
+        for step in range(len(self.files)):
+            if (image := self._read(self.files[(index + step) % len(self.files)])) is not None:
+                return image
+        raise ValueError(f"all of {len(self.files)} pictures are broken, the first being {self.files[0]}")
+
+    def _read(self, file: PictureFile) -> np.ndarray | None:
+        """The pixels; None for a broken one that is to be skipped."""
+        try:
+            image = file.read()
+            if min(image.shape[:2]) < self.least_side:
+                raise ValueError(f"{file} has {image.shape[0]}x{image.shape[1]} pixels, fewer than {self.least_side}")
+            return image
+        except ValueError as error:
+            if self.refuse:
+                raise ValueError(f"{error}. Mend it or take it away; broken='skip' goes on without it") from error
+            if str(file) not in self._told:
+                self._told.add(str(file))
+                print_log(f"left out: {error}", logger="current", level=30)
+            return None
+
+
+def _part(
+    files: list[PictureFile], part: str, hold_out_every: int, data_root: str | Sequence[str]
+) -> list[PictureFile]:
+    if part == "all":
+        return files
+    if len(files) < hold_out_every:
+        raise ValueError(
+            f"{data_root} has {len(files)} picture{'s' if len(files) > 1 else ''}, too few to hold one of "
+            f"{hold_out_every} out (hold_out_every): give more pictures, or a smaller number"
+        )
+    last = hold_out_every - 1
+    return [file for i, file in enumerate(files) if (i % hold_out_every == last) == (part == "held_out")]
