@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from huggingface_hub import hf_hub_download
-from safetensors.torch import save_file
+from safetensors.torch import save
 from timm.models import adapt_input_conv
 from timm.models import load_state_dict as read_checkpoint
 from torch import nn
 
-from ..files import replacing
+from ..files import write_atomically
 from ..layers.pos_embed import Grid, nearest_grid, resample_pos_embed
 from ..words import some
 from .preset_sizes import preset_of
@@ -116,8 +116,7 @@ def differences(model: nn.Module, state_dict: Mapping[str, torch.Tensor]) -> lis
 def save_checkpoint(model: nn.Module, path: str | os.PathLike) -> None:
     """Write a model's weights as safetensors, to a temporary file first: a good file is never half replaced."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"format": "pt"})
+    write_atomically(save(tensors, metadata={"format": "pt"}), path)  # safetensors' own writing hides a full disk
 
 
 def adapt_state_dict(model: nn.Module, state_dict: dict[str, torch.Tensor], prefix: str = "") -> LoadReport:

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
-from ..files import replacing
+from ..files import write_atomically
 from ..models.checkpoint import LoadReport, differences, load_checkpoint, save_checkpoint
 from .masked_autoencoder import MaskedAutoencoder
 
@@ -19,8 +19,7 @@ def save_weights(autoencoder: MaskedAutoencoder, folder: str | os.PathLike) -> N
     """
     save_checkpoint(autoencoder.backbone, Path(folder, ENCODER))
     own = {n: t.detach().cpu().contiguous() for n, t in autoencoder.state_dict().items() if _of_decoder(n)}
-    with replacing(Path(folder, DECODER)) as temporary:
-        save_file(own, temporary, metadata={"format": "pt"})
+    write_atomically(save(own, metadata={"format": "pt"}), Path(folder, DECODER))
 
 
 def load_weights(autoencoder: MaskedAutoencoder, folder: str | os.PathLike) -> LoadReport:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from jumbo_backbone.segmentation import JumboViTBackbone
+from jumbo_backbone.segmentation.training.work_dir import PRETRAINED, Checkpoints
 from tests.running import assert_the_same_weights, metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,9 +67,9 @@ def write_config(folder: Path, **changes: object) -> Path:
     return path
 
 
-def start(*arguments: object, cwd: Path) -> subprocess.Popen:
+def start(*arguments: object, cwd: Path, launch: list[str] | None = None) -> subprocess.Popen:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(TOOL), *map(str, arguments)]
+    command = [sys.executable, *(launch or []), str(TOOL), *map(str, arguments)]
     return subprocess.Popen(
         command, cwd=cwd, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -129,8 +131,6 @@ def test_killed_and_resumed_with_other_workers(trained, data, tmp_path):
 
 
 def test_a_new_run_keeps_the_files_of_the_one_before(trained, data, tmp_path):
-    from jumbo_backbone.segmentation.training.work_dir import PRETRAINED, Checkpoints
-
     for name in (*PRETRAINED, "iter_12.pth"):
         (tmp_path / name).touch()
     cfg = Config.fromfile(data[1])
@@ -150,12 +150,12 @@ def test_a_new_run_keeps_the_files_of_the_one_before(trained, data, tmp_path):
         (["--cfg-options", "model.encoder.img_size=30"], r"30x30 is not a multiple of patch_size 8x8"),
         (["--cfg-options", "model.decoder_heads=3"], r"decoder_heads=3 does not divide decoder_dim=16"),
         (["--cfg-options", "model.encoder.arch.jumbo_fnn=patch"], r"did you mean model.encoder.arch.jumbo_ffn"),
+        (["--cfg-options", "model.encoder.in_chans=1"], r"images must be \(B, 1, H, W\), got \(1, 3, 32, 32\)"),
+        (["--cfg-options", "train_dataloader.dataset.img_size=36"], r"36x36 is not a multiple of the patch 8x8"),
         (["--cfg-options", "train_dataloader.dataset.part=test"], r"part='test' is unknown"),
     ],
 )
 def test_wrong_inputs(run, data, tmp_path, options, message):
-    import re
-
     (tmp_path / "empty").mkdir()
     (tmp_path / "one").mkdir()
     Image.new("RGB", (40, 40)).save(tmp_path / "one" / "a.png")
@@ -167,3 +167,16 @@ def test_wrong_inputs(run, data, tmp_path, options, message):
 def test_a_config_with_labels_is_not_for_pretraining(run, tmp_path):
     output = run("pretrain.py", "jumbo_upernet_scenes", cwd=tmp_path, code=2)
     assert "trains a JumboSegmentor, which needs labels: jumbo train jumbo_upernet_scenes" in output
+
+
+def test_two_processes(data, tmp_path):
+    """torchrun on CPU, with bfloat16: each process has its own pictures and masks, and both end with one model."""
+    launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29531"]
+    options = ["--launcher", "pytorch", "--amp", "--cfg-options", "train_cfg.max_iters=6"]
+    process = start(data[1], "--work-dir", "w", *options, cwd=tmp_path, launch=launch)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    assert json.loads((tmp_path / "w" / "run.json").read_text())["processes"] == 2
+    (row,) = metrics(tmp_path / "w")
+    assert 0 < row["held_out_loss"] < 3
+    assert (tmp_path / "w" / "encoder.safetensors").is_file()

@@ -2,16 +2,16 @@
 
 import argparse
 import copy
-import os
 
+import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
-from mmseg.registry import MODELS
+from mmseg.registry import DATASETS, MODELS
 
 from ..configs.registered import is_of
 from ..data.loaders import datasets_of
-from ..pretraining.files import find_pictures
 from ..pretraining.model import MaskedImageModel
+from ..pretraining.pictures import PictureDataset
 from . import train
 
 
@@ -23,10 +23,12 @@ def prepare(args: argparse.Namespace) -> Config:
             f"{args.config} trains a {cfg.model.type}, which needs labels: jumbo train {args.config.stem}; jumbo "
             "pretrain takes pretrain_mae_pico and configs like it"
         )
-    MODELS.build(copy.deepcopy(cfg.model))
-    roots = [dataset["data_root"] for dataset in datasets_of(cfg) if "data_root" in dataset]
-    for root in {root if isinstance(root, (str, os.PathLike)) else tuple(root) for root in roots}:
-        find_pictures(root)
+    model = MODELS.build(copy.deepcopy(cfg.model))
+    for dataset in datasets_of(cfg):
+        if DATASETS.get(dataset["type"]) is PictureDataset:
+            pictures = DATASETS.build(dict(copy.deepcopy(dataset), keep_side=None))  # lists files, reads none
+            with torch.no_grad():
+                model.loss(torch.zeros(1, 3, *pictures.size))
     return cfg
 
 

@@ -4,6 +4,7 @@ import glob
 import io
 import os
 import tarfile
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,11 +48,14 @@ class PictureFile:
                 file.seek(self.offset)
                 return decoded(file.read(self.size))
         except Exception as error:  # Pillow raises whatever it likes on a bad file
-            raise ValueError(f"{self} cannot be read as a picture: {error or type(error).__name__}") from error
+            told = textwrap.shorten(str(error) or type(error).__name__, 150, placeholder=" …")
+            raise ValueError(f"{self} cannot be read as a picture: {told}") from error
 
 
 def decoded(data: bytes) -> np.ndarray:
     """Bytes of an image file as uint8 RGB (H, W, 3), upright; of 16 bits the upper 8 are taken."""
+    if not data:
+        raise ValueError("it is empty")
     try:
         with Image.open(io.BytesIO(data)) as image:
             image.load()  # OpenCV fills the missing part of a file that is cut off with grey

@@ -1,6 +1,5 @@
 """What a pretraining leaves beside its checkpoints: the encoder as a file, and pictures of what the decoder guesses."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -75,7 +74,7 @@ def sheet(drawn: Reconstruction, preprocessor: Any) -> Image.Image:
     return page
 
 
-def _pixels(images: torch.Tensor, preprocessor: Any) -> Sequence[np.ndarray]:
+def _pixels(images: torch.Tensor, preprocessor: Any) -> np.ndarray:
     """Images as the preprocessor gives them, to uint8 (B, H, W, 3)."""
     mean, std = getattr(preprocessor, "mean", 0.0), getattr(preprocessor, "std", 1.0)
     values = (images * std + mean).round().clamp(0, 255).to(torch.uint8)

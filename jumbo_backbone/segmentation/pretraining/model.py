@@ -60,7 +60,7 @@ class MaskedImageModel(MaskedAutoencoder, BaseModel):
 class HeldOutLoss(BaseMetric):
     """The mean of the images' losses, as ``held_out_loss``."""
 
-    def process(self, data_batch: Any, data_samples: list[dict[str, float]]) -> None:  # type: ignore[override]
+    def process(self, data_batch: Any, data_samples: list[dict[str, float]]) -> None:
         self.results += [sample["loss"] for sample in data_samples]
 
     def compute_metrics(self, results: list[float]) -> dict[str, float]:

@@ -63,6 +63,11 @@ class PictureDataset(Dataset):
             raise ValueError(f"part={part!r} is unknown: choose one of {', '.join(PARTS)}")
         if broken not in ("skip", "refuse"):
             raise ValueError(f"broken={broken!r} is unknown: choose skip or refuse")
+        sides = dict(img_size=min(to_2tuple(img_size)), keep_side=keep_side, limit=limit)
+        for name, value in sides.items():
+            if value is not None and value < 1:
+                unit = {"keep_side": "a number of pixels", "limit": "a number of pictures"}.get(name, "pixels")
+                raise ValueError(f"{name}={value}: give {unit} from 1")
         if hold_out_every < 2:
             raise ValueError(f"hold_out_every={hold_out_every} leaves nothing to train on: give 2 or more")
         if not 0 < crop_scale[0] <= crop_scale[1] <= 1:
