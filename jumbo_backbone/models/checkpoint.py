@@ -7,6 +7,7 @@ runs in a load-state-dict pre-hook, so plain ``load_state_dict``, timm's ``check
 take the files as they are.
 """
 
+import json
 import logging
 import math
 import os
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SIZES = "jumbo_vit"  # in a file's notes: the arguments of ``JumboViT`` as JSON
 _HUB = "hf-hub:"
 _TABLE = re.compile(r"pos_embed_tables\.(\d+)x(\d+)")
 
@@ -114,9 +116,13 @@ def differences(model: nn.Module, state_dict: Mapping[str, torch.Tensor]) -> lis
 
 
 def save_checkpoint(model: nn.Module, path: str | os.PathLike) -> None:
-    """Write a model's weights as safetensors, to a temporary file first: a good file is never half replaced."""
+    """Write a model's weights as safetensors, to a temporary file first: a good file is never half replaced. The file
+    notes the sizes of a ``JumboViT``, so that ``model_of_file`` can build it again."""
+    notes = {"format": "pt"}
+    if hasattr(model, "constructor_arguments"):
+        notes[SIZES] = json.dumps(cast("JumboViT", model).constructor_arguments())
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    write_atomically(save(tensors, metadata={"format": "pt"}), path)  # safetensors' own writing hides a full disk
+    write_atomically(save(tensors, metadata=notes), path)  # safetensors' own writing hides a full disk
 
 
 def adapt_state_dict(model: nn.Module, state_dict: dict[str, torch.Tensor], prefix: str = "") -> LoadReport:

@@ -19,6 +19,7 @@ ORDER = (
     "attention",
     "benchmark",
     "pretrain",
+    "probe",
     "pretrain-series",
     "benchmark-series",
 )
