@@ -17,7 +17,8 @@ from jumbo_backbone.models.presets import PRESETS
 
 CONFIGS = Path(__file__).parents[3] / "seg_configs"
 CASCADES = sorted(path.stem for path in CONFIGS.glob("*cascade*.py"))  # whose members are models of other configs
-NAMES = sorted({path.stem for path in CONFIGS.glob("*.py")} - set(CASCADES))
+PRETRAINING = {path.stem for path in CONFIGS.glob("pretrain_*.py")}  # which has tests of its own
+NAMES = sorted({path.stem for path in CONFIGS.glob("*.py")} - {*CASCADES, *PRETRAINING})
 WIDTH = 48
 
 
