@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("mmseg")
 from PIL import Image
 
+from jumbo_backbone import create_model, save_checkpoint
 from jumbo_backbone.pretraining import load_weights
 from jumbo_cli.command import status
 
@@ -50,8 +51,12 @@ def jumbo(name: str, *arguments: str) -> int:
 
 def test_the_commands(folder, capfd):
     *own, on_gpus = COMMANDS
-    assert [words[:2] for words in own] == [["jumbo", n] for n in ("pretrain", "prepare", "train", "probe", "probe")]
-    told = []
+    assert [words[:2] for words in own] == [
+        ["jumbo", n] for n in ("pretrain", "prepare", "train", "probe", "probe", "train")
+    ]
+    told, pico = [], Path("work_dirs/pretrain_mae_pico")
+    pico.mkdir(parents=True)
+    save_checkpoint(create_model("pico", img_size=64, patch_size=8, num_classes=0), pico / "encoder.safetensors")
     for _, name, *arguments in own:
         if name in ("pretrain", "train"):
             options = SMALLER + (OF_MASKS if name == "train" else [])
@@ -68,6 +73,7 @@ def test_the_commands(folder, capfd):
     assert Path("work_dirs/pretrain_mae_pictures/reconstructions/iter_2.png").is_file()
     assert "backbone from work_dirs/pretrain_mae_pictures/encoder.safetensors" in told[2] and "mIoU" in told[2]
     assert Path("probe.json").is_file() and "read-out" in told[4]
+    assert "encoder from work_dirs/pretrain_mae_pico/encoder.safetensors" in told[5] and "top1" in told[5]
 
     begin = on_gpus.index("jumbo_cli")
     from jumbo_cli.commands.pretrain import COMMAND

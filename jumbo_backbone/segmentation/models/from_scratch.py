@@ -10,8 +10,8 @@ from ...models.vit import JumboViT
 
 @WEIGHT_INITIALIZERS.register_module()
 class FromScratch:
-    """``init_cfg=dict(type="FromScratch")`` for ``JumboViTBackbone`` and
-    ``MaskedImageModel``: Xavier's weights in every linear map of the
+    """``init_cfg=dict(type="FromScratch")`` for ``JumboViTBackbone``,
+    ``MaskedImageModel`` and ``ImageClassifier``: Xavier's weights in every linear map of the
     encoder, including the patch embedding, and sine-cosine positions ("Better plain ViT baselines for ImageNet-1k",
     Beyer et al. 2022).
 
@@ -23,7 +23,7 @@ class FromScratch:
         encoders = [child for child in module.children() if isinstance(child, JumboViT)]
         if not encoders:
             raise TypeError(
-                "init_cfg of type 'FromScratch' is for JumboViTBackbone or MaskedImageModel, not "
+                "init_cfg of type 'FromScratch' is for models with a JumboViT, such as JumboViTBackbone, not "
                 f"{type(module).__name__}"
             )
         (vit,) = encoders

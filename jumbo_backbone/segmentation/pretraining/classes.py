@@ -1,7 +1,6 @@
 """Pictures in a folder per class, for a probe."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from timm.layers import to_2tuple
@@ -9,7 +8,7 @@ from torch.utils.data import Dataset
 
 from ...words import some
 from .crops import middle_crop
-from .files import PictureFile, find_pictures
+from .files import PictureFile, class_of, find_pictures
 
 
 class ClassPictures(Dataset):
@@ -45,11 +44,6 @@ class ClassPictures(Dataset):
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
         pixels = torch.from_numpy(middle_crop(self.files[index].read(), self.size).copy()).permute(2, 0, 1)
         return (pixels - self.mean) / self.std, self.labels[index]
-
-
-def class_of(file: PictureFile) -> str:
-    """The name of the folder that holds a picture."""
-    return Path(file.member or file.path).parent.name
 
 
 def train_and_test(

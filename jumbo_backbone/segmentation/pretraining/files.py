@@ -98,6 +98,11 @@ def find_pictures(data_root: str | Sequence[str]) -> list[PictureFile]:
     return found
 
 
+def class_of(file: PictureFile) -> str:
+    """The name of the folder that holds a picture."""
+    return Path(file.member or file.path).parent.name
+
+
 def _below(path: str) -> Iterator[PictureFile]:
     if not os.path.isdir(path):
         yield from _in_tar(path) if path.lower().endswith(".tar") else [PictureFile(path)]

@@ -12,6 +12,12 @@ from ...pretraining import MaskedAutoencoder
 from ..models.backbone import sizes_of
 
 
+def encoder_of(encoder: dict[str, Any], **defaults: Any) -> JumboViT:
+    """The ``JumboViT`` of a config: its arguments, and ``arch``, a preset or a dict of sizes."""
+    given = dict(encoder)
+    return JumboViT(**{**sizes_of(given.pop("arch", "small")), **defaults, **given})
+
+
 @MODELS.register_module()
 class MaskedImageModel(MaskedAutoencoder, BaseModel):
     """``MaskedAutoencoder`` for mmengine's runner.
@@ -35,8 +41,7 @@ class MaskedImageModel(MaskedAutoencoder, BaseModel):
         decoder_heads: int = 4,
         norm_pixels: bool = True,
     ) -> None:
-        sizes = dict(encoder)
-        model = JumboViT(**{**sizes_of(sizes.pop("arch", "small")), "num_classes": 0, "global_pool": "", **sizes})
+        model = encoder_of(encoder, num_classes=0, global_pool="")
         super().__init__(model, mask_ratio, decoder_dim, decoder_depth, decoder_heads, norm_pixels)
         self.init_cfg = init_cfg
         if data_preprocessor is not None:

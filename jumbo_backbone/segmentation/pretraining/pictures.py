@@ -13,8 +13,9 @@ from timm.layers import to_2tuple
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from ...words import some
 from .crops import middle_crop, random_crop, resized
-from .files import PictureFile, find_pictures
+from .files import PictureFile, class_of, find_pictures
 
 PARTS = ("train", "held_out", "all")
 
@@ -74,7 +75,9 @@ class PictureDataset(Dataset):
             raise ValueError(f"crop_scale={crop_scale}: give two shares of the area, such as (0.2, 1.0)")
         self.size, self.crop_scale = to_2tuple(img_size), crop_scale
         self.random, self.least_side, self.refuse = part != "held_out", least_side, broken == "refuse"
-        self.files = _part(find_pictures(data_root), part, hold_out_every, data_root)
+        found = find_pictures(data_root)
+        self._look_over(found)
+        self.files = _part(found, part, hold_out_every, data_root)
         if limit is not None and limit < len(self.files):
             self.files = [self.files[i * len(self.files) // limit] for i in range(limit)]
         self._told: set[str] = set()
@@ -86,9 +89,17 @@ class PictureDataset(Dataset):
         return len(self.files)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        image = self._kept[index] if self._kept is not None else self._whole(index)
+        place, image = self._whole(index)
         cut = random_crop(image, self.size, self.crop_scale) if self.random else middle_crop(image, self.size)
-        return dict(inputs=torch.from_numpy(cut.copy()).permute(2, 0, 1).contiguous(), index=int(index))
+        inputs = torch.from_numpy(cut.copy()).permute(2, 0, 1).contiguous()
+        return dict(inputs=inputs, index=int(index)) | self._about(self.files[place])
+
+    def _about(self, file: PictureFile) -> dict[str, Any]:
+        """What else a sample says of its picture."""
+        return {}
+
+    def _look_over(self, files: list[PictureFile]) -> None:
+        """Called with the pictures of all parts."""
 
     def _keep(self, side: int, part: str) -> None:
         files, self._kept = self.files, []
@@ -105,11 +116,14 @@ class PictureDataset(Dataset):
         if not self.files:
             raise ValueError(f"all of {len(files)} pictures are broken, the first being {files[0]}")
 
-    def _whole(self, index: int) -> np.ndarray:
-        """The picture, or the next whole one."""
+    def _whole(self, index: int) -> tuple[int, np.ndarray]:
+        """The picture, or the next whole one, and its place."""
+        if self._kept is not None:
+            return int(index), self._kept[index]
         for step in range(len(self.files)):
-            if (image := self._read(self.files[(index + step) % len(self.files)])) is not None:
-                return image
+            place = (index + step) % len(self.files)
+            if (image := self._read(self.files[place])) is not None:
+                return place, image
         raise ValueError(f"all of {len(self.files)} pictures are broken, the first being {self.files[0]}")
 
     def _read(self, file: PictureFile) -> np.ndarray | None:
@@ -126,6 +140,37 @@ class PictureDataset(Dataset):
                 self._told.add(str(file))
                 print_log(f"left out: {error}", logger="current", level=30)
             return None
+
+
+@DATASETS.register_module()
+class ClassPictureDataset(PictureDataset):
+    """Pictures whose folder is their class; samples also have a ``label``, the number of the class.
+
+    Args:
+        classes: Names of the classes in the order of their numbers; None for all folders by name.
+        **kwargs: As in ``PictureDataset``.
+
+    Raises:
+        ValueError: If a folder is none of ``classes``, or one of these has no pictures.
+    """
+
+    def __init__(self, *args: Any, classes: Sequence[str] | None = None, **kwargs: Any) -> None:
+        self.classes = None if classes is None else list(classes)
+        super().__init__(*args, **kwargs)
+
+    def _look_over(self, files: list[PictureFile]) -> None:
+        names = sorted({class_of(file) for file in files})
+        own = self.classes = names if self.classes is None else self.classes
+        for what, others in (("foreign", set(names) - set(own)), ("missing", set(own) - set(names))):
+            if others:
+                raise ValueError(
+                    f"the pictures' folders are not the {len(own)} classes that they should be: {what} are "
+                    f"{some(sorted(others))}"
+                )
+        self._numbers = {name: number for number, name in enumerate(own)}
+
+    def _about(self, file: PictureFile) -> dict[str, Any]:
+        return dict(label=self._numbers[class_of(file)])
 
 
 def _part(

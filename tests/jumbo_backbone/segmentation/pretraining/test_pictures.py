@@ -12,7 +12,7 @@ from PIL import Image
 
 from jumbo_backbone.segmentation.pretraining.crops import middle_crop, random_crop
 from jumbo_backbone.segmentation.pretraining.files import find_pictures
-from jumbo_backbone.segmentation.pretraining.pictures import PictureDataset
+from jumbo_backbone.segmentation.pretraining.pictures import ClassPictureDataset, PictureDataset
 from jumbo_backbone.segmentation.training.resume import Draw, seed_by_draw
 
 
@@ -145,17 +145,18 @@ def break_one(folder, kind):
 
 @pytest.mark.parametrize("kind", ["cut off", "empty", "text", "small"])
 @pytest.mark.parametrize("keep_side", [None, 16])
-def test_a_broken_picture(folder, caplog, kind, keep_side, capfd):
-    path = break_one(folder, kind)
+def test_a_broken_picture(folder, monkeypatch, kind, keep_side):
+    path, told = break_one(folder, kind), []
+    monkeypatch.setattr(
+        "jumbo_backbone.segmentation.pretraining.pictures.print_log", lambda text, **_: told.append(text)
+    )
     with pytest.raises(ValueError, match=f"{path}.*broken='skip' goes on without it"):
         PictureDataset(str(folder), 8, keep_side=keep_side, broken="refuse")[0]
     dataset = PictureDataset(str(folder), 8, "held_out", hold_out_every=2, keep_side=keep_side)
     whole = PictureDataset(str(folder), 8, "train", hold_out_every=2, keep_side=keep_side)
     assert len(dataset) == 6 and len(whole) == (6 if keep_side is None else 5)
-    told = capfd.readouterr()
     first = [whole[0]["inputs"] for _ in range(3)]
-    told = "".join(told) + "".join(capfd.readouterr())
-    assert told.count(f"left out: {path}") == 1 and all(x.shape == (3, 8, 8) for x in first)
+    assert len(told) == 1 and told[0].startswith(f"left out: {path}") and all(x.shape == (3, 8, 8) for x in first)
 
 
 @pytest.mark.parametrize("keep_side", [None, 16])
@@ -199,3 +200,30 @@ def test_places_without_pictures(tmp_path, name, error, message):
     (tmp_path / "bad.tar").write_bytes(io.BytesIO(b"x" * 2000).getvalue())
     with pytest.raises(error, match=message):
         find_pictures(str(tmp_path / name))
+
+
+# ---- classes
+
+
+def test_the_folder_is_the_class(folder):
+    dataset = ClassPictureDataset(str(folder), 8, "all")
+    assert dataset.classes == ["a", "c"] and [dataset[i]["label"] for i in range(12)] == [0] * 6 + [1] * 6
+    held = ClassPictureDataset(str(folder), 8, "held_out", hold_out_every=12)
+    assert held.classes == ["a", "c"] and held[0]["label"] == 1  # numbered by all parts
+    assert ClassPictureDataset(str(folder), 8, classes=["c", "a"])[0]["label"] == 1
+
+
+@pytest.mark.parametrize("keep_side", [None, 16])
+def test_the_label_is_of_the_picture_that_stands_in(folder, keep_side):
+    for path in (folder / "a").iterdir():
+        path.write_bytes(b"")
+    dataset = ClassPictureDataset(str(folder), 8, "all", keep_side=keep_side)
+    assert dataset[0]["label"] == 1
+
+
+@pytest.mark.parametrize(
+    "classes, message", [(["a"], "foreign are c"), (["a", "c", "d"], "missing are d"), (["a", "x"], "foreign are c")]
+)
+def test_other_classes(folder, classes, message):
+    with pytest.raises(ValueError, match=message):
+        ClassPictureDataset(str(folder), 8, classes=classes)
