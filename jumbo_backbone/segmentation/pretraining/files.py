@@ -37,8 +37,12 @@ class PictureFile:
     def __str__(self) -> str:
         return f"{self.path}:{self.member}" if self.member else self.path
 
-    def read(self) -> np.ndarray:
+    def read(self, side: int | None = None) -> np.ndarray:
         """The pixels, uint8 RGB (H, W, 3), upright.
+
+        Args:
+            side: A JPEG may be read at a half, a quarter or an eighth of its size, which is faster, as long as both
+                sides have this many pixels; None for its own size.
 
         Raises:
             ValueError: If it is broken; the message names it.
@@ -46,18 +50,21 @@ class PictureFile:
         try:
             with open(self.path, "rb") as file:
                 file.seek(self.offset)
-                return decoded(file.read(self.size))
+                return decoded(file.read(self.size), side)
         except Exception as error:  # Pillow raises whatever it likes on a bad file
             told = textwrap.shorten(str(error) or type(error).__name__, 150, placeholder=" …")
             raise ValueError(f"{self} cannot be read as a picture: {told}") from error
 
 
-def decoded(data: bytes) -> np.ndarray:
-    """Bytes of an image file as uint8 RGB (H, W, 3), upright; of 16 bits the upper 8 are taken."""
+def decoded(data: bytes, side: int | None = None) -> np.ndarray:
+    """Bytes of an image file as uint8 RGB (H, W, 3), upright; of 16 bits the upper 8 are taken. For ``side`` see
+    ``PictureFile.read``."""
     if not data:
         raise ValueError("it is empty")
     try:
         with Image.open(io.BytesIO(data)) as image:
+            if side is not None:
+                image.draft(None, (side, side))
             image.load()  # OpenCV fills the missing part of a file that is cut off with grey
             if image.mode in _PLAIN and image.format != "TIFF":
                 return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))

@@ -33,8 +33,9 @@ class PictureDataset(Dataset):
         limit: The most pictures, spread evenly over the part; None for all.
         crop_scale: The least and the largest share of a picture's area that a random crop takes.
         keep_side: Pictures are decoded once and kept in memory, with the shorter side reduced to this many pixels;
-            loading processes share them. None reads a file each time it is drawn, for pictures that memory cannot
-            hold.
+            loading processes share them. None reads a file each time it is drawn.
+        keep_gigabytes: How much of memory pictures may take, in each training process; the others are read each time
+            they are drawn.
         least_side: A picture whose shorter side has fewer pixels counts as broken.
         broken: "skip" names each broken file in the log, and the next picture stands in for it; "refuse" stops at the
             first one.
@@ -57,6 +58,7 @@ class PictureDataset(Dataset):
         limit: int | None = None,
         crop_scale: tuple[float, float] = (0.2, 1.0),
         keep_side: int | None = None,
+        keep_gigabytes: float = 4.0,
         least_side: int = 8,
         broken: str = "skip",
     ) -> None:
@@ -81,9 +83,9 @@ class PictureDataset(Dataset):
         if limit is not None and limit < len(self.files):
             self.files = [self.files[i * len(self.files) // limit] for i in range(limit)]
         self._told: set[str] = set()
-        self._kept: list[np.ndarray] | None = None
+        self._kept: list[np.ndarray] = []  # of the first files
         if keep_side is not None:
-            self._keep(keep_side, part)
+            self._keep(keep_side, keep_gigabytes * 1e9, part)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -101,35 +103,43 @@ class PictureDataset(Dataset):
     def _look_over(self, files: list[PictureFile]) -> None:
         """Called with the pictures of all parts."""
 
-    def _keep(self, side: int, part: str) -> None:
-        files, self._kept = self.files, []
-        self.files = []
+    def _keep(self, side: int, room: float, part: str) -> None:
+        files, self.files = self.files, []
         told = f"decoding pictures to {'hold out' if part == 'held_out' else 'train on'}"
-        for file in tqdm(files, told, mininterval=1, disable=None if is_main_process() else True, leave=False):
-            if (image := self._read(file)) is None:
+        for place, file in enumerate(tqdm(files, told, mininterval=1, leave=False, disable=_quiet())):
+            if room <= 0:
+                print_log(
+                    f"the first {len(self._kept)} pictures are kept in memory (keep_gigabytes), the other "
+                    f"{len(files) - place} are read each time they are drawn",
+                    logger="current",
+                )
+                self.files += files[place:]
+                break
+            if (image := self._read(file, side)) is None:
                 continue
             H, W = image.shape[:2]
             if (ratio := side / min(H, W)) < 1:
                 image = resized(image, (math.ceil(H * ratio), math.ceil(W * ratio)))
             self.files.append(file)
             self._kept.append(np.ascontiguousarray(image))
+            room -= image.nbytes
         if not self.files:
             raise ValueError(f"all of {len(files)} pictures are broken, the first being {files[0]}")
 
     def _whole(self, index: int) -> tuple[int, np.ndarray]:
         """The picture, or the next whole one, and its place."""
-        if self._kept is not None:
-            return int(index), self._kept[index]
         for step in range(len(self.files)):
             place = (index + step) % len(self.files)
+            if place < len(self._kept):
+                return place, self._kept[place]
             if (image := self._read(self.files[place])) is not None:
                 return place, image
         raise ValueError(f"all of {len(self.files)} pictures are broken, the first being {self.files[0]}")
 
-    def _read(self, file: PictureFile) -> np.ndarray | None:
+    def _read(self, file: PictureFile, side: int | None = None) -> np.ndarray | None:
         """The pixels; None for a broken one that is to be skipped."""
         try:
-            image = file.read()
+            image = file.read(side)
             if min(image.shape[:2]) < self.least_side:
                 raise ValueError(f"{file} has {image.shape[0]}x{image.shape[1]} pixels, fewer than {self.least_side}")
             return image
@@ -140,6 +150,11 @@ class PictureDataset(Dataset):
                 self._told.add(str(file))
                 print_log(f"left out: {error}", logger="current", level=30)
             return None
+
+
+def _quiet() -> bool | None:
+    """For tqdm: one process of several shows its progress, and on a terminal alone."""
+    return None if is_main_process() else True
 
 
 @DATASETS.register_module()

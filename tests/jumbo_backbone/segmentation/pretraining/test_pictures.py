@@ -94,6 +94,33 @@ def test_samples(folder, keep_side):
     assert np.abs(held[0]["inputs"].numpy() - expected).mean() < (1e-6 if keep_side is None else 8)
 
 
+def test_what_memory_may_not_hold_is_read_from_files(folder, monkeypatch):
+    told = []
+    monkeypatch.setattr(
+        "jumbo_backbone.segmentation.pretraining.pictures.print_log", lambda text, **_: told.append(text)
+    )
+    size = 20 * 30 * 3
+    some = PictureDataset(str(folder), 20, "held_out", hold_out_every=2, keep_side=20, keep_gigabytes=3.5 * size / 1e9)
+    assert told == [
+        "the first 4 pictures are kept in memory (keep_gigabytes), the other 2 are read each time they are drawn"
+    ]
+    whole = PictureDataset(str(folder), 20, "held_out", hold_out_every=2)
+    assert [str(file) for file in some.files] == [str(file) for file in whole.files]
+    assert all(torch.equal(some[i]["inputs"], whole[i]["inputs"]) for i in range(6))
+
+
+def test_a_large_jpeg_is_read_at_a_part_of_its_size(tmp_path):
+    Image.fromarray(picture((400, 600))).save(tmp_path / "x.jpg", quality=95)
+    (file,) = find_pictures(str(tmp_path))
+    assert [file.read(side).shape[:2] for side in (None, 400, 200, 150, 50)] == [
+        (400, 600),
+        (400, 600),
+        (200, 300),
+        (200, 300),
+        (50, 75),
+    ]
+
+
 def test_a_draw_decides_the_crop(folder):
     dataset = PictureDataset(str(folder), 8)
     seed_by_draw(dataset)
