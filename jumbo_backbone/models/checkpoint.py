@@ -7,6 +7,7 @@ runs in a load-state-dict pre-hook, so plain ``load_state_dict``, timm's ``check
 take the files as they are.
 """
 
+import json
 import logging
 import math
 import os
@@ -18,12 +19,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from huggingface_hub import hf_hub_download
-from safetensors.torch import save_file
+from safetensors.torch import save
 from timm.models import adapt_input_conv
 from timm.models import load_state_dict as read_checkpoint
 from torch import nn
 
-from ..files import replacing
+from ..files import write_atomically
 from ..layers.pos_embed import Grid, nearest_grid, resample_pos_embed
 from ..words import some
 from .preset_sizes import preset_of
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SIZES = "jumbo_vit"  # in a file's notes: the arguments of ``JumboViT`` as JSON
 _HUB = "hf-hub:"
 _TABLE = re.compile(r"pos_embed_tables\.(\d+)x(\d+)")
 
@@ -114,10 +116,13 @@ def differences(model: nn.Module, state_dict: Mapping[str, torch.Tensor]) -> lis
 
 
 def save_checkpoint(model: nn.Module, path: str | os.PathLike) -> None:
-    """Write a model's weights as safetensors, to a temporary file first: a good file is never half replaced."""
+    """Write a model's weights as safetensors, to a temporary file first: a good file is never half replaced. The file
+    notes the sizes of a ``JumboViT``, so that ``model_of_file`` can build it again."""
+    notes = {"format": "pt"}
+    if hasattr(model, "constructor_arguments"):
+        notes[SIZES] = json.dumps(cast("JumboViT", model).constructor_arguments())
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"format": "pt"})
+    write_atomically(save(tensors, metadata=notes), path)  # safetensors' own writing hides a full disk
 
 
 def adapt_state_dict(model: nn.Module, state_dict: dict[str, torch.Tensor], prefix: str = "") -> LoadReport:
@@ -300,6 +305,12 @@ def _adapt_input_channels(
 def _adapt_head(model: "JumboViT", state_dict: dict[str, torch.Tensor], prefix: str, report: LoadReport) -> None:
     names = [prefix + "head.weight", prefix + "head.bias"]
     weight = state_dict.get(names[0])
+    own: Any  # of any head that has them
+    if model.num_classes and not any(name in state_dict for name in names):  # of an encoder that was trained without
+        for name, own in zip(names, (model.head.weight, model.head.bias), strict=True):
+            state_dict[name] = own.detach().clone()
+            report.fresh.append(f"{name} (the file has no head)")
+        return
     if weight is None or weight.ndim != 2:
         return
     if model.num_classes == 0:
@@ -307,7 +318,6 @@ def _adapt_head(model: "JumboViT", state_dict: dict[str, torch.Tensor], prefix: 
             state_dict.pop(name, None)
         report.skipped.append(f"head of {weight.shape[0]} classes (this model has none)")
     elif weight.shape[0] != model.num_classes and weight.shape[1] == model.num_features:
-        own: Any  # of any head that has them
         for name, own in zip(names, (model.head.weight, model.head.bias), strict=True):
             state_dict[name] = own.detach().clone()
             report.fresh.append(f"{name} (the file has {weight.shape[0]} classes, the model {model.num_classes})")

@@ -15,6 +15,10 @@ from .models.preprocessor import BandsPreProcessor
 from .models.segmentors import ElasticSegmentor, JumboSegmentor
 from .models.timm_backbone import TimmViTBackbone
 from .pictures.hook import PictureHook
+from .pretraining.classifier import ImageClassifier, TopAccuracy
+from .pretraining.hook import PretrainedFilesHook
+from .pretraining.model import HeldOutLoss, MaskedImageModel
+from .pretraining.pictures import ClassPictureDataset, PictureDataset
 from .training.amp import AutocastOptimWrapper
 from .training.budget_hooks import KeepRateWarmupHook, TokenDroppingHook
 from .training.console import PromptLoggerHook
@@ -28,9 +32,12 @@ __all__ = [
     "AutocastOptimWrapper",
     "BandsPreProcessor",
     "CascadeSegmentor",
+    "ClassPictureDataset",
     "ElasticSegmentor",
     "ExportedSegmentor",
     "FromScratch",
+    "HeldOutLoss",
+    "ImageClassifier",
     "IoUMetric",
     "JumboSegmentor",
     "JumboViTBackbone",
@@ -38,9 +45,12 @@ __all__ = [
     "LatticeFCNHead",
     "LatticeUPerHead",
     "LayerDecayOptimWrapperConstructor",
+    "MaskedImageModel",
     "NumberedInfiniteSampler",
     "NumberedSampler",
+    "PictureDataset",
     "PictureHook",
+    "PretrainedFilesHook",
     "PromptLoggerHook",
     "RenderScene",
     "ResumeHook",
@@ -48,6 +58,7 @@ __all__ = [
     "ScenesDataset",
     "SeedAugmentation",
     "TimmViTBackbone",
+    "TopAccuracy",
     "TokenDroppingHook",
     "shipped_config",
 ]

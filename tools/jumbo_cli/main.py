@@ -18,6 +18,8 @@ ORDER = (
     "calibrate",
     "attention",
     "benchmark",
+    "pretrain",
+    "probe",
     "pretrain-series",
     "benchmark-series",
 )

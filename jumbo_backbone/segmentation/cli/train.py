@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from mmengine.config import Config
@@ -32,8 +33,9 @@ def prepare(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def run(args: argparse.Namespace) -> Runner:
-    """Train as the arguments say; returns the runner, for callers from Python."""
+def run(args: argparse.Namespace, prepare: Callable[[argparse.Namespace], Config] = prepare) -> Runner:
+    """Train as the arguments say, by the config that ``prepare`` makes of them; returns the runner, for callers from
+    Python."""
     with ExitStack() as stack:
         with in_users_terms(args.prog):
             cfg = prepare(args)

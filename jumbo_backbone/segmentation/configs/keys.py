@@ -54,6 +54,8 @@ _UNTYPED: dict[str, set[str]] = {
     "data_preprocessor.test_cfg": {"size", "size_divisor"},
     "auto_scale_lr": {"enable", "base_batch_size"},
     "backbone.arch": _arguments(JumboViT) | {"preset"},
+    "model.encoder": _arguments(JumboViT) | {"arch"},
+    "encoder.arch": _arguments(JumboViT) | {"preset"},
     "backbone.budget": _BUDGET,
     "model.elastic": {field.name for field in fields(ElasticBudgets)} | {"preset"},
     "members.N": {"config", "checkpoint", "budget", "test_cfg", "name"},

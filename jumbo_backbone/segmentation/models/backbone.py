@@ -77,9 +77,8 @@ class JumboViTBackbone(BaseModule):
         budget: dict[str, Any] | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
-        init_cfgs = [init_cfg] if isinstance(init_cfg, dict) else list(init_cfg or [])
-        self.checkpoint = _pretrained(init_cfgs)
-        super().__init__([cfg for cfg in init_cfgs if cfg["type"] != "Pretrained"] or None)
+        self.checkpoint, others = split_pretrained(init_cfg)
+        super().__init__(others)
         self.vit = JumboViT(
             img_size=img_size,
             pos_embed_sizes=pos_embed_sizes,
@@ -201,15 +200,21 @@ def sizes_of(arch: str | dict[str, Any]) -> dict[str, Any]:
     return {**PRESETS.get(preset, {}), **sizes}
 
 
-def _pretrained(init_cfgs: list[dict]) -> str | None:
-    """The checkpoint that an init_cfg names, if any."""
+def split_pretrained(init_cfg: dict | list[dict] | None) -> tuple[str | None, list[dict] | None]:
+    """The checkpoint that an init_cfg of mmengine names, if any, and the other initialisers.
+
+    Raises:
+        ValueError: If it says more of the checkpoint than where it is.
+    """
+    init_cfgs = [init_cfg] if isinstance(init_cfg, dict) else list(init_cfg or [])
+    others = [cfg for cfg in init_cfgs if cfg["type"] != "Pretrained"] or None
     found = [cfg for cfg in init_cfgs if cfg["type"] == "Pretrained"]
     if not found:
-        return None
+        return None, others
     (cfg,) = found
     if unknown := set(cfg) - {"type", "checkpoint"}:
         raise ValueError(
             f"init_cfg of type 'Pretrained' takes a checkpoint of the backbone alone, not "
             f"{', '.join(sorted(unknown))}: to start from a whole segmentor set load_from in the config"
         )
-    return cfg["checkpoint"]
+    return cfg["checkpoint"], others

@@ -12,6 +12,7 @@ from ...words import some
 from .checkpoint_files import CheckpointFile, read_checkpoint
 
 RECORDS = ("last_checkpoint", "run.json", "metrics.json")  # of a training
+PRETRAINED = ("encoder.safetensors", "decoder.safetensors", "reconstructions")  # and of a pretraining
 Tell = Callable[[str], None]
 
 
@@ -103,7 +104,7 @@ class Checkpoints:
             return None
         places = [self.work_dir, self.folder]
         number = next(n for n in range(1, 10**6) if not any((p / f"earlier_{n}").exists() for p in places))
-        beside = [self.work_dir / name for name in RECORDS]
+        beside = [self.work_dir / name for name in (*RECORDS, *PRETRAINED)]
         beside += [*self.work_dir.glob("*metrics*.json"), *self.work_dir.glob("*.py")]
         for path in [*results, *beside]:
             if path.exists():

@@ -17,7 +17,8 @@ from jumbo_backbone.models.presets import PRESETS
 
 CONFIGS = Path(__file__).parents[3] / "seg_configs"
 CASCADES = sorted(path.stem for path in CONFIGS.glob("*cascade*.py"))  # whose members are models of other configs
-NAMES = sorted({path.stem for path in CONFIGS.glob("*.py")} - set(CASCADES))
+PICTURES = {path.stem for kind in ("pretrain", "finetune") for path in CONFIGS.glob(f"{kind}_*.py")}  # tested apart
+NAMES = sorted({path.stem for path in CONFIGS.glob("*.py")} - {*CASCADES, *PICTURES})
 WIDTH = 48
 
 

@@ -162,7 +162,7 @@ def test_from_scratch():
     wide = backbone.vit.jumbo_mlp.fc1.weight
     bound = (6 / sum(wide.shape)) ** 0.5
     assert 0.9 * bound < wide.abs().max() <= bound
-    with pytest.raises(TypeError, match="for JumboViTBackbone, not Linear"):
+    with pytest.raises(TypeError, match="for models with a JumboViT, such as JumboViTBackbone, not Linear"):
         initialize(torch.nn.Linear(2, 2), dict(type="FromScratch"))
 
 

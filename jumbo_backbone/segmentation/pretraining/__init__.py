@@ -1,0 +1,1 @@
+"""What mmengine's runner needs to pretrain an encoder on pictures without labels."""
