@@ -44,3 +44,25 @@ def test_sentences():
     for coverage, words in zip((0.8, 0.95), told, strict=True):
         inside = [record["inside"] for record in intervals if record["coverage"] == coverage]
         assert words.format(min(inside), max(inside)) in PAGE
+
+
+def test_the_table_of_weighing():
+    raw = results("cpu_weighing_origin_0")
+    rows = PAGE.split("| series | weighed |")[1].split("\n\n")[0].splitlines()[2:]
+    assert len(rows) == len(raw) == 5
+    for row in rows:
+        name, *cells = (cell.strip() for cell in row.strip("|").split("|"))
+        found = raw[SETS.get(name, name)]
+        rules = [found["mean of the experts"], found["best expert in the past"]]
+        expected = [f"{found['jumbo']['mase']:.3f}"]
+        for rule in rules:
+            expected += [f"{rule['mase']:.3f}", f"{rule['gain']:.3f} ± {rule['error']:.3f}"]
+            assert rule["p"] < 1e-4
+        assert cells == expected
+
+
+def test_sentences_on_the_class_token():
+    for origin, words in ((0, "{} against {} at the last horizon (p {:.2f})"), (1, "{} against {} at the one")):
+        found = results(f"cpu_weighing_tokens_origin_{origin}")["all series"]
+        mases = (f"{found[name]['mase']:.3f}" for name in ("class_token", "jumbo_token"))
+        assert words.format(*mases, found["class_token"]["p"]) in PAGE
