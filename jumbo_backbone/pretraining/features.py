@@ -32,10 +32,6 @@ class Features:
         parts = {"jumbo": self.slices, "mean": self.mean, "token": self.slices[:, : self.mean.shape[1]]}
         return torch.cat([self.slices, self.mean], dim=1) if name == "jumbo+mean" else parts[name]
 
-    def at(self, places: torch.Tensor) -> "Features":
-        """Some of the images."""
-        return Features(self.slices[places], self.mean[places], self.labels[places])
-
 
 @torch.inference_mode()
 def features_of(

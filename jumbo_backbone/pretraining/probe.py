@@ -14,9 +14,10 @@ from torch.nn.functional import cross_entropy, normalize, one_hot
 
 from .features import Features
 
-RATES = (1e-4, 3e-4, 1e-3, 3e-3)
+RATES = (3e-4, 1e-3, 3e-3, 1e-2)
 TEMPERATURE = 0.07  # of the neighbours' votes (Wu et al., CVPR 2018)
 _EPS = 1e-6
+_ROWS = 256  # of features at a time
 
 
 class ProbeScore(NamedTuple):
@@ -27,10 +28,16 @@ class ProbeScore(NamedTuple):
     rate: float
 
 
-def standardised(train: torch.Tensor, *others: torch.Tensor) -> list[torch.Tensor]:
-    """Features (n, F) less the training images' mean and over their deviation."""
-    variance, mean = torch.var_mean(train, dim=0, correction=0)
-    return [(x - mean) / (variance + _EPS).sqrt() for x in (train, *others)]
+class Standard:
+    """Features (n, F) less the mean and over the deviation of those that it is made from: a BatchNorm without
+    parameters."""
+
+    def __init__(self, features: torch.Tensor) -> None:
+        variance, self.mean = torch.var_mean(features, dim=0, correction=0)
+        self.deviation = (variance + _EPS).sqrt()
+
+    def __call__(self, features: torch.Tensor) -> torch.Tensor:
+        return (features - self.mean) / self.deviation
 
 
 def linear_probe(
@@ -63,27 +70,27 @@ def linear_probe(
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(n, generator=generator)
     choosing, learning = order[: n // 10], order[n // 10 :]
-    x, x_choose, x_test = standardised(
-        train.read_out(read_out)[learning], train.read_out(read_out)[choosing], test.read_out(read_out)
-    )
-    y, classes = train.labels[learning], int(train.labels.max()) + 1
+    x = train.read_out(read_out)
+    standard, classes = Standard(x), int(train.labels.max()) + 1
     heads = [nn.Linear(x.shape[1], classes) for _ in rates]
     for head in heads:
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
     optimizer = torch.optim.AdamW([dict(params=h.parameters(), lr=r) for h, r in zip(heads, rates, strict=True)])
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * -(-len(y) // batch_size))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * -(-len(learning) // batch_size))
     for _ in range(epochs):
-        for places in torch.randperm(len(y), generator=generator).split(batch_size):
-            loss = torch.stack([cross_entropy(head(x[places]), y[places]) for head in heads]).sum()
+        for places in learning[torch.randperm(len(learning), generator=generator)].split(batch_size):
+            given, labels = standard(x[places]), train.labels[places]
+            loss = torch.stack([cross_entropy(head(given), labels) for head in heads]).sum()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
     with torch.inference_mode():
-        right = [_top(head(x_choose), train.labels[choosing], 1) for head in heads]
+        given, labels = standard(x[choosing]), train.labels[choosing]
+        right = [_top(head(given), labels, 1) for head in heads]
         best = max(range(len(heads)), key=right.__getitem__)
-        logits = heads[best](x_test)
+        logits = torch.cat([heads[best](standard(rows)) for rows in test.read_out(read_out).split(_ROWS)])
         return ProbeScore(_top(logits, test.labels, 1), _top(logits, test.labels, 5), rates[best])
 
 
@@ -91,11 +98,13 @@ def linear_probe(
 def nearest_neighbours(train: Features, test: Features, read_out: str, k: int = 20) -> float:
     """Per cent of test images whose class the ``k`` nearest training images vote for, by the cosine of standardised
     features; a vote weighs exp(cosine / 0.07), as Wu et al. (CVPR 2018)."""
-    x, x_test = (normalize(f) for f in standardised(train.read_out(read_out), test.read_out(read_out)))
+    x = train.read_out(read_out)
+    standard = Standard(x)
+    x = normalize(standard(x))
     votes_of = one_hot(train.labels).float()
     right = 0
-    for rows, labels in zip(x_test.split(256), test.labels.split(256), strict=True):
-        cosine, nearest = (rows @ x.T).topk(min(k, len(x)), dim=1)
+    for rows, labels in zip(test.read_out(read_out).split(_ROWS), test.labels.split(_ROWS), strict=True):
+        cosine, nearest = (normalize(standard(rows)) @ x.T).topk(min(k, len(x)), dim=1)
         votes = (votes_of[nearest] * (cosine / TEMPERATURE).exp().unsqueeze(-1)).sum(dim=1)
         right += int((votes.argmax(dim=1) == labels).sum())
     return 100 * right / len(test.labels)

@@ -25,7 +25,7 @@ def test_a_name_is_looked_up_where_there_is_no_such_file(tmp_path, monkeypatch):
     ("name", "told"),
     [
         ("jumbo_upernet_scene", "did you mean jumbo_upernet_scenes?"),
-        ("else/where.py", "or one of jumbo_base_upernet_ade20k, "),
+        ("else/where.py", "or one of finetune_pico, jumbo_base_upernet_ade20k, "),
         ("folder/jumbo_upernet_scenes.py", "did you mean jumbo_upernet_scenes?"),
         ("_base_/runtime", "no config at "),
     ],
