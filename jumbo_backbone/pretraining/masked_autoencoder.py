@@ -15,7 +15,7 @@ from torch import nn
 
 from ..budgets.budget import ComputeBudget
 from ..models.vit import JumboViT
-from .masks import draw_masks, hidden_count
+from .masks import Source, draw_masks, hidden_count
 from .patches import to_images, to_patches
 
 _EPS = 1e-6  # of the variance of a patch, which may be of one colour
@@ -100,19 +100,24 @@ class MaskedAutoencoder(nn.Module):
                     nn.init.xavier_uniform_(module.weight)
                     nn.init.zeros_(module.bias)
 
-    def forward(self, images: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
+    def forward(self, images: torch.Tensor, generator: Source = None) -> torch.Tensor:
         """The loss, see ``loss``."""
         return self.loss(images, generator)
 
-    def loss(self, images: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
-        """The mean squared error of the hidden patches.
+    def loss(self, images: torch.Tensor, generator: Source = None) -> torch.Tensor:
+        """The mean of ``losses``, a scalar."""
+        return self.losses(images, generator).mean()
+
+    def losses(self, images: torch.Tensor, generator: Source = None) -> torch.Tensor:
+        """The mean squared error of the hidden patches of each image.
 
         Args:
             images: (B, C, H, W), float, normalised as the encoder takes them.
-            generator: Its state decides which patches are hidden; None for torch's own on the CPU.
+            generator: Its state decides which patches are hidden; None for torch's own on the CPU. Or one for each
+                image: then its mask, and its loss, do not depend on the others in the batch.
 
         Returns:
-            A scalar.
+            (B,), float32.
 
         Raises:
             ValueError: If the images have not a whole number of patches, or nothing is hidden or nothing visible.
@@ -122,10 +127,10 @@ class MaskedAutoencoder(nn.Module):
         if self.norm_pixels:
             mean, deviation = _spread(target)
             target = (target - mean) / deviation
-        return nn.functional.mse_loss(predicted.float(), target.float())
+        return (predicted.float() - target.float()).square().mean(dim=(1, 2))
 
     @torch.no_grad()
-    def reconstruct(self, images: torch.Tensor, generator: torch.Generator | None = None) -> Reconstruction:
+    def reconstruct(self, images: torch.Tensor, generator: Source = None) -> Reconstruction:
         """Hide patches of images and predict them, in pixels: if the decoder predicts normalised pixels, each hidden
         patch gets its own mean and deviation back, which the decoder does not know.
 
@@ -151,9 +156,7 @@ class MaskedAutoencoder(nn.Module):
             flags.unflatten(1, grid),
         )
 
-    def _predict(
-        self, images: torch.Tensor, generator: torch.Generator | None
-    ) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int]]:
+    def _predict(self, images: torch.Tensor, generator: Source) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int]]:
         """The hidden patches (B, M, C*ph*pw) as the decoder gives them, which ones they are (B, M), and the grid."""
         self._require_whole_patches(images)
         model, full = self.backbone, ComputeBudget()

@@ -1,5 +1,7 @@
 """Which patches of an image are hidden."""
 
+from collections.abc import Sequence
+
 import torch
 
 
@@ -22,8 +24,11 @@ def hidden_count(patches: int, mask_ratio: float) -> int:
     return hidden
 
 
+Source = torch.Generator | Sequence[torch.Generator] | None  # of random numbers: of a batch, or one of each image
+
+
 def draw_masks(
-    batch: int, patches: int, mask_ratio: float, generator: torch.Generator | None = None
+    batch: int, patches: int, mask_ratio: float, generator: Source = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Draw for each image of a batch a uniform random set of hidden patches, the same number in each.
 
@@ -31,7 +36,8 @@ def draw_masks(
         batch: Number of images B.
         patches: Number of patches N of an image.
         mask_ratio: The share of hidden patches, above 0 and below 1; the number is rounded to a whole one.
-        generator: Its state decides the masks, which are drawn on its device; None for torch's own on the CPU.
+        generator: Its state decides the masks, which are drawn on its device; None for torch's own on the CPU. With a
+            sequence of B of them, the mask of an image does not depend on the others in its batch.
 
     Returns:
         Indices int64 of the visible patches (B, N-M) and of the hidden ones (B, M), each in ascending order, on the
@@ -41,7 +47,11 @@ def draw_masks(
         ValueError: If none would be hidden, or none visible.
     """
     hidden = hidden_count(patches, mask_ratio)
-    device = "cpu" if generator is None else generator.device
-    order = torch.rand(batch, patches, generator=generator, device=device).argsort(dim=1)
+    if isinstance(generator, Sequence):
+        numbers = torch.stack([torch.rand(patches, generator=one, device=one.device) for one in generator])
+    else:
+        device = "cpu" if generator is None else generator.device
+        numbers = torch.rand(batch, patches, generator=generator, device=device)
+    order = numbers.argsort(dim=1)
     visible, masked = order.split([patches - hidden, hidden], dim=1)
     return visible.sort(dim=1).values, masked.sort(dim=1).values

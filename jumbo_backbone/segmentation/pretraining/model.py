@@ -50,14 +50,14 @@ class MaskedImageModel(MaskedAutoencoder, BaseModel):
     def forward(  # type: ignore[override]  # mmengine's signature, by the names in its batches
         self, inputs: torch.Tensor, data_samples: None = None, index: torch.Tensor | None = None, mode: str = "tensor"
     ) -> Any:
-        """Images (B, C, H, W) to their tokens, to the loss, or ("predict") to the loss with masks that are always the
-        same for the same images in the same batches."""
+        """Images (B, C, H, W) to their tokens, to the loss, or ("predict") to the loss of each. Then the mask of an image
+        is always the same, whatever its batch."""
         if mode == "loss":
             return dict(loss=self.loss(inputs))
         if mode == "predict":
             assert index is not None
-            loss = self.loss(inputs, torch.Generator().manual_seed(int(index[0])))
-            return [dict(loss=loss.item())] * len(inputs)
+            losses = self.losses(inputs, [torch.Generator().manual_seed(int(i)) for i in index])
+            return [dict(loss=loss) for loss in losses.tolist()]
         return self.backbone.forward_features(inputs)
 
 

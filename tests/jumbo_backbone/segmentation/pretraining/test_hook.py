@@ -44,7 +44,9 @@ def test_the_held_out_loss_is_always_of_the_same_masks():
     with torch.no_grad():
         one, other = (found(batch, index=index, mode="predict") for _ in range(2))
         again = found(batch, index=index + 1, mode="predict")
+        alone = [found(batch[i : i + 1], index=index[i : i + 1], mode="predict")[0]["loss"] for i in range(4)]
     assert one == other != again and len(one) == 4
+    assert [sample["loss"] for sample in one] == pytest.approx(alone, rel=1e-5)  # whatever the batch
     metric = HeldOutLoss()
     metric.process({}, [dict(loss=1.0)] * 3)
     metric.process({}, [dict(loss=5.0)])
