@@ -50,7 +50,7 @@ class MaskedImageModel(MaskedAutoencoder, BaseModel):
     def forward(  # type: ignore[override]  # mmengine's signature, by the names in its batches
         self, inputs: torch.Tensor, data_samples: None = None, index: torch.Tensor | None = None, mode: str = "tensor"
     ) -> Any:
-        """Images (B, C, H, W) to their tokens, to the loss, or ("predict") to the loss of each image, whose mask is then
+        """Images (B, C, H, W) to their tokens, to the loss, or ("predict") to the loss of each image. Its mask is then
         always the same, whatever its batch."""
         if mode == "loss":
             return dict(loss=self.loss(inputs))
