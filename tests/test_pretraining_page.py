@@ -1,6 +1,7 @@
 """docs/pretraining.md works: its commands and code in its order, on made-up pictures and with few steps."""
 
 import importlib
+import json
 import re
 import shlex
 from pathlib import Path
@@ -87,3 +88,14 @@ def test_the_code(folder):
     exec(block, session)
     assert session["drawn"].reconstruction.shape == (8, 3, 64, 64)
     load_weights(session["autoencoder"], folder)
+
+
+def test_measured_figures_are_those_of_the_raw_file():
+    raw = Path(__file__).resolve().parents[1] / "docs" / "benchmarks" / "cpu_masked_step.json"
+    _, one, two = json.loads(raw.read_text())["results"]
+    assert [one["decoder_depth"], two["decoder_depth"], one["batch"], one["preset"]] == [1, 2, 128, "pico"]
+    time, memory = ([step["ratio"]["median"] for step in (one, two)], [step["memory_ratio"] for step in (one, two)])
+    told = " ".join(PAGE.split())
+    assert f"{time[0]:.2f} of the time with one decoder block of width 128 and {time[1]:.2f} with two" in told
+    assert f"{memory[0]:.2f} and {memory[1]:.2f} of the memory" in told
+    assert time[0] <= 0.65 >= memory[0]

@@ -146,6 +146,27 @@ def test_a_segmentor_is_trained_tested_and_its_tokens_measured(kinds, tmp_path, 
     assert sum(found["norm_histogram"]) == 3 * first.size
 
 
+def test_an_encoder_is_pretrained_and_its_features_are_measured(kinds, tmp_path, monkeypatch):
+    pytest.importorskip("mmseg")
+    import pretraining_runs
+
+    monkeypatch.setattr(pretraining_runs, "WORK_DIRS", tmp_path / "work")
+    options = {"train_dataloader.batch_size": 4, "model.encoder.arch.depth": 1}
+    settings = dict(config="seg_configs/pretrain_mae_pico.py", iterations=10, data="", options=options)
+    found = kinds.measure("pretraining", settings, 0, None, 1)
+    assert 0 < found["held_out_loss"] < 3 and found["train_cpu_seconds"] > 0
+    assert found["best_linear"] == max(found[f"{name}_linear"] for name in ("jumbo", "mean", "jumbo+mean", "token"))
+    pretraining_runs.painted(tmp_path)  # the same as a folder with a test part
+    (tmp_path / "pictures").mkdir()
+    for name in ("even", "odd"):
+        (tmp_path / name).rename(tmp_path / "pictures" / name)
+    settings |= dict(iterations=0, data="pictures", test="")
+    at_random = kinds.measure("pretraining", settings, 0, tmp_path, 1)
+    assert "held_out_loss" not in at_random and 0 <= at_random["mean_neighbours"] <= 100
+    again = kinds.measure("pretraining", settings, 0, tmp_path, 1)
+    assert again == at_random
+
+
 @pytest.mark.parametrize("name", ["architecture_segmentation", "peers_segmentation"])
 def test_every_segmentor_of_the_experiments_can_be_built_with_its_optimizer(kinds, name):
     pytest.importorskip("mmseg")

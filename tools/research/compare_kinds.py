@@ -16,6 +16,7 @@ import sktime.datasets
 import torch
 from archives import load, measure_minirocket
 from archives import timed as timed_classifier
+from pretraining_runs import pretrained
 from scaled_configs import scaled_config
 from torch import nn
 
@@ -124,6 +125,15 @@ def patch_norms(model: nn.Module, loader) -> Figures:
         norm_histogram=np.histogram((norms / norms.median()).numpy(), bins=60, range=(0, 6))[0].tolist(),
         norm_maps=[[[round(v, 1) for v in row] for row in m] for m in maps.tolist()],
     )
+
+
+# ---- pretraining
+
+
+def pretraining(settings: Settings, seed: int, data: Path | None) -> Figures:
+    """An encoder pretrained on pictures, see ``pretraining_runs.pretrained``. Settings: also ``data``, the name of a
+    folder, or nothing for rendered scenes."""
+    return pretrained(settings, seed, found(data, settings["data"]) if settings["data"] else None)
 
 
 # ---- series
@@ -243,6 +253,7 @@ def program(settings: Settings, seed: int, data: Path | None) -> Figures:
 
 KINDS: dict[str, Callable[[Settings, int, Path | None], Figures]] = dict(
     segmentation=segmentation,
+    pretraining=pretraining,
     classification=classification,
     forecasting=forecasting,
     growth=growth,

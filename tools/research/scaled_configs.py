@@ -8,6 +8,7 @@ from jumbo_cli.arguments import Parser
 def scaled_config(config: Path | str, data_root: Path | str | None, iterations: int, seed: int):
     """A config for one run in this process, its schedule scaled to the iterations asked for, nothing left behind."""
     from jumbo_backbone.segmentation.cli import add_config_arguments, read_config
+    from jumbo_backbone.segmentation.data.loaders import LOADERS
     from jumbo_backbone.segmentation.data.required import require_datasets
 
     parser = Parser()
@@ -20,8 +21,8 @@ def scaled_config(config: Path | str, data_root: Path | str | None, iterations: 
         scheduler.begin, scheduler.end = (round(scale * at) for at in (scheduler.begin, scheduler.end))
     cfg.train_cfg.update(max_iters=iterations, val_interval=10 * iterations)
     cfg.default_hooks.checkpoint = dict(type="CheckpointHook", by_epoch=False, interval=10 * iterations)
-    for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
-        cfg[loader].update(num_workers=0, persistent_workers=False)
+    for loader in LOADERS:
+        cfg.get(loader, {}).update(num_workers=0, persistent_workers=False)
     cfg.randomness, cfg.log_level = dict(seed=seed), "ERROR"
     cfg.visualizer.vis_backends = []  # mmengine would go on writing to the first run's folder
     return cfg
