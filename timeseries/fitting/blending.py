@@ -21,7 +21,7 @@ from .training import is_gain
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _PARTS = 4  # parts of the horizon, each with its own weight of the networks
 _SURE = 0.975  # one-sided level of Student's test of the gain by the networks
-_FEW = 5  # windows: of fewer, hardly any gain is significant
+_FEW = 10  # windows: of fewer, only a steady gain is significant
 _LUCK = 0.25  # fraction of the loss: if less is left on few windows, this is not by chance
 _FORECASTS, _SERIES = 2**18, (256, 1024)  # the experts make so many forecasts at a time, for so many series
 _LONGEST_READ = 1024  # most steps of a series that experts read
@@ -183,30 +183,29 @@ def _shares(losses: np.ndarray, seen: np.ndarray, trial: Trial) -> np.ndarray:
     """Weight of the networks at each step (H,), from losses (shares, W, H) and counts of observed values (W, H)."""
     H = losses.shape[2]
     share = np.zeros(H)
-    independent = _independent(trial, H)
-    total = losses.sum(axis=(1, 2))
-    if independent < _FEW and total.min() < _LUCK * total[0]:
-        share[:] = SHARES[int(total.argmin())]
-    if independent == 1 or share.any():
-        return share
-    doubt, overlap = float(t.ppf(_SURE, independent - 1)), len(trial.series) / independent
     for part in np.array_split(np.arange(H), min(_PARTS, H)):
         count = seen[:, part].sum(axis=1)
         there = count > 0
         if not there.any():
             continue
         each = losses[:, there][:, :, part].sum(axis=2) / count[there]  # (shares, W)
-        best = int(each.mean(axis=1).argmin())
+        mean = each.mean(axis=1)
+        best = int(mean.argmin())
         gains = torch.from_numpy(each[0] - each[best])
-        if best and is_gain(gains, max(1.0, overlap), doubt):
+        # windows overlap up to the last step of the part, whatever comes after it
+        independent = _independent(trial, int(part[-1]) + 1)
+        sure = independent > 1 and is_gain(
+            gains, max(1.0, len(gains) / independent), float(t.ppf(_SURE, independent - 1))
+        )
+        if best and (sure or (independent < _FEW and mean[best] < _LUCK * mean[0])):
             share[part] = SHARES[best]
     return share
 
 
-def _independent(trial: Trial, horizon: int) -> int:
-    """Number of windows whose futures do not overlap; further ones add little information."""
+def _independent(trial: Trial, steps: int) -> int:
+    """Number of windows that do not overlap within so many steps ahead; further ones add little information."""
     return sum(
-        1 + int((cuts.max() - cuts.min()) // horizon)
+        1 + int((cuts.max() - cuts.min()) // steps)
         for cuts in (trial.cuts[trial.series == s] for s in np.unique(trial.series))
     )
 
