@@ -77,7 +77,7 @@ class Contrast(nn.Module):
     def __init__(self, reader: SeriesReader) -> None:
         super().__init__()
         self.reader = reader
-        self.project = nn.Sequential(nn.Linear(reader.width, 256), nn.GELU(), nn.Linear(256, _PROJECTED))
+        self.project = nn.Sequential(nn.Linear(reader.compared, 256), nn.GELU(), nn.Linear(256, _PROJECTED))
 
     def forward(self, series: torch.Tensor) -> torch.Tensor:
         """Directions (B, _PROJECTED) of series (B, T)."""
@@ -114,12 +114,13 @@ def views(rng: np.random.Generator, series: np.ndarray, steps: int) -> np.ndarra
 
 
 def batch_of(recipe: ContrastiveRecipe, number: int) -> torch.Tensor:
-    """The pairs (2, batch_size, T) of a batch: half of the batches have the full length, the others a quarter of it or
-    more."""
+    """The pairs (2, batch_size, T) of a batch: half of the batches have the full length, the others an eighth of it or
+    more, since a classifier reads series at several lengths."""
     rng = np.random.default_rng((recipe.seed, number, 1))
     drawn = draw_pairs(recipe.batch_size, recipe.length, (recipe.seed, number))
     patches = recipe.length // recipe.patch_length
-    steps = recipe.patch_length * (patches if number % 2 else int(rng.integers(max(patches // 4, 1), patches + 1)))
+    fewer = int(np.exp(rng.uniform(np.log(max(patches / 8, 1)), np.log(patches + 1))))
+    steps = recipe.patch_length * (patches if number % 2 else fewer)
     both = [views(rng, np.ascontiguousarray(drawn[:, i]), steps) for i in range(2)]
     return torch.from_numpy(np.stack(both))
 

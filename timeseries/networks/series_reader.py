@@ -8,11 +8,11 @@ from torch import nn
 from jumbo_backbone import ComputeBudget
 
 from .network import mean_of_live
-from .series_encoder import SeriesEncoder
+from .series_encoder import Encoded, SeriesEncoder
 
 
 class SeriesReader(nn.Module):
-    """Features of single channels: the Jumbo token and the mean patch token.
+    """Features of single channels: the Jumbo token, and its patch tokens pooled.
 
     A channel is read with its differences as a second one, both normalised by their own mean and deviation, and in
     patches with their own mean and deviation. So the encoder does not see level and unit of a series.
@@ -29,14 +29,37 @@ class SeriesReader(nn.Module):
         self.encoder = SeriesEncoder(2, length, patch_length, patch_length, statistics=True, **encoder)
 
     @property
-    def width(self) -> int:
-        """Number of features F of one block."""
+    def compared(self) -> int:
+        """Number of features that pretraining compares series by."""
         return self.encoder.jumbo_width + self.encoder.encoder.embed_dim
 
-    def forward(self, x: torch.Tensor, budget: ComputeBudget | None = None) -> torch.Tensor:
-        """Features (B, F) of channels (B, T) without gaps, at a compute budget (None: the encoder's own)."""
-        e = self.encoder(self._with_differences(x), budget=budget)
-        return torch.cat([e.jumbo, mean_of_live(e.patches, e.live)], dim=1)
+    @property
+    def width(self) -> int:
+        """Number of features of a channel."""
+        return self.compared + 2 * self.encoder.encoder.embed_dim
 
-    def _with_differences(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.stack([x, torch.diff(x, dim=1, prepend=x[:, :1])], dim=1)
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The Jumbo token and the mean patch token (B, J*D + D) of channels (B, T) without gaps."""
+        return _compared(self.encoder(_with_differences(x), budget=ComputeBudget()))
+
+    def features(self, x: torch.Tensor, budget: ComputeBudget | None = None) -> torch.Tensor:
+        """Features (B, width) of channels (B, T) at a compute budget (None: the encoder's own): the Jumbo token, and
+        the mean, deviation and maximum over the patch tokens."""
+        e = self.encoder(_with_differences(x), budget=budget)
+        return torch.cat([_compared(e), e.patches.std(dim=1, correction=0), e.patches.amax(dim=1)], dim=1)
+
+    def attention(self, x: torch.Tensor, block: int = -1) -> torch.Tensor:
+        """See ``SeriesEncoder.attention``, for channels (B, T)."""
+        return self.encoder.attention(_with_differences(x), block=block)
+
+    def patch_depths(self, x: torch.Tensor, budget: ComputeBudget | None = None) -> torch.Tensor:
+        """See ``SeriesEncoder.patch_depths``, for channels (B, T)."""
+        return self.encoder.patch_depths(_with_differences(x), budget=budget)
+
+
+def _compared(e: Encoded) -> torch.Tensor:
+    return torch.cat([e.jumbo, mean_of_live(e.patches, e.live)], dim=1)
+
+
+def _with_differences(x: torch.Tensor) -> torch.Tensor:
+    return torch.stack([x, torch.diff(x, dim=1, prepend=x[:, :1])], dim=1)

@@ -124,7 +124,7 @@ def _mixed(rng: Generator, p: _Mixture, parts: list[np.ndarray], time: np.ndarra
     return values + p.noise[:, None].astype(np.float32) * rng.standard_normal(values.shape, dtype=np.float32)
 
 
-_BENDS = (
+_BENDS: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
     lambda v: np.tanh(1.5 * v),
     np.abs,
     lambda v: np.exp(np.clip(v, -4, 3)) / 2,

@@ -142,7 +142,8 @@ def pretraining(settings: Settings, seed: int, data: Path | None) -> Figures:
 def classification(settings: Settings, seed: int, data: Path | None) -> Figures:
     """A classifier on a problem of the UCR and UEA archives.
 
-    Settings: ``problem``; ``params`` of ``JumboClassifier`` and its ``encoder``; or ``peer``, "minirocket" or
+    Settings: ``problem``; ``params`` of ``JumboClassifier``, which trains its network if they do not name pretrained
+    weights, and its ``encoder``; or ``peer``, "minirocket" or
     "inceptiontime".
     """
     problem = settings["problem"]
@@ -150,7 +151,8 @@ def classification(settings: Settings, seed: int, data: Path | None) -> Figures:
     sizes = dict(train=len(train[1]), test=len(test[1]))
     if peer := settings.get("peer"):
         return sizes | _PEERS[peer](train, test, seed, settings.get("params", {}))
-    classifier = JumboClassifier(**settings.get("params", {}), encoder=settings.get("encoder"), random_state=seed)
+    params = dict(pretrained=None) | settings.get("params", {})
+    classifier = JumboClassifier(**params, encoder=settings.get("encoder"), random_state=seed)
     told = timed_classifier(classifier, train, test)
     (history,) = classifier.history_
     kept = next((e.score for e in history.epochs if e.number == history.best), None)  # None: the start was no worse
