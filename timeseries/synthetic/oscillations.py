@@ -1,7 +1,7 @@
-"""Components of processes that repeat: cycles of any form, and coloured noise.
+"""Components of processes that repeat: waves of any form, and coloured noise.
 
 Each component has `parameters(rng, n)`, which draws n of them, and `series(rng, p, time)`, which draws a series (n, T)
-of each at the times (T,) from 0 to 1. Cycles and noise have a deviation of about 1.
+of each at the times (T,) from 0 to 1. Waves and noise have a deviation of about 1.
 """
 
 from typing import NamedTuple
@@ -15,8 +15,8 @@ _GRID = 128  # points of a cycle's form
 _HARMONICS = 12
 
 
-class Cycles(NamedTuple):
-    """Cycles of one form.
+class Waves(NamedTuple):
+    """Waves whose cycles have one form.
 
     Attributes:
         form: One cycle at evenly spaced phases (n, _GRID).
@@ -36,17 +36,17 @@ class Cycles(NamedTuple):
     swell: np.ndarray
 
 
-def cycles(rng: Generator, n: int) -> Cycles:
+def waves(rng: Generator, n: int) -> Waves:
     """Sums of harmonics, some of them pulses: their harmonics have one phase, and peak together."""
     order = np.arange(1, _HARMONICS + 1)
     fall = rng.uniform(0.3, 3.0, n)[:, None]
     size = order**-fall * rng.standard_normal((n, _HARMONICS)) * (order <= rng.integers(1, _HARMONICS + 1, (n, 1)))
     phase = np.where(chance(rng, 0.35, n)[:, None], 0.0, rng.uniform(0, 1, (n, _HARMONICS)))
     size = np.where(phase[:, :1] == 0, np.abs(size), size)
-    waves = np.zeros((n, _GRID // 2 + 1), dtype=complex)
-    waves[:, 1 : _HARMONICS + 1] = size * np.exp(2j * np.pi * phase)
-    form = np.fft.irfft(waves, _GRID, axis=1)
-    return Cycles(
+    spectrum = np.zeros((n, _GRID // 2 + 1), dtype=complex)
+    spectrum[:, 1 : _HARMONICS + 1] = size * np.exp(2j * np.pi * phase)
+    form = np.fft.irfft(spectrum, _GRID, axis=1)
+    return Waves(
         form=(form / (form.std(axis=1, keepdims=True) + 1e-12)).astype(np.float32),
         rate=log_uniform(rng, 0.7, 80, n),
         spread=sometimes(rng, 0.6, log_uniform(rng, 0.003, 0.15, n)),
@@ -57,7 +57,7 @@ def cycles(rng: Generator, n: int) -> Cycles:
     )
 
 
-def series_of_cycles(rng: Generator, p: Cycles, time: np.ndarray) -> np.ndarray:
+def series_of_waves(rng: Generator, p: Waves, time: np.ndarray) -> np.ndarray:
     n = len(p.rate)
     rate = p.rate * np.exp(p.spread * rng.standard_normal(n))
     phase = (p.start + p.shift * (rng.random(n) - 0.5))[:, None] + rate[:, None] * (

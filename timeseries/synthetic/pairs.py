@@ -29,7 +29,7 @@ class Component(NamedTuple):
 
 
 COMPONENTS = {
-    "cycles": Component(oscillations.cycles, oscillations.series_of_cycles, 0.28),
+    "waves": Component(oscillations.waves, oscillations.series_of_waves, 0.28),
     "noise": Component(oscillations.noise, oscillations.series_of_noise, 0.2),
     "outlines": Component(shapes.outlines, shapes.series_of_outlines, 0.24),
     "events": Component(shapes.events, shapes.series_of_events, 0.16),

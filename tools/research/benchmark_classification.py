@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import sktime
 import torch
-from archives import load, measure_minirocket, timed
+from archives import drawn, load, measure_minirocket, timed
 from tqdm import tqdm
 
 from jumbo_backbone.benchmarking.report import aligned, blamed_on, machine_facts, require_writable, where, write_json
@@ -53,16 +53,6 @@ def measure_jumbo(train: tuple, test: tuple, seed: int, params: dict[str, Any]) 
         alone = JumboClassifier(**{"random_state": seed, **params, **changes}).fit(*train)
         told[f"accuracy_{half}"] = float((alone.predict(test[0]) == test[1]).mean())
     return told
-
-
-def drawn(train: tuple, per_class: int | None, seed: int) -> tuple:
-    """So many series of each class, or all of a smaller class; everything if ``per_class`` is None."""
-    if per_class is None:
-        return train
-    X, y = train
-    rng = np.random.default_rng(seed)
-    rows = np.concatenate([rng.permutation(np.flatnonzero(y == label))[:per_class] for label in np.unique(y)])
-    return X.iloc[np.sort(rows)], y[np.sort(rows)]
 
 
 def measure(args: argparse.Namespace) -> list[dict]:

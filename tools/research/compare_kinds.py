@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import sktime.datasets
 import torch
-from archives import load, measure_minirocket
+from archives import drawn, load, measure_minirocket
 from archives import timed as timed_classifier
 from pretraining_runs import pretrained
 from scaled_configs import scaled_config
@@ -143,11 +143,12 @@ def classification(settings: Settings, seed: int, data: Path | None) -> Figures:
     """A classifier on a problem of the UCR and UEA archives.
 
     Settings: ``problem``; ``params`` of ``JumboClassifier``, which trains its network if they do not name pretrained
-    weights, and its ``encoder``; or ``peer``, "minirocket" or
-    "inceptiontime".
+    weights, and its ``encoder``; or ``peer``, "minirocket" or "inceptiontime"; and ``per_class``, how many series of
+    each class to learn from (all).
     """
     problem = settings["problem"]
     train, test = load(problem if is_bundled(problem) else str(found(data, problem)))
+    train = drawn(train, settings.get("per_class"), seed)
     sizes = dict(train=len(train[1]), test=len(test[1]))
     if peer := settings.get("peer"):
         return sizes | _PEERS[peer](train, test, seed, settings.get("params", {}))
