@@ -92,7 +92,7 @@ def test_the_oldest_versions_tested_are_those_that_setup_allows():
 def test_make_lists_what_there_is():
     told = subprocess.run(["make", "-C", ROOT], check=True, capture_output=True, text=True).stdout
     assert "6 GB" in told
-    for target in ("demo", "test", "test-slow", "test-oldest", "gpu-report", "results"):
+    for target in ("demo", "docs", "test", "test-slow", "test-oldest", "gpu-report", "results"):
         assert re.search(rf"^  {target} +\w", told, re.MULTILINE), target
 
 
