@@ -24,7 +24,7 @@ from .classifier_learning import (
     without_values,
 )
 from .classifier_parameters import ClassifierParameters
-from .classifier_pictures import as_read, patch_spans
+from .classifier_pictures import as_read, encoder_share, patch_spans
 from .classifier_saving import restore, state_of
 from .labelled import checked_panel, in_order, names_of
 from .plotting import plot_attention, plot_kept
@@ -280,7 +280,7 @@ class JumboClassifier(ClassifierParameters):
         """
         array, x = as_read(self, series)
         attention = torch.stack([n.encoder.attention(*x, block=block)[0] for n in self.networks_]).mean(dim=0).numpy()
-        return plot_attention(array, patch_spans(self, len(array), len(attention)), attention, ax)
+        return plot_attention(array, patch_spans(self, len(array), len(attention)), attention, encoder_share(self), ax)
 
     def plot_kept(self, series, keep_rate, ax=None):
         """Draw one series, and which of its patches are kept at a keep rate.
@@ -300,7 +300,8 @@ class JumboClassifier(ClassifierParameters):
         array, x = as_read(self, series)
         budget, blocks = ComputeBudget(keep_rate), self.networks_[0].encoder.depth
         depths = torch.stack([n.encoder.patch_depths(*x, budget)[0] for n in self.networks_]).float().mean(dim=0)
-        return plot_kept(array, patch_spans(self, len(array), len(depths)), (depths / blocks).numpy(), ax)
+        spans = patch_spans(self, len(array), len(depths))
+        return plot_kept(array, spans, (depths / blocks).numpy(), encoder_share(self), ax)
 
     # ---- saving
 

@@ -124,7 +124,9 @@ class ForecasterAnswers(ForecasterParameters):
             (c, *self._quantiles(quantiles[one], (0.5 - c / 2, 0.5 + c / 2), floor)[0, :, 0].T)
             for c in sorted(coverage, reverse=True)
         ]
-        name = " ".join(str(part) for part in (instance, column) if part is not None and not isinstance(part, int))
+        levels = instance if isinstance(instance, tuple) else (instance,)
+        parts = [str(part) for part in (*levels, column) if part is not None and not isinstance(part, int)]
+        name = ", ".join(parts)
         ahead = pd.Series(self._back(center[one], floor)[0, :, 0], index=times, name=name or None)
         past = np.exp(past) if self.log else past
         return plot_forecast(past, ahead, bounds, ax, spoken=weights_of_experts(self, [instance]).iloc[m])
