@@ -95,7 +95,7 @@ def told_of(
     """
     first = ("the image", f"attention in block {block}, all patches kept")
     if depths is None:
-        return (*first, "the same: in colour where attended to, else dark and grey"), []
+        return (*first, "the same: in colour where attended to"), []
     reducing = budget.reducing_blocks(depth)
     third = f"what is kept to the end: {(depths == depth).mean():.0%} of the patches"
     if not reducing:
