@@ -47,7 +47,7 @@ def test_wheel_holds_the_packages_the_configs_and_no_tests(tmp_path):
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert {"jumbo_backbone/py.typed", "timeseries/py.typed"} <= set(names)  # annotations are for users
     metadata = zipfile.ZipFile(wheel).read(next(n for n in names if n.endswith("METADATA"))).decode()
-    for extra in ("seg", "timeseries", "onnx", "pictures", "dev", "all"):
+    for extra in ("seg", "timeseries", "onnx", "pictures", "docs", "dev", "all"):
         assert f"Provides-Extra: {extra}\n" in metadata
     required = {line.split()[1].split(">")[0] for line in metadata.splitlines() if line.startswith("Requires-Dist")}
     assert {"torch", "torchvision", "timm", "numpy", "safetensors", "huggingface_hub"} <= required

@@ -137,7 +137,8 @@ def draw(
     width = 2 * MARGIN + columns * w + (columns - 1) * GAP
     room = (width - 2 * MARGIN) // 8  # for letters of about 8 pixels
     scale = scale_of(attention)
-    lines = [line for note in (*_evenness(scale), *notes) for line in wrap(note, room)]
+    warned = [line for note in _evenness(scale) for line in wrap(note, room)]
+    lines = [*warned, *(line for note in notes for line in wrap(note, room))]
     panels = rows * (h + CAPTION) + (rows - 1) * GAP
     height = HEADER + panels + BAR + len(lines) * LINE + MARGIN
     page = blank_page(height, width)
@@ -160,7 +161,7 @@ def draw(
     write(f"{scale.high:.2f}×", left + bar + 8, y, 13)
     write("attention, relative to the mean patch", width / 2, y + 18, 12, ha="center")
     for n, line in enumerate(lines):
-        colour = "#f5c16c" if scale.almost_even and n < len(wrap(*_evenness(scale), room)) else "#b9b9c3"
+        colour = "#f5c16c" if n < len(warned) else "#b9b9c3"
         write(line, MARGIN, HEADER + panels + BAR + n * LINE + LINE // 2, 13, color=colour)
     return figure
 

@@ -54,16 +54,20 @@ def plot_committee(
         kind = "member" if single else "ensemble"
         numbers = " + ".join(str(i + 1) for i in group)
         label = f"member {numbers}: {names[group[0]]}" if single else "ensembles" if group == (0, 1) else None
-        bar = dict(yerr=100 * standard_error(outcomes, group), capsize=3, elinewidth=1, color=_COLOURS[kind])
+        bar: dict[str, Any] = dict(
+            yerr=100 * standard_error(outcomes, group), capsize=3, elinewidth=1, color=_COLOURS[kind]
+        )
         ax.errorbar(where[0], 100 * where[1], fmt="o" if single else "s", label=label, **bar)
-        place: dict[str, Any] = dict(xytext=(6, 4), textcoords="offset points", fontsize="small")
-        ax.annotate(numbers, (where[0], 100 * where[1]), color=_COLOURS[kind], **place)
+        near: dict[str, Any] = dict(xytext=(6, 4), textcoords="offset points", fontsize="small")
+        ax.annotate(numbers, (where[0], 100 * where[1]), color=_COLOURS[kind], **near)
     told = set()
     for members, stages in _cascades(outcomes, len(names)):
         found = trade_off(outcomes, stages, [costs[i] for i in members])
         together = len(stages[-1]) > 1
         label = "cascades, answers averaged" if together else "cascades"
-        style = dict(ls="--" if together else "-", lw=1.1, alpha=0.7, label=None if label in told else label)
+        style: dict[str, Any] = dict(
+            ls="--" if together else "-", lw=1.1, alpha=0.7, label=None if label in told else label
+        )
         told.add(label)
         points += [(r.cost, r.value) for r in found]
         ax.plot([r.cost for r in found], [100 * r.value for r in found], color=_COLOURS["cascade"], **style)
@@ -79,7 +83,7 @@ def plot_committee(
     ax.margins(x=0.12, y=0.12)
     ax.grid(alpha=0.3)
     ax.spines[["top", "right"]].set_visible(False)
-    place = dict(loc="upper left", bbox_to_anchor=(1.01, 1)) if beside else dict(loc="best")
+    place: dict[str, Any] = dict(loc="upper left", bbox_to_anchor=(1.01, 1)) if beside else dict(loc="best")
     ax.legend(frameon=False, fontsize="small", **place)
     return ax
 

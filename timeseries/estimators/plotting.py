@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -53,7 +53,7 @@ def plot_forecast(
     if isinstance(at, pd.DatetimeIndex):
         _write_dates(ax)
     elif pd.api.types.is_integer_dtype(at):
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.locator_params(axis="x", integer=True)
     _add_legend(ax)
     return ax
 
@@ -73,7 +73,7 @@ def _add_legend(ax: "Axes") -> None:
     columns = max(1, min(len(labels), _letters(ax) // 19))
     ax.legend(handles, labels, frameon=False, loc="upper left", ncols=columns, fontsize="small", borderaxespad=0.1)
     rows = -(-len(labels) // columns)
-    height = ax.get_figure().get_figheight() * ax.get_position().height
+    _, height = _inches(ax)
     part = min(0.17 * rows + 0.1, 0.6 * height) / height  # of the axes, for rows of 0.17 inches
     (left, _), (low, high) = ax.get_xlim(), ax.get_ylim()
     ax.update_datalim([(left, low + (high - low) / (1 - part))], updatex=False)
@@ -180,7 +180,14 @@ def _positions(index: pd.Index) -> pd.Index:
 
 def _letters(ax: "Axes") -> int:
     """Letters of the usual size that find room along the axes."""
-    return max(12, int(13 * ax.get_figure().get_figwidth() * ax.get_position().width))
+    return max(12, int(13 * _inches(ax)[0]))
+
+
+def _inches(ax: "Axes") -> tuple[float, float]:
+    """Width and height of axes, before the figure is laid out."""
+    figure: Any = ax.figure
+    box = ax.get_window_extent()
+    return box.width / figure.dpi, box.height / figure.dpi
 
 
 def _words(name: object) -> str:
