@@ -69,6 +69,7 @@ def segmentation(settings: Settings, seed: int, data: Path | None) -> Figures:
     the training part are used, spread evenly over it (all); ``pretrain``, of an encoder that is pretrained before:
     settings of ``pretraining_runs.encoder_of``, of 0 iterations for none, and ``data``, as in ``pretraining``.
     """
+    from mmengine.registry import init_default_scope
     from mmengine.runner import Runner
     from mmseg.registry import DATASETS
 
@@ -77,6 +78,7 @@ def segmentation(settings: Settings, seed: int, data: Path | None) -> Figures:
     root = found(data, settings["data"]) if settings.get("data") else None
     cfg = config_of(settings, root, seed)
     if count := settings.get("labelled"):
+        init_default_scope(cfg.default_scope)
         images = len(DATASETS.build(cfg.train_dataloader.dataset))
         cfg.train_dataloader.dataset.indices = [i * images // count for i in range(count)]
     if (before := settings.get("pretrain", {})).get("iterations"):
