@@ -8,8 +8,8 @@ sharing loses.
 import torch
 from torch import nn
 
-from .fast.few_rows import few_rows_linear
 from .fast.gelu import gelu_of_fresh
+from .fast.watched import fresh
 from .mlp import Mlp
 
 JUMBO_FFN_KINDS = ("shared", "per_layer", "none", "patch")
@@ -36,11 +36,11 @@ class JumboMlp(Mlp):
 
     def forward(self, z: torch.Tensor, lora: JumboLoRA | None = None) -> torch.Tensor:
         """Map joined Jumbo tokens (B, J*D) to (B, J*D); ``lora`` is the calling block's update."""
-        h = few_rows_linear(z, self.fc1)
+        h = fresh(self.fc1, z)
         if lora is not None:
             h = h + lora.fc1_up(lora.fc1_down(z))
         h = self.drop(gelu_of_fresh(h))
-        out = few_rows_linear(h, self.fc2)
+        out = fresh(self.fc2, h)
         if lora is not None:
             out = out + lora.fc2_up(lora.fc2_down(h))
         return self.drop(out)
