@@ -1,6 +1,5 @@
 """oneDNN's product of a linear map, with gradients by the same kernel."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,10 +10,11 @@ product = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends
 
 def onednn_linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
     """``torch.nn.functional.linear`` of float32 tensors on CPU, with or without a gradient."""
-    return _Linear.apply(x, weight, bias) if torch.is_grad_enabled() else _product(x, weight, bias)
+    return _Linear.apply(x, weight, bias) if torch.is_grad_enabled() else multiply(x, weight, bias)
 
 
-def _product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+def multiply(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    """x W^T + b, without a gradient."""
     assert product is not None
     return product(x, weight, bias, "none", [], "")
 
@@ -24,7 +24,7 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     def forward(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-        return _product(x, weight, bias)
+        return multiply(x, weight, bias)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
@@ -36,17 +36,18 @@ class _Linear(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         g, rows = (t.reshape(-1, t.shape[-1]) for t in (gradient, x))
         of_x, of_weight, of_bias = ctx.needs_input_grad
-        # a gradient of this gradient is asked for: torch's own products have one
-        multiply = torch.nn.functional.linear if torch.is_grad_enabled() else _product
+        if torch.is_grad_enabled():  # a gradient of this gradient is asked for: by torch's own products
+            return gradient @ weight, g.t() @ rows, g.sum(dim=0) if of_bias else None
         return (
             multiply(g, weight.t()).view_as(x) if of_x else None,
-            _gradient_of_weight(multiply, g, rows) if of_weight else None,
+            gradient_of_weight(g, rows) if of_weight else None,
             g.sum(dim=0) if of_bias else None,
         )
 
 
-def _gradient_of_weight(multiply: Callable[..., torch.Tensor], g: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """g^T x. The kernel writes out the transpose of what is on the left, so the narrower one is put there."""
+def gradient_of_weight(g: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """g^T x, of gradients (rows, n) and inputs (rows, m). The kernel writes out the transpose of what is on the left,
+    so the narrower one is put there."""
     (rows, n), m = g.shape, x.shape[1]
     if rows * n <= rows * m + m * n:
         return multiply(g.t(), x.t())
