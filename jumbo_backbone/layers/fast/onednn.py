@@ -10,7 +10,10 @@ product = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends
 
 def onednn_linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
     """``torch.nn.functional.linear`` of float32 tensors on CPU, with or without a gradient."""
-    return _Linear.apply(x, weight, bias) if torch.is_grad_enabled() else multiply(x, weight, bias)
+    if not torch.is_grad_enabled():
+        return multiply(x, weight, bias)
+    # of more than two dimensions the kernel gives a view, which nothing could write over
+    return _Linear.apply(x.reshape(-1, x.shape[-1]), weight, bias).view(*x.shape[:-1], weight.shape[0])
 
 
 def multiply(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
@@ -20,7 +23,7 @@ def multiply(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = 
 
 
 class _Linear(torch.autograd.Function):
-    """Three products of one kernel: x W^T, and in the backward pass g W and g^T x."""
+    """Three products of one kernel: x W^T of rows (n, m), and in the backward pass g W and g^T x."""
 
     @staticmethod
     def forward(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
@@ -32,15 +35,14 @@ class _Linear(torch.autograd.Function):
         ctx.save_for_backward(x, weight)
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    def backward(ctx: Any, g: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        g, rows = (t.reshape(-1, t.shape[-1]) for t in (gradient, x))
         of_x, of_weight, of_bias = ctx.needs_input_grad
         if torch.is_grad_enabled():  # a gradient of this gradient is asked for: by torch's own products
-            return gradient @ weight, g.t() @ rows, g.sum(dim=0) if of_bias else None
+            return g @ weight, g.t() @ x, g.sum(dim=0) if of_bias else None
         return (
-            multiply(g, weight.t()).view_as(x) if of_x else None,
-            gradient_of_weight(g, rows) if of_weight else None,
+            multiply(g, weight.t()) if of_x else None,
+            gradient_of_weight(g, x) if of_weight else None,
             g.sum(dim=0) if of_bias else None,
         )
 

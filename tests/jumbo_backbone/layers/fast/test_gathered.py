@@ -38,6 +38,7 @@ def both(monkeypatch, backward, **changes):
     for huge in (0, 2**40):
         monkeypatch.setattr(gathered, "_HUGE", huge)
         model = encoder(**changes)
+        torch.manual_seed(0)  # of dropout
         backward(model)
         results.append({name: p.grad for name, p in model.named_parameters() if p.grad is not None})
     assert results[0].keys() == results[1].keys()
@@ -83,7 +84,7 @@ def two_passes(model):
     (model(images(3, 5, 16)) * model(images(3, 5, 16, seed=1))).sum().backward()
 
 
-@pytest.mark.parametrize("changes", [{}, dict(jumbo_lora_rank=2), dict(drop_path_rate=0.0, jumbo_multiplier=1)])
+@pytest.mark.parametrize("changes", [{}, dict(jumbo_lora_rank=2), dict(proj_drop_rate=0.3, jumbo_multiplier=1)])
 @pytest.mark.parametrize("backward", [usual, checkpointed, reentrant, twice, input_first, stopped, two_passes])
 def test_the_same_gradients(monkeypatch, backward, changes):
     ours, plain = both(monkeypatch, backward, **changes)

@@ -67,6 +67,17 @@ def test_its_gradients_are_those_of_nn_linear(kind, bias, sizes, products):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", sorted(set(INPUTS) - {"none"}))
+def test_its_output_may_be_written_over(kind, products):
+    """As dropout in place does."""
+    layer, found = Linear(24, 40), []
+    for call in (layer, lambda x: nn.functional.linear(x, layer.weight, layer.bias)):
+        x = INPUTS[kind].clone().requires_grad_()
+        call(x).mul_(2).sin().sum().backward()
+        found.append(x.grad)
+    torch.testing.assert_close(*found, atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize("learned", ["x", "weight", "bias"])
 def test_only_what_is_asked_for_is_computed(learned, products):
     layer, x = Linear(24, 40), torch.randn(7, 24, requires_grad=learned == "x")
