@@ -18,8 +18,9 @@ class Toy(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
-        layer = dict(norm1=nn.LayerNorm(5), norm2=nn.LayerNorm(5), linear=nn.Linear(5, 5))
-        self.blocks = nn.ModuleList(nn.ModuleDict(layer) for layer in (layer, {**layer, "linear": nn.Linear(5, 5)}))
+        self.blocks = nn.ModuleList(
+            nn.ModuleDict(dict(norm1=nn.LayerNorm(5), norm2=nn.LayerNorm(5), linear=nn.Linear(5, 5))) for _ in range(2)
+        )
         self.head = nn.Linear(5, CLASSES)
         nn.init.normal_(self.head.weight, std=1.5)
         self.double()
