@@ -83,7 +83,8 @@ def _as_told(place: str, encoder: Any) -> tuple[dict[str, tuple[nn.Parameter, in
 
 def _by_structure(model: nn.Module) -> tuple[dict[str, tuple[nn.Parameter, int]], int]:
     """By the lists of modules within the model, or within its backbone."""
-    place = "backbone." if isinstance(getattr(model, "backbone", None), nn.Module) else ""
+    encoder = getattr(model, "backbone", model)
+    place = next(place for place, module in model.named_modules() if module is encoder)
     by_item: dict[str, dict[str, nn.Parameter]] = {}
     for name, parameter in _of_norms(model).items():
         parts = name.split(".")[:-2]  # without "norm1.weight"

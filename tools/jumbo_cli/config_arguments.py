@@ -67,3 +67,15 @@ def add_window_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments for prediction by overlapping windows."""
     parser.add_argument("--slide", action="store_true", help="overlapping windows of the training size")
     parser.add_argument("--max-batch", type=int, help="most windows in one pass of --slide; limits memory (default: 8)")
+
+
+def add_adapt_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments for test-time adaptation."""
+    parser.add_argument(
+        "--adapt",
+        choices=["tent", "sar"],
+        help="adapt to the images while they are answered, in their order (docs/adaptation.md)",
+    )
+    parser.add_argument(
+        "--episodic", action="store_true", help="with --adapt: each image starts from the trained weights"
+    )
