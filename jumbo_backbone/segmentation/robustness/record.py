@@ -61,16 +61,16 @@ def cell_of(corruption: str, severity: int) -> str:
 
 def summary_of(
     cells: Mapping[str, Figures], metric: str, corruptions: Sequence[str], severities: Sequence[int]
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[str, Any]]:
     """By the method: ``mean`` over corruptions and severities, and ``retention``, this mean in per cent of the figure
-    of clean images, unadapted."""
+    of clean images, unadapted; None if this is 0."""
     chosen = [cells[cell_of(corruption, severity)] for corruption in corruptions for severity in severities]
     clean = cells[CLEAN]["none"][metric]
     found = {}
     for method in chosen[0]:
         if all(method in cell for cell in chosen):
             mean = sum(cell[method][metric] for cell in chosen) / len(chosen)
-            found[method] = dict(mean=mean, retention=100 * mean / clean if clean else float("nan"))
+            found[method] = dict(mean=mean, retention=100 * mean / clean if clean else None)
     return found
 
 
@@ -85,7 +85,8 @@ def table_of(
     over the corruptions, and what it retains of the clean figure."""
 
     def row(name: str, value: Any) -> list[str]:
-        return [name, *(f"{value(severity, method):.1f}" for severity in severities for method in methods)]
+        found = [value(severity, method) for severity in severities for method in methods]
+        return [name, *("-" if figure is None else f"{figure:.1f}" for figure in found)]
 
     summaries = {severity: summary_of(cells, metric, corruptions, [severity]) for severity in severities}
     columns = [f"{severity} {method}" for severity in severities for method in methods]
