@@ -1,29 +1,39 @@
 """tools/research/benchmark_adaptation.py on a tiny size, and the raw figures of the page."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from jumbo_backbone.benchmarking.memory import CHILD
 from tests.conftest import imported_tool
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_steps_are_timed_in_turns_and_their_memory_is_measured(tmp_path, capsys):
+def test_steps_are_timed_in_turns_beside_a_recorded_forward_pass(tmp_path, monkeypatch, capsys):
     sizes = ["--size", "16", "--patch", "8", "--batch", "2", "--repeats", "2"]
     with imported_tool("benchmark_adaptation") as tool:
+        monkeypatch.setattr(tool, "peak_memory", lambda step, program: 200 if step.method == "sar" else 100)
         assert tool.main([*sizes, "--json", str(tmp_path / "x.json")]) == 0
         assert tool.main(["--batch", "0"]) == 2
     assert "forward, recorded" in capsys.readouterr().out
     records = json.loads((tmp_path / "x.json").read_text())["results"]
     assert [r["method"] for r in records] == ["forward, recorded", "inference", "tent", "sar"]
     forward, _, tent, sar = records
-    assert forward["ratio"]["median"] == 1 and len(sar["seconds"]) == 2
+    assert forward["ratio"]["median"] == 1 and len(sar["seconds"]) == 2 and sar["memory_ratio"] == 2
     assert tent["ratio"]["median"] == pytest.approx(
         sum(a / b for a, b in zip(tent["seconds"], forward["seconds"], strict=True)) / 2
     )
-    assert sar["memory"] > 0
+
+
+def test_memory_is_measured_where_it_is_asked_for(capsys):
+    """What each measurement does in a process of its own."""
+    with imported_tool("benchmark_adaptation") as tool:
+        step = tool.Step("sar", "pico", 32, 8, 16, 1, "cpu")
+        assert tool.main([CHILD, json.dumps(asdict(step))]) == 0
+    assert int(capsys.readouterr().out) > 0
 
 
 def test_all_images_count_in_the_step_that_is_timed():
