@@ -20,7 +20,12 @@ def data(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("how", [["sar"], ["tent", "--episodic"], ["tent", "--slide", "--max-batch", "2"]])
+LOUD = ["--adapt-options", "lr=2000.0"]  # so that a step shows
+
+
+@pytest.mark.parametrize(
+    "how", [["sar"], ["tent", "--episodic", *LOUD], ["tent", "--slide", "--max-batch", "2", *LOUD]]
+)
 def test_the_report_has_both_figures(run, data, tmp_path, how):
     arguments = [data / "tiny.py", data / "x.pth"]
     if "--slide" in how:
@@ -32,6 +37,8 @@ def test_the_report_has_both_figures(run, data, tmp_path, how):
     adapted = told.pop("adapted")
     assert "adapted" not in plain and told == plain  # the unadapted figures are those of a test without it
     assert adapted["method"] == how[0] and adapted["episodic"] == ("--episodic" in how) and adapted["left_out"] == 0
+    if "tent" in how:
+        assert adapted["mIoU"] != plain["mIoU"] and adapted["options"] == {"lr": 2000.0}
     line = re.search(rf"mIoU +(\S+) unadapted +(\S+) adapted by {how[0]} +\((\S+)\)", output)
     found = [float(number) for number in line.groups()]
     assert found[:2] == pytest.approx([plain["mIoU"], adapted["mIoU"]], abs=0.01)
@@ -55,10 +62,12 @@ def test_infer(run, data, tmp_path):
         ("test.py", "cascade.py", ["--adapt", "sar"], "a cascade cannot be adapted, as its thresholds are chosen for"),
         ("infer.py", "cascade.py", ["--adapt", "tent"], "a cascade cannot be adapted"),
         ("infer.py", "tiny.py", ["--episodic"], "--episodic says how to adapt"),
+        ("test.py", "tiny.py", ["--adapt-options", "lr=0.1"], "--adapt-options says how to adapt"),
+        ("infer.py", "tiny.py", ["--adapt", "tent", "--adapt-options", "rho=1"], "tent cannot be made with {'rho': 1}"),
         ("test.py", "tiny.py", ["--adapt", "cotta"], "invalid choice: 'cotta'"),
     ],
 )
 def test_refusals(run, data, tmp_path, tool, config, arguments, message):
-    images = [data / "images"] if tool == "infer.py" else []
+    images = [data / "images" / "validation"] if tool == "infer.py" else []
     output = run(tool, data / config, data / "x.pth", *images, *arguments, cwd=tmp_path, code=2)
     assert message in output and "Traceback" not in output

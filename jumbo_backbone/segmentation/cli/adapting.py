@@ -16,8 +16,9 @@ def require_adaptable(args: argparse.Namespace, cfg: Config) -> None:
         ValueError: If ``--adapt`` cannot be done with the other arguments or the config; the message says why.
     """
     if args.adapt is None:
-        if args.episodic:
-            raise ValueError("--episodic says how to adapt: give --adapt sar or --adapt tent as well")
+        if args.episodic or args.adapt_options:
+            given = "--episodic" if args.episodic else "--adapt-options"
+            raise ValueError(f"{given} says how to adapt: give --adapt sar or --adapt tent as well")
         return
     if getattr(args, "tta", False):
         raise ValueError(

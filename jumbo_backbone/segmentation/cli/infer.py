@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         args.out.mkdir(parents=True, exist_ok=True)
         if args.adapt is None:
             return paint(args, model, meaning, read, images)
-        with adapting(model, args.adapt, args.episodic) as adapter:
+        with adapting(model, args.adapt, args.episodic, **dict(args.adapt_options)) as adapter:
             code = paint(args, model, meaning, read, images)
             say(args.prog, f"adapted by {args.adapt}: {counted(told_of(adapter)) or 'all images counted'}")
             return code

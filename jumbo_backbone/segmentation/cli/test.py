@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> dict[str, float]:
         if args.adapt:
             told["adapted"] = adapted(args, runner, model)
             print("\n".join(compared(metrics, told["adapted"], args.adapt)))
-            print(counted(told["adapted"]))
+            print(counted(told["adapted"]) or "all images counted")
         if args.out is not None and is_main_process():
             args.out.mkdir(parents=True, exist_ok=True)
             record = dict(config=str(args.config), checkpoint=str(args.checkpoint), tta=args.tta, **metrics, **told)
@@ -106,7 +106,7 @@ def measured(runner: QuietRunner) -> dict[str, float]:
 def adapted(args: argparse.Namespace, runner: QuietRunner, model: Any) -> dict[str, Any]:
     """Test once more, adapting to the images in their order; the metrics and what was counted. Label maps and pictures
     of the first test are replaced."""
-    with adapting(model, args.adapt, args.episodic) as adapter:
+    with adapting(model, args.adapt, args.episodic, **dict(args.adapt_options)) as adapter:
         metrics = measured(runner)
-        how = dict(method=args.adapt, episodic=args.episodic, **told_of(adapter))
+        how = dict(method=args.adapt, options=dict(args.adapt_options), episodic=args.episodic, **told_of(adapter))
     return dict(metrics, **how, **of_classes(runner.test_evaluator.metrics))

@@ -1,6 +1,6 @@
 """A segmentor that adapts to the images it answers (see ``jumbo_backbone.adaptation``)."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,7 +29,7 @@ class AdaptingInference:
         adapter: The ``Tent`` or ``SAR``.
 
     Raises:
-        ValueError: If the segmentor has one channel, or nothing to adapt.
+        ValueError: If the segmentor has one channel, or nothing to adapt, or an option is unknown or out of range.
         TypeError: If it does not compute its answer in one piece, as a cascade.
     """
 
@@ -44,7 +44,7 @@ class AdaptingInference:
                 "a segmentor of one channel cannot adapt: entropy is that of a softmax over classes; train it with two "
                 "channels (num_classes=2, out_channels=2)"
             )
-        self.adapter: Adapter = METHODS[method](_EncodeDecode(segmentor), **options)
+        self.adapter: Adapter = adapter_of(_EncodeDecode(segmentor), method, options)
         self.segmentor, self.episodic = segmentor, episodic
 
     def inference(self, inputs: torch.Tensor, batch_img_metas: list[dict]) -> torch.Tensor:
@@ -102,6 +102,18 @@ def adapting(segmentor: BaseSegmentor, method: str, episodic: bool = False, **op
             yield own.adapter
         finally:
             own.adapter.reset()
+
+
+def adapter_of(model: nn.Module, method: str, options: Mapping[str, Any]) -> Adapter:
+    """A ``Tent`` or ``SAR`` around a model.
+
+    Raises:
+        ValueError: If an option is unknown to the method, or out of range.
+    """
+    try:
+        return METHODS[method](model, **options)
+    except TypeError as error:
+        raise ValueError(f"{method} cannot be made with {dict(options)}: {error}") from error
 
 
 def told_of(adapter: Adapter) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from torch.utils.data import DataLoader
 
 from ...models.rebuild import model_of_file
 from ..contents import of_values, of_weights
-from ..models.adapting import told_of
-from .adapters import NONE, adapter_of, methods_of
+from ..models.adapting import adapter_of, told_of
+from .adapters import NONE, methods_of
 from .streams import Pictures, PictureStream, preprocessing_of
 
 

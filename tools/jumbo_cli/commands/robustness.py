@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from ..arguments import key_value, number
+from ..arguments import number
 from ..command import Command
-from ..config_arguments import KeysAndValues
+from ..config_arguments import KeysAndValues, add_adapt_arguments
 
 DESCRIPTION = """Measure a trained model on corrupted images: noise, blur, weather, compression, in five severities.
 
@@ -44,16 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     names = "all (the 15 of ImageNet-C), extra (four others), or names, such as fog snow (all)"
     add("--corruptions", nargs="+", default=["all"], metavar="NAME", help=names)
     add("--severities", nargs="+", type=int, choices=range(1, 6), default=[1, 3, 5], metavar="N", help="1 to 5 (1 3 5)")
-    add("--adapt", nargs="+", choices=["tent", "sar"], default=[], help="adapt beside the unadapted model")
-    add("--episodic", action="store_true", help="with --adapt: each batch starts from the trained weights")
-    add(
-        "--adapt-options",
-        nargs="+",
-        type=key_value,
-        default=[],
-        metavar="KEY=VALUE",
-        help="of the methods: lr, momentum, share, loss_stride; of sar also margin, rho, recovery",
-    )
+    add_adapt_arguments(parser, several=True)
     add("--stream", choices=["shuffled", "sorted", "mixed"], help="order of a classifier's pictures (shuffled)")
     add("--corrupted", metavar="FOLDER", help="corrupted pictures that are ready, in place of corrupting those of DATA")
     add("--images", type=count, metavar="N", help="so many images alone, of a classifier drawn at random (all)")
