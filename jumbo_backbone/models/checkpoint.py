@@ -25,6 +25,7 @@ from timm.models import load_state_dict as read_checkpoint
 from torch import nn
 
 from ..files import write_atomically
+from ..layers.int8 import fit_ffn
 from ..layers.pos_embed import Grid, nearest_grid, resample_pos_embed
 from ..words import some
 from .preset_sizes import preset_of
@@ -149,6 +150,7 @@ def adapt_state_dict(model: nn.Module, state_dict: dict[str, torch.Tensor], pref
     _adapt_positions(vit, state_dict, prefix, report)
     _adapt_input_channels(vit, state_dict, prefix, report)
     _adapt_head(vit, state_dict, prefix, report)
+    report.adapted += fit_ffn(model, state_dict, prefix)
     return report
 
 

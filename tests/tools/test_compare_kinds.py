@@ -1,11 +1,13 @@
 """What runs measure, on small things of which the answer is known."""
 
 import importlib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from tests.conftest import imported_tool, write_config, write_pairs
 
@@ -167,7 +169,55 @@ def test_an_encoder_is_pretrained_and_its_features_are_measured(kinds, tmp_path,
     assert again == at_random
 
 
-@pytest.mark.parametrize("name", ["architecture_segmentation", "peers_segmentation"])
+def test_an_encoder_is_pretrained_once_and_fine_tuned(kinds, tmp_path, monkeypatch):
+    pytest.importorskip("mmseg")
+    import pretraining_runs
+
+    monkeypatch.setattr(pretraining_runs, "WORK_DIRS", tmp_path / "work")
+    pretraining_runs.painted(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    for name in ("even", "odd"):
+        (tmp_path / name).rename(tmp_path / "pictures" / name)
+    options = {"train_dataloader.batch_size": 4, "model.encoder.arch.depth": 1}
+    recipe = {"train_dataloader.batch_size": 4}
+    settings = dict(config="seg_configs/pretrain_mae_pico.py", iterations=3, data="pictures", options=options)
+    settings |= dict(recipe=recipe, fine_tune=2)
+    found = kinds.measure("finetuning", settings, 0, tmp_path, 1)
+    assert 0 <= found["top1"] <= 100 and found["train_cpu_seconds"] > 0 and "test_top1" not in found
+    weights = sorted((tmp_path / "work").rglob("encoder.safetensors"))
+    assert len(weights) == 1 and load_file(weights[0])["blocks.0.attn.qkv.weight"].shape == (288, 96)
+    assert kinds.measure("finetuning", settings, 0, tmp_path, 1) == {"top1": found["top1"]}  # nothing is trained again
+    kinds.measure("finetuning", settings | dict(fine_tune=3), 0, tmp_path, 1)
+    assert sorted((tmp_path / "work").rglob("encoder.safetensors")) == weights
+
+
+def test_a_segmentor_begins_from_a_pretrained_encoder_on_few_images(kinds, tmp_path, monkeypatch):
+    pytest.importorskip("mmseg")
+    import pretraining_runs
+    from mmengine.runner import Runner
+
+    monkeypatch.setattr(pretraining_runs, "WORK_DIRS", tmp_path / "work")
+    settings = dict(config="seg_configs/jumbo_upernet_scenes.py", iterations=1, labelled=8)
+    settings |= dict(options={"model.backbone.arch.depth": 4, "train_dataloader.batch_size": 2})
+    options = {
+        "train_dataloader.batch_size": 4,
+        "model.encoder.arch.depth": 4,
+        "model.encoder.arch.jumbo_multiplier": 4,
+    }
+    before = dict(config="seg_configs/pretrain_mae_pico.py", iterations=2, data="", options=options)
+    configs = []
+    build = Runner.from_cfg
+    monkeypatch.setattr(Runner, "from_cfg", lambda cfg: configs.append(cfg) or build(cfg))
+    found = kinds.measure("segmentation", settings | dict(pretrain=before), 0, None, 1)
+    assert 0 <= found["mIoU"] <= 100
+    pretraining, segmentation = configs
+    start = segmentation.model.backbone.init_cfg
+    assert start.type == "Pretrained" and start.checkpoint == str(Path(pretraining.work_dir, "encoder.safetensors"))
+    indices = segmentation.train_dataloader.dataset.indices
+    assert len(indices) == 8 and indices[0] == 0 and len(set(np.diff(indices))) <= 2
+
+
+@pytest.mark.parametrize("name", ["architecture_segmentation", "peers_segmentation", "mae_camvid"])
 def test_every_segmentor_of_the_experiments_can_be_built_with_its_optimizer(kinds, name):
     pytest.importorskip("mmseg")
     from compare_experiments import Experiment
