@@ -124,6 +124,7 @@ class Adapter(nn.Module):
             logits = self.model(images, **call)
         self.steps += 1
         entropies = self.entropies(logits, valid)
+        self.optimizer.zero_grad()  # of whatever was there
         self.optimizer.param_groups[0]["lr"] = self.lr * len(images) / BATCH
         self.learn(images, entropies, logits.shape[1], valid=valid, **call)
 

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from pretraining_runs import painted
 
+from jumbo_backbone.device import pick_device
+
 Settings = dict[str, Any]
 
 
@@ -41,6 +43,7 @@ def adapted(settings: Settings, seed: int, checkpoint: Path | None, root: Path |
         stream=settings["stream"],
         batch_size=settings["batch_size"],
         seed=seed,
+        device=pick_device("auto"),
     )
     corruption = settings["corruption"]
     return test.measure(COMMON if corruption == "mixed" else [corruption], settings["severity"])[method]

@@ -87,15 +87,15 @@ def test_a_model_built_without_gradients(method):
 
 
 @BOTH
-def test_reset_is_exact_and_forgets_the_momentum(method):
-    model = sure_model()
+def test_reset_is_exact_and_forgets_the_momentum(method, device):
+    model = sure_model().to(device)
     before = weights(model)
     adapter = method(model, **LOUD)
-    first = [adapter(images(4, 3, 64, 64, seed=i)) for i in range(3)]
+    first = [adapter(images(4, 3, 64, 64, seed=i).to(device)) for i in range(3)]
     assert not same(weights(model), before)
     adapter.reset()
     assert same(weights(model), before) and adapter.steps == 0
-    again = [adapter(images(4, 3, 64, 64, seed=i)) for i in range(3)]
+    again = [adapter(images(4, 3, 64, 64, seed=i).to(device)) for i in range(3)]
     assert all(map(torch.equal, first, again))
 
 
@@ -155,6 +155,15 @@ def test_the_rest_of_the_model_keeps_its_gradients_and_its_mode(method):
     adapter.train()
     adapter(images(2, 3, 64, 64))
     assert not model.training and all(p.requires_grad and p.grad is None for p in model.parameters())
+
+
+@BOTH
+def test_gradients_that_are_left_from_elsewhere_do_not_count(method):
+    models, x = [sure_model(), sure_model()], images(4, 3, 64, 64)
+    models[0](x).square().sum().backward()
+    for model in models:
+        method(model, **LOUD)(x)
+    assert same(weights(models[0]), weights(models[1]))
 
 
 # ---- images whose logits are no numbers
