@@ -6,5 +6,6 @@ from .sar import SAR
 from .tent import Tent
 
 METHODS: dict[str, type[Adapter]] = {"tent": Tent, "sar": SAR}
+"""The methods by the names that ``--adapt`` takes."""
 
 __all__ = ["METHODS", "SAR", "Adapter", "Tent", "parameters_to_adapt"]

@@ -118,7 +118,12 @@ def differences(model: nn.Module, state_dict: Mapping[str, torch.Tensor]) -> lis
 
 def save_checkpoint(model: nn.Module, path: str | os.PathLike) -> None:
     """Write a model's weights as safetensors, to a temporary file first: a good file is never half replaced. The file
-    notes the sizes of a ``JumboViT``, so that ``model_of_file`` can build it again."""
+    notes the sizes of a ``JumboViT``, so that ``model_of_file`` can build it again.
+
+    Args:
+        model: The model.
+        path: The file, whose name ends in ``.safetensors``.
+    """
     notes = {"format": "pt"}
     if hasattr(model, "constructor_arguments"):
         notes[SIZES] = json.dumps(cast("JumboViT", model).constructor_arguments())
