@@ -23,11 +23,13 @@ from ...image_files import IMAGE_SUFFIXES, find_images, output_stems
 from ..data.consistency import require_as_trained
 from ..data.image_input import bands_of
 from ..data.truths import Truths
+from ..models.adapting import adapting, told_of
 from ..pictures.errors import confusions
 from ..pictures.labels import contact_sheet, labelled_picture, legend, page, save
 from ..pictures.meaning import Meaning, meaning_of, test_dataset
 from ..prediction import Photo, Reader, in_batches, predict
 from ..training.loading import load_strictly
+from .adapting import counted, require_adaptable
 from .config import read_config, use_budget, use_windows
 from .failing import in_users_terms
 
@@ -55,6 +57,7 @@ def prepare(args: argparse.Namespace) -> Config:
     cfg = read_config(args)
     if "model" not in cfg or "test_dataloader" not in cfg:
         raise ValueError(f"{args.config} has no model, or no test_dataloader, whose pipeline prepares images")
+    require_adaptable(args, cfg)
     if args.slide or args.max_batch is not None:
         use_windows(cfg, args.max_batch)
     use_budget(cfg, args.keep_rate, args.resolution)
@@ -78,7 +81,12 @@ def run(args: argparse.Namespace) -> int:
             read = Reader(cfg, bands_of(model), warn=partial(say, args.prog))
         model.to(pick_device(args.device))
         args.out.mkdir(parents=True, exist_ok=True)
-        return paint(args, model, meaning, read, images, truths)
+        if args.adapt is None:
+            return paint(args, model, meaning, read, images, truths)
+        with adapting(model, args.adapt, args.episodic, **dict(args.adapt_options)) as adapter:
+            code = paint(args, model, meaning, read, images, truths)
+            say(args.prog, f"adapted by {args.adapt}: {counted(told_of(adapter)) or 'all images counted'}")
+            return code
 
 
 def paint(

@@ -4,12 +4,19 @@ import argparse
 from pathlib import Path
 
 from ..command import Command
-from ..config_arguments import SEG, add_budget_arguments, add_config_arguments, add_window_arguments
+from ..config_arguments import (
+    SEG,
+    add_adapt_arguments,
+    add_budget_arguments,
+    add_config_arguments,
+    add_window_arguments,
+)
 
 EPILOG = """examples:
   {prog} jumbo_upernet_ade20k best.pth photo.jpg
   {prog} CONFIG CHECKPOINT photos/ more/*/ --out pictures --opacity 0.5 --labels
   {prog} CONFIG CHECKPOINT aerial.png --slide --max-batch 4     windows of the training size, four at a time
+  {prog} CONFIG CHECKPOINT foggy/ --adapt sar           adapt to the images, in their order
   {prog} CONFIG CHECKPOINT frames/ --batch-size 16 --device cuda
   {prog} CONFIG CHECKPOINT field.tif --bands 3 2 1      which of many bands the pictures show
   {prog} CONFIG CHECKPOINT my_data/images/validation --errors my_data/annotations/validation
@@ -39,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--errors", type=Path, metavar="MASKS", help="also draw where predictions and the masks in this folder differ")
     add_window_arguments(parser)
     add_budget_arguments(parser)
+    add_adapt_arguments(parser)
     add("--batch-size", type=int, default=1, help="most images at once (default: %(default)s)")
     add("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: cuda where there is one")
 
