@@ -1,11 +1,13 @@
 """What runs measure, on small things of which the answer is known."""
 
 import importlib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from tests.conftest import imported_tool, write_config, write_pairs
 
@@ -167,7 +169,55 @@ def test_an_encoder_is_pretrained_and_its_features_are_measured(kinds, tmp_path,
     assert again == at_random
 
 
-@pytest.mark.parametrize("name", ["architecture_segmentation", "peers_segmentation"])
+def test_an_encoder_is_pretrained_once_and_fine_tuned(kinds, tmp_path, monkeypatch):
+    pytest.importorskip("mmseg")
+    import pretraining_runs
+
+    monkeypatch.setattr(pretraining_runs, "WORK_DIRS", tmp_path / "work")
+    pretraining_runs.painted(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    for name in ("even", "odd"):
+        (tmp_path / name).rename(tmp_path / "pictures" / name)
+    options = {"train_dataloader.batch_size": 4, "model.encoder.arch.depth": 1}
+    recipe = {"train_dataloader.batch_size": 4}
+    settings = dict(config="seg_configs/pretrain_mae_pico.py", iterations=3, data="pictures", options=options)
+    settings |= dict(recipe=recipe, fine_tune=2)
+    found = kinds.measure("finetuning", settings, 0, tmp_path, 1)
+    assert 0 <= found["top1"] <= 100 and found["train_cpu_seconds"] > 0 and "test_top1" not in found
+    weights = sorted((tmp_path / "work").rglob("encoder.safetensors"))
+    assert len(weights) == 1 and load_file(weights[0])["blocks.0.attn.qkv.weight"].shape == (288, 96)
+    assert kinds.measure("finetuning", settings, 0, tmp_path, 1) == {"top1": found["top1"]}  # nothing is trained again
+    kinds.measure("finetuning", settings | dict(fine_tune=3), 0, tmp_path, 1)
+    assert sorted((tmp_path / "work").rglob("encoder.safetensors")) == weights
+
+
+def test_a_segmentor_begins_from_a_pretrained_encoder_on_few_images(kinds, tmp_path, monkeypatch):
+    pytest.importorskip("mmseg")
+    import pretraining_runs
+    from mmengine.runner import Runner
+
+    monkeypatch.setattr(pretraining_runs, "WORK_DIRS", tmp_path / "work")
+    settings = dict(config="seg_configs/jumbo_upernet_scenes.py", iterations=1, labelled=8)
+    settings |= dict(options={"model.backbone.arch.depth": 4, "train_dataloader.batch_size": 2})
+    options = {
+        "train_dataloader.batch_size": 4,
+        "model.encoder.arch.depth": 4,
+        "model.encoder.arch.jumbo_multiplier": 4,
+    }
+    before = dict(config="seg_configs/pretrain_mae_pico.py", iterations=2, data="", options=options)
+    configs = []
+    build = Runner.from_cfg
+    monkeypatch.setattr(Runner, "from_cfg", lambda cfg: configs.append(cfg) or build(cfg))
+    found = kinds.measure("segmentation", settings | dict(pretrain=before), 0, None, 1)
+    assert 0 <= found["mIoU"] <= 100
+    pretraining, segmentation = configs
+    start = segmentation.model.backbone.init_cfg
+    assert start.type == "Pretrained" and start.checkpoint == str(Path(pretraining.work_dir, "encoder.safetensors"))
+    indices = segmentation.train_dataloader.dataset.indices
+    assert len(indices) == 8 and indices[0] == 0 and len(set(np.diff(indices))) <= 2
+
+
+@pytest.mark.parametrize("name", ["architecture_segmentation", "peers_segmentation", "mae_camvid"])
 def test_every_segmentor_of_the_experiments_can_be_built_with_its_optimizer(kinds, name):
     pytest.importorskip("mmseg")
     from compare_experiments import Experiment
@@ -183,3 +233,28 @@ def test_every_segmentor_of_the_experiments_can_be_built_with_its_optimizer(kind
         model = MODELS.build(cfg.model)
         optimizer = build_optim_wrapper(model, cfg.optim_wrapper).optimizer
         assert sum(len(g["params"]) for g in optimizer.param_groups) == sum(1 for _ in model.parameters())
+
+
+def test_a_classifier_adapts_to_a_stream(kinds, tmp_path, monkeypatch):
+    pytest.importorskip("mmseg")
+    pytest.importorskip("imagecorruptions")
+    import pretraining_runs
+
+    from jumbo_backbone import save_checkpoint
+    from jumbo_backbone.segmentation.data import corruptions
+    from tests.conftest import tiny_model
+
+    settings = dict(data="", pictures="", checkpoints="", images=16, batch_size=4, stream="shuffled", corruption="fog")
+    settings |= dict(severity=5, method="none")
+    assert set(kinds.measure("adaptation", settings, 0, None, 1)) == {"top1"}
+    sar = kinds.measure("adaptation", settings | dict(method="sar", options=dict(lr=1.0, margin=1.0)), 0, None, 1)
+    assert sar["learned"] > 0 and 0 <= sar["top1"] <= 100
+    (tmp_path / "pictures").mkdir()
+    pretraining_runs.painted(tmp_path / "pictures")
+    settings |= dict(data="pictures", checkpoints="of_{}.safetensors", encoder="jumbo", images=0)
+    assert kinds.lacks(settings, tmp_path) == f"no of_jumbo.safetensors within {tmp_path}"
+    save_checkpoint(tiny_model(img_size=32, patch_size=8, num_classes=2), tmp_path / "of_jumbo.safetensors")
+    assert kinds.lacks(settings, tmp_path) is None
+    monkeypatch.setattr(corruptions, "COMMON", ("fog", "contrast"))
+    mixed = kinds.measure("adaptation", settings | dict(corruption="mixed", stream="mixed"), 0, tmp_path, 1)
+    assert set(mixed) == {"top1", "fog", "contrast"}

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from mmengine.config import Config
 from PIL import Image
 
 from jumbo_backbone import save_checkpoint
@@ -68,3 +69,22 @@ def test_wrong_inputs(run, data, monkeypatch, arguments, message):
         place.touch()
     output = run("probe.py", *arguments, cwd=data, code=2)
     assert re.search(message, output) and "Traceback" not in output
+
+
+@pytest.mark.parametrize("test", [False, True])
+def test_fine_tuning(run, data, tmp_path, test):
+    arguments = [data / "encoder.safetensors", data / "train", "--read-out", "mean", "--workers", 0, "--threads", 1]
+    arguments += ["--fine-tune", 6, "--batch-size", 16, "--json", "p.json"]
+    arguments += ["--test", data / "train"] if test else []
+    output = run("probe.py", *arguments, cwd=tmp_path)
+    assert re.search(r"fine-tuned, 6 epochs: top-1 \d+\.\d, top-5 100\.0", output)
+    told = json.loads((tmp_path / "p.json").read_text())["results"]["fine_tuning"]
+    assert told["iterations"] == (30 if test else 27) and told["top1"] >= 75
+    cfg = Config.fromfile(tmp_path / "work_dirs/fine_tune_encoder/finetune_pico.py")
+    assert cfg.model.init_cfg == dict(type="Pretrained", checkpoint=str(data / "encoder.safetensors"))
+    assert cfg.model.encoder.embed_dim == 48 and cfg.model.encoder.img_size == [32, 32] and cfg.model.num_classes == 2
+    assert cfg.param_scheduler[1].end == cfg.train_cfg.max_iters == told["iterations"]
+    assert cfg.val_dataloader.dataset.part == ("test" if test else "held_out")
+    again = run("probe.py", *arguments, "--resume", cwd=tmp_path)
+    assert "nothing is left to train" in again
+    assert json.loads((tmp_path / "p.json").read_text())["results"]["fine_tuning"] == told

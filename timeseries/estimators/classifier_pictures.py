@@ -22,55 +22,47 @@ class Pictures:
     def plot_attention(self, series, block=-1, ax=None):
         """Draw one series, and how much the Jumbo token attends to each of its patches.
 
-        Parameters
-        ----------
-        series : in any format of sktime's panels, or np.ndarray (C, T) or (T,)
-            Of a panel, the first series is drawn.
-        block : int
-            Index of the encoder's block; negative counts from the end. With several members, their mean is drawn.
-        ax : matplotlib axes, optional
-            New ones if None.
+        Args:
+            series (in any format of sktime's panels, or np.ndarray (C, T) or (T,)): Of a panel, the first series is
+                drawn.
+            block (int): Index of the encoder's block; negative counts from the end. With several members, their mean is
+                drawn.
+            ax (matplotlib axes, optional): New ones if None.
 
-        Returns
-        -------
-        The axes.
+        Returns:
+            matplotlib axes: Those that were drawn in.
 
-        Raises
-        ------
-        ValueError
-            If the series has other channels than in ``fit``, or there is no such block.
+        Raises:
+            ValueError: If the series has other channels than in ``fit``, or there is no such block.
         """
         fitted = cast("JumboClassifier", self)
         array, x = as_read(fitted, series)
         attention = torch.stack([n.encoder.attention(*x, block=block)[0] for n in fitted.networks_]).mean(dim=0).numpy()
-        return plot_attention(array, patch_spans(fitted, len(array), len(attention)), attention, ax)
+        return plot_attention(
+            array, patch_spans(fitted, len(array), len(attention)), attention, encoder_share(fitted), ax
+        )
 
     def plot_kept(self, series, keep_rate, ax=None):
         """Draw one series, and which of its patches are kept at a keep rate.
 
-        Parameters
-        ----------
-        series : in any format of sktime's panels, or np.ndarray (C, T) or (T,)
-            Of a panel, the first series is drawn.
-        keep_rate : float
-            As in the constructor. With several members, their mean is drawn.
-        ax : matplotlib axes, optional
-            New ones if None.
+        Args:
+            series (in any format of sktime's panels, or np.ndarray (C, T) or (T,)): Of a panel, the first series is
+                drawn.
+            keep_rate (float): As in the constructor. With several members, their mean is drawn.
+            ax (matplotlib axes, optional): New ones if None.
 
-        Returns
-        -------
-        The axes.
+        Returns:
+            matplotlib axes: Those that were drawn in.
 
-        Raises
-        ------
-        ValueError
-            If the series has other channels than in ``fit``, or the rate is out of range.
+        Raises:
+            ValueError: If the series has other channels than in ``fit``, or the rate is out of range.
         """
         fitted = cast("JumboClassifier", self)
         array, x = as_read(fitted, series)
         budget, blocks = ComputeBudget(keep_rate), fitted.networks_[0].encoder.depth
         depths = torch.stack([n.encoder.patch_depths(*x, budget)[0] for n in fitted.networks_]).float().mean(dim=0)
-        return plot_kept(array, patch_spans(fitted, len(array), len(depths)), (depths / blocks).numpy(), ax)
+        spans = patch_spans(fitted, len(array), len(depths))
+        return plot_kept(array, spans, (depths / blocks).numpy(), encoder_share(fitted), ax)
 
 
 def as_read(classifier: "JumboClassifier", series: Any) -> tuple[np.ndarray, Batch]:
@@ -91,3 +83,8 @@ def patch_spans(classifier: "JumboClassifier", length: int, patches: int) -> lis
         return list(zip(ends[:-1], ends[1:], strict=True))
     starts = np.arange(patches) * classifier.patch_stride_
     return [(s, min(s + classifier.patch_length_, length)) for s in starts.tolist()]
+
+
+def encoder_share(classifier: "JumboClassifier") -> float:
+    """The share of the encoder in the answers, the mean over the members: 0 if the convolutions answer alone."""
+    return float(np.mean([float(network.share) for network in classifier.networks_]))

@@ -113,7 +113,15 @@ def evaluate_panel(
 
 
 def evaluate_held_out(forecaster: Any, held_out: HeldOut, levels: Sequence[float] = (0.8, 0.95)) -> PanelScores:
-    """As ``evaluate_panel``, for a panel that is already cut."""
+    """As ``evaluate_panel``, for a panel that is already cut.
+
+    Args:
+        forecaster, levels: As in ``evaluate_panel``.
+        held_out: The panel, without its end, and the end.
+
+    Raises:
+        TypeError, ValueError: As in ``evaluate_panel``.
+    """
     alpha = probabilities(levels)
     if not hasattr(forecaster, "predict_quantiles"):
         raise TypeError(f"forecasters of sktime are evaluated, got {type(forecaster).__name__}")

@@ -14,7 +14,32 @@ from ..data.windows import Batch
 from ..networks.network import ForecastNet
 
 Solution = tuple[torch.Tensor, torch.Tensor]  # weights of lags and of covariates
-Equations = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+class Equations(NamedTuple):
+    """What the linear part is fitted to, a row for each window.
+
+    Attributes:
+        lags: Lags, static covariates and a one, (n, L+S+1).
+        covariates: The covariates that change, (n, H, K).
+        target: Targets as distances from the last value, (n, H).
+        weight: The square of the scale, so that errors count as in the loss; 0 where not observed, (n, H).
+        static: S.
+    """
+
+    lags: torch.Tensor
+    covariates: torch.Tensor
+    target: torch.Tensor
+    weight: torch.Tensor
+    static: int
+
+    @property
+    def context(self) -> int:
+        return self.lags.shape[1] - 1 - self.static
+
+    def rows(self, chosen: torch.Tensor) -> "Equations":
+        lags, covariates, target, weight, static = self
+        return Equations(lags[chosen], covariates[chosen], target[chosen], weight[chosen], static)
 
 
 class Ridge(NamedTuple):
@@ -30,9 +55,9 @@ class Ridge(NamedTuple):
     drift: bool
     share: float = 1.0
 
-    def used(self, context: int) -> slice:
-        """The columns that are read, of all lags and a column of ones."""
-        return slice(context - max(1, round(self.share * context)), context + self.drift)
+    def used(self, context: int, static: int = 0) -> slice:
+        """The columns that are read, of all lags, static covariates and a one: the last lags, and every covariate."""
+        return slice(context - max(1, round(self.share * context)), context + static + self.drift)
 
 
 PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, float("inf"))
@@ -74,15 +99,15 @@ def fit_linear(
     Returns:
         The ridge chosen.
     """
-    lags, covariates, target, weight = _equations(network, fit_on)
-    if not weight.any():
+    known = _equations(network, fit_on)
+    if not known.weight.any():
         return Ridge(float("inf"), False)
     others = _equations(network, choose_on)
-    if not others[3].any() and len(ridges) > 1:  # nothing to choose by
+    if not others.weight.any() and len(ridges) > 1:  # nothing to choose by
         ridges = (_BY_GUESS,)
-    solutions = _ridge(lags, covariates, target, weight, ridges)
+    solutions = _ridge(known, ridges)
     errors = {
-        ridge: _error(solution, *others, squared, ridge) * _handicap(ridge) for ridge, solution in solutions.items()
+        ridge: _error(solution, others, squared, ridge) * _handicap(ridge) for ridge, solution in solutions.items()
     }
     best = min(errors, key=lambda ridge: errors[ridge])
     lag_weights, covariate_weights = solutions[best]
@@ -90,8 +115,8 @@ def fit_linear(
     network.linear.bias.copy_(lag_weights[-1])
     if network.from_covariates is not None:
         network.from_covariates.weight.copy_(covariate_weights[None])
-    residual = _residuals(solutions[best], lags, covariates, target, weight, best)
-    network.set_spread(_quantiles(residual, weight > 0, network.quantiles))
+    residual = _residuals(solutions[best], known, best)
+    network.set_spread(_quantiles(residual, known.weight > 0, network.quantiles))
     return best
 
 
@@ -101,8 +126,7 @@ def _handicap(ridge: Ridge) -> float:
 
 
 def _equations(network: ForecastNet, batches: Iterable[tuple[Batch, Batch]]) -> Equations:
-    """Lags (n, L+1) with a column of ones, covariates (n, H, K), targets (n, H) as distances from the last value, and
-    weights (n, H). A weight is the square of the scale, so that errors count as in the loss; 0 where not observed."""
+    """The equations of all windows; empty if there are none."""
     parts = []
     for context, target in batches:
         lags, base, covariates, stats = network.linear_inputs(*context)
@@ -112,15 +136,15 @@ def _equations(network: ForecastNet, batches: Iterable[tuple[Batch, Batch]]) -> 
         lags = torch.cat([lags, torch.ones_like(scale)], dim=1)
         parts.append([t.float().cpu() for t in (lags, covariates, y * seen, seen * scale.square())])
     if not parts:
-        return torch.zeros(0), torch.zeros(0), torch.zeros(0), torch.zeros(0)  # no windows
+        return Equations(torch.zeros(0), torch.zeros(0), torch.zeros(0), torch.zeros(0), 0)
     lags, covariates, y, weight = (torch.cat(p) for p in zip(*parts, strict=True))
-    return lags, covariates, y, weight
+    return Equations(lags, covariates, y, weight, len(network.static))
 
 
-def _ridge(
-    lags: torch.Tensor, covariates: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, ridges: Sequence[Ridge]
-) -> dict[Ridge, Solution]:
-    """For each ridge, weights of the lags (L+1, H), the drift last, and of the covariates (K,), shared by all steps."""
+def _ridge(equations: Equations, ridges: Sequence[Ridge]) -> dict[Ridge, Solution]:
+    """For each ridge, weights of the lags (L+S+1, H), the drift last, and of the covariates (K,), shared by all
+    steps."""
+    lags, covariates, target, weight, _ = equations
     row = weight.mean(dim=1, keepdim=True)  # one weight for all steps of a window, so that one decomposition is enough
     square, with_target = _product(lags, lags, row), _product(lags, target, row)
     H, K = covariates.shape[1:]
@@ -133,7 +157,7 @@ def _ridge(
         lags_with_x = _product(lags, covariates.flatten(1), row).view(-1, H, K)
     solutions = {}
     for drift, share in {(ridge.drift, ridge.share) for ridge in ridges}:
-        used = Ridge(0.0, drift, share).used(lags.shape[1] - 1)
+        used = Ridge(0.0, drift, share).used(equations.context, equations.static)
         values, vectors = torch.linalg.eigh(square[used, used])
         values = values.clamp(min=0)
         unit = values.mean().clamp(min=1e-12)  # 0 of constant series
@@ -161,44 +185,32 @@ def _product(a: torch.Tensor, b: torch.Tensor, row: torch.Tensor | None = None) 
     return total
 
 
-def _apply(solution: Solution, lags: torch.Tensor, covariates: torch.Tensor, ridge: Ridge) -> torch.Tensor:
+def _apply(solution: Solution, equations: Equations, ridge: Ridge) -> torch.Tensor:
     on_lags, on_covariates = (part.float() for part in solution)
-    used = ridge.used(lags.shape[1] - 1)
-    return lags[:, used] @ on_lags[used] + (covariates @ on_covariates if len(on_covariates) else 0)
+    used = ridge.used(equations.context, equations.static)
+    from_lags = equations.lags[:, used] @ on_lags[used]
+    return from_lags + (equations.covariates @ on_covariates if len(on_covariates) else 0)
 
 
-def _error(
-    solution: Solution,
-    lags: torch.Tensor,
-    covariates: torch.Tensor,
-    target: torch.Tensor,
-    weight: torch.Tensor,
-    squared: bool,
-    ridge: Ridge,
-) -> float:
-    if not weight.numel():
+def _error(solution: Solution, equations: Equations, squared: bool, ridge: Ridge) -> float:
+    if not equations.weight.numel():
         return 0.0
-    error = (target - _apply(solution, lags, covariates, ridge)).abs() * weight.sqrt()
+    error = (equations.target - _apply(solution, equations, ridge)).abs() * equations.weight.sqrt()
     return float((error.square() if squared else error).sum())
 
 
-def _residuals(
-    solution: Solution,
-    lags: torch.Tensor,
-    covariates: torch.Tensor,
-    target: torch.Tensor,
-    weight: torch.Tensor,
-    ridge: Ridge,
-) -> torch.Tensor:
+def _residuals(solution: Solution, equations: Equations, ridge: Ridge) -> torch.Tensor:
     """Residuals (n, H) as large as on new rows: with few rows for each lag, those of fits to other rows."""
-    if len(lags) >= _MANY * lags.shape[1] or len(lags) < 2 * _FOLDS:
-        return target - _apply(solution, lags, covariates, ridge)
-    residual = torch.empty_like(target)
-    for fold in torch.arange(len(lags)).tensor_split(_FOLDS):
-        others = torch.ones(len(lags), dtype=torch.bool)
+    rows, columns = equations.lags.shape
+    if rows >= _MANY * columns or rows < 2 * _FOLDS:
+        return equations.target - _apply(solution, equations, ridge)
+    residual = torch.empty_like(equations.target)
+    for fold in torch.arange(rows).tensor_split(_FOLDS):
+        others = torch.ones(rows, dtype=torch.bool)
         others[fold] = False
-        fitted = _ridge(lags[others], covariates[others], target[others], weight[others], (ridge,))[ridge]
-        residual[fold] = target[fold] - _apply(fitted, lags[fold], covariates[fold], ridge)
+        fitted = _ridge(equations.rows(others), (ridge,))[ridge]
+        asked = equations.rows(fold)
+        residual[fold] = asked.target - _apply(fitted, asked, ridge)
     return residual
 
 

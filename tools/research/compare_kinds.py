@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 import sktime.datasets
 import torch
+from adaptation_runs import adapted
 from archives import drawn, load, measure_minirocket
 from archives import timed as timed_classifier
-from pretraining_runs import pretrained
+from pretraining_runs import encoder_of, fine_tuned, pretrained
 from scaled_configs import scaled_config
 from torch import nn
 
@@ -32,13 +33,16 @@ _MAPS = 4  # crops of which all norms are kept, for a picture
 
 def lacks(settings: Settings, data: Path | None) -> str | None:
     """What a run needs that is not there, if anything: data, or a library."""
-    for name in (settings.get("data"), settings.get("problem")):
+    needed = settings.get("data"), settings.get("problem"), settings.get("pretrain", {}).get("data")
+    for name in (*needed, checkpoint_of(settings)):
         if name and not is_bundled(name) and not (data and any(data.rglob(name))):
             return f"no {name} within {data}" if data else f"needs {name}: give --data FOLDER"
     if settings.get("peer") == "minirocket" and not importlib.util.find_spec("numba"):
         return "needs numba: pip install '.[benchmark]'"
     if settings.get("device") == "cuda" and not torch.cuda.is_available():
         return "needs a GPU"
+    if settings.get("corruption") and not importlib.util.find_spec("imagecorruptions"):
+        return "needs imagecorruptions: pip install '.[robustness]'"
     return None
 
 
@@ -65,14 +69,25 @@ def segmentation(settings: Settings, seed: int, data: Path | None) -> Figures:
     """A config of ``tools/train.py``, trained and tested, and the norms of its patch tokens.
 
     Settings: ``config``; ``data``, the name of its folder; ``iterations``, to which its schedule is scaled;
-    ``options``, as in --cfg-options; ``without``, parts of the model to leave out.
+    ``options``, as in --cfg-options; ``without``, parts of the model to leave out; ``labelled``, how many images of
+    the training part are used, spread evenly over it (all); ``pretrain``, of an encoder that is pretrained before:
+    settings of ``pretraining_runs.encoder_of``, of 0 iterations for none, and ``data``, as in ``pretraining``.
     """
+    from mmengine.registry import init_default_scope
     from mmengine.runner import Runner
+    from mmseg.registry import DATASETS
 
     import jumbo_backbone.segmentation  # noqa: F401  (registers)
 
     root = found(data, settings["data"]) if settings.get("data") else None
     cfg = config_of(settings, root, seed)
+    if count := settings.get("labelled"):
+        init_default_scope(cfg.default_scope)
+        images = len(DATASETS.build(cfg.train_dataloader.dataset))
+        cfg.train_dataloader.dataset.indices = [i * images // count for i in range(count)]
+    if (before := settings.get("pretrain", {})).get("iterations"):
+        encoder = encoder_of(before, found(data, before["data"]) if before["data"] else None)
+        cfg.model.backbone.init_cfg = dict(type="Pretrained", checkpoint=str(encoder))
     with tempfile.TemporaryDirectory() as folder:
         cfg.work_dir = folder
         runner = Runner.from_cfg(cfg)
@@ -134,6 +149,27 @@ def pretraining(settings: Settings, seed: int, data: Path | None) -> Figures:
     """An encoder pretrained on pictures, see ``pretraining_runs.pretrained``. Settings: also ``data``, the name of a
     folder, or nothing for rendered scenes."""
     return pretrained(settings, seed, found(data, settings["data"]) if settings["data"] else None)
+
+
+def finetuning(settings: Settings, seed: int, data: Path | None) -> Figures:
+    """An encoder pretrained and fine-tuned on pictures, see ``pretraining_runs.fine_tuned``. Settings: also ``data``,
+    as in ``pretraining``."""
+    return fine_tuned(settings, seed, found(data, settings["data"]) if settings["data"] else None)
+
+
+def adaptation(settings: Settings, seed: int, data: Path | None) -> Figures:
+    """A classifier on a stream of corrupted pictures, see ``adaptation_runs.adapted``.
+
+    Settings: also ``data``, the name of a folder, or nothing for rendered scenes; ``checkpoints``, the name of a
+    classifier's file, in which {} stands for ``encoder``, or nothing for random weights.
+    """
+    checkpoint, root = (found(data, name) if name else None for name in (checkpoint_of(settings), settings["data"]))
+    return adapted(settings, seed, checkpoint, root)
+
+
+def checkpoint_of(settings: Settings) -> str:
+    """The name of the file that a run begins with; empty for none."""
+    return settings.get("checkpoints", "").format(settings.get("encoder"))
 
 
 # ---- series
@@ -257,6 +293,8 @@ def program(settings: Settings, seed: int, data: Path | None) -> Figures:
 KINDS: dict[str, Callable[[Settings, int, Path | None], Figures]] = dict(
     segmentation=segmentation,
     pretraining=pretraining,
+    finetuning=finetuning,
+    adaptation=adaptation,
     classification=classification,
     forecasting=forecasting,
     growth=growth,

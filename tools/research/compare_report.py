@@ -261,5 +261,12 @@ def norms(frame: pd.DataFrame, path: Path) -> Iterator[str]:
 
 
 SECTIONS: dict[str, Callable[[Experiment, list[dict], Path], Iterator[str]]] = dict(
-    segmentation=scores, pretraining=scores, classification=scores, forecasting=scores, growth=growth, program=program
+    segmentation=scores,
+    pretraining=scores,
+    finetuning=scores,
+    adaptation=scores,
+    classification=scores,
+    forecasting=scores,
+    growth=growth,
+    program=program,
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.models import BaseSegmentor
@@ -21,14 +22,18 @@ from ...device import pick_device
 from ...image_files import IMAGE_SUFFIXES, find_images, output_stems
 from ..data.consistency import require_as_trained
 from ..data.image_input import bands_of
-from ..pictures.labels import labelled_picture, legend, page, save
+from ..data.truths import Truths
+from ..models.adapting import adapting, told_of
+from ..pictures.errors import confusions
+from ..pictures.labels import contact_sheet, labelled_picture, legend, page, save
 from ..pictures.meaning import Meaning, meaning_of, test_dataset
 from ..prediction import Photo, Reader, in_batches, predict
 from ..training.loading import load_strictly
+from .adapting import counted, require_adaptable
 from .config import read_config, use_budget, use_windows
 from .failing import in_users_terms
 
-OVERLAY, LABELS, LEGEND = ENDINGS = ("_overlay.png", "_labels.png", "_legend.png")
+OVERLAY, LABELS, ERRORS, LEGEND = ENDINGS = ("_overlay.png", "_labels.png", "_errors.png", "_legend.png")
 
 
 def image_suffixes(cfg: Config) -> set[str]:
@@ -52,6 +57,7 @@ def prepare(args: argparse.Namespace) -> Config:
     cfg = read_config(args)
     if "model" not in cfg or "test_dataloader" not in cfg:
         raise ValueError(f"{args.config} has no model, or no test_dataloader, whose pipeline prepares images")
+    require_adaptable(args, cfg)
     if args.slide or args.max_batch is not None:
         use_windows(cfg, args.max_batch)
     use_budget(cfg, args.keep_rate, args.resolution)
@@ -71,22 +77,33 @@ def run(args: argparse.Namespace) -> int:
             meta = load_strictly(model, args.checkpoint)
             require_as_trained(cfg, meta, classes=False)  # which are the checkpoint's own
             meaning = meaning_of(meta, cfg, max(model.out_channels, 2))
+            truths = None if args.errors is None else Truths(args.errors, cfg, meaning.classes)
             read = Reader(cfg, bands_of(model), warn=partial(say, args.prog))
         model.to(pick_device(args.device))
         args.out.mkdir(parents=True, exist_ok=True)
-        return paint(args, model, meaning, read, images)
+        if args.adapt is None:
+            return paint(args, model, meaning, read, images, truths)
+        with adapting(model, args.adapt, args.episodic, **dict(args.adapt_options)) as adapter:
+            code = paint(args, model, meaning, read, images, truths)
+            say(args.prog, f"adapted by {args.adapt}: {counted(told_of(adapter)) or 'all images counted'}")
+            return code
 
 
 def paint(
-    args: argparse.Namespace, model: BaseSegmentor, meaning: Meaning, read: Reader, images: Sequence[Path]
+    args: argparse.Namespace,
+    model: BaseSegmentor,
+    meaning: Meaning,
+    read: Reader,
+    images: Sequence[Path],
+    truths: Truths | None,
 ) -> int:
     """Read, predict and write, a batch at a time; returns the exit code."""
-    written = 0
+    written = whole = 0
     quiet = len(images) == 1 or not sys.stderr.isatty()
     with tqdm(total=len(images), unit="image", disable=quiet) as progress:
 
         def photos() -> Iterator[Photo]:
-            for path, stem in zip(images, output_stems(images, args.out, (OVERLAY, LABELS)), strict=True):
+            for path, stem in zip(images, output_stems(images, args.out, (OVERLAY, LABELS, ERRORS)), strict=True):
                 try:
                     photo = read(path, stem)
                 except Exception as error:  # of mmcv, decoders and a user's own loader, whatever they raise
@@ -104,13 +121,31 @@ def paint(
                 if args.labels:
                     _write(meaning.label_picture(labels), f"{photo.stem}{LABELS}", progress)
                 written += 1
+                whole += truths is None or _compare(args, photo, labels, meaning, truths, progress)
                 progress.update()
             del batch, photo, labels, picture  # before the next are read
         if args.labels and written:
             names = [f"{value}  {name}" for value, name in zip(meaning.values, meaning.classes, strict=True)]
             width = 800 if len(names) > 20 else 400
             _write(page([legend(names, meaning.palette, width=width)]), args.out / f"classes{LEGEND}", progress)
-    return WRONG_INPUT if not written else BROKE if written < len(images) else DONE
+    return WRONG_INPUT if not written else BROKE if whole < len(images) else DONE
+
+
+def _compare(
+    args: argparse.Namespace, photo: Photo, labels: np.ndarray, meaning: Meaning, truths: Truths, progress: tqdm
+) -> bool:
+    """Write the picture of where a prediction and its mask differ; whether there is such a mask."""
+    path = Path(photo.prepared["data_samples"].img_path)
+    try:
+        truth = truths.of(path, labels.shape)
+    except Exception as error:  # of decoders and a user's own loader, whatever they raise
+        told = " ".join(str(error).split()) or type(error).__name__
+        progress.write(f"{args.prog}: {path}: {told}; its errors are not drawn", file=sys.stderr)
+        return False
+    told = confusions(truth, labels, meaning.classes)
+    maps = ([photo.image], [truth], [labels], meaning.classes, meaning.palette, photo.stem.name, [told])
+    _write(contact_sheet(*maps, opacity=args.opacity, errors=True), f"{photo.stem}{ERRORS}", progress)
+    return True
 
 
 def _write(picture: Image.Image, path: str | os.PathLike, progress: tqdm) -> None:

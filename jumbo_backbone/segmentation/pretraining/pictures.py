@@ -17,18 +17,18 @@ from ...words import some
 from .crops import middle_crop, random_crop, resized
 from .files import PictureFile, class_of, find_pictures
 
-PARTS = ("train", "held_out", "all")
+PARTS = ("train", "held_out", "all", "test")
 
 
 @DATASETS.register_module()
 class PictureDataset(Dataset):
     """Pictures in folders and tar files, cut to one size: at random and mirrored for "train" and "all", in the middle
-    for "held_out".
+    for "held_out" and "test".
 
     Args:
         data_root: See ``find_pictures``.
         img_size: Size of the results in pixels, int or (H, W).
-        part: "train", "held_out" or "all".
+        part: "train" or "held_out"; or all pictures, "all" to train on, "test" to measure on.
         hold_out_every: Of so many pictures, in the order of their paths, the last is held out.
         limit: The most pictures, spread evenly over the part; None for all.
         crop_scale: The least and the largest share of a picture's area that a random crop takes.
@@ -76,7 +76,7 @@ class PictureDataset(Dataset):
         if not 0 < crop_scale[0] <= crop_scale[1] <= 1:
             raise ValueError(f"crop_scale={crop_scale}: give two shares of the area, such as (0.2, 1.0)")
         self.size, self.crop_scale = to_2tuple(img_size), crop_scale
-        self.random, self.least_side, self.refuse = part != "held_out", least_side, broken == "refuse"
+        self.random, self.least_side, self.refuse = part in ("train", "all"), least_side, broken == "refuse"
         found = find_pictures(data_root)
         self._look_over(found)
         self.files = _part(found, part, hold_out_every, data_root)
@@ -105,7 +105,7 @@ class PictureDataset(Dataset):
 
     def _keep(self, side: int, room: float, part: str) -> None:
         files, self.files = self.files, []
-        told = f"decoding pictures to {'hold out' if part == 'held_out' else 'train on'}"
+        told = f"decoding pictures to {'train on' if self.random else 'measure on'}"
         for place, file in enumerate(tqdm(files, told, mininterval=1, leave=False, disable=_quiet())):
             if room <= 0:
                 print_log(
@@ -191,7 +191,7 @@ class ClassPictureDataset(PictureDataset):
 def _part(
     files: list[PictureFile], part: str, hold_out_every: int, data_root: str | Sequence[str]
 ) -> list[PictureFile]:
-    if part == "all":
+    if part in ("all", "test"):
         return files
     if len(files) < hold_out_every:
         raise ValueError(

@@ -150,3 +150,10 @@ def few_windows(series):
         network = design.build().eval()
     panel = Panel([series[:, None]])
     return network, *(Windows(panel, design, cuts, torch.device("cpu")) for cuts in halves)
+
+
+@pytest.mark.parametrize("share, first", [(1.0, 0), (0.5, 4), (0.125, 7)])
+@pytest.mark.parametrize("drift", [False, True])
+def test_a_shorter_context_reads_its_last_lags_and_every_static_covariate(share, first, drift):
+    columns = range(8 + 3 + 1)[Ridge(1.0, drift, share).used(8, static=3)]  # eight lags, three covariates, a one
+    assert list(columns) == list(range(first, 11 + drift))

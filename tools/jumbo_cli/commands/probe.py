@@ -7,11 +7,14 @@ from ..arguments import number
 from ..command import Command
 from ..config_arguments import SEG
 
-DESCRIPTION = """Measure what a frozen encoder knows, on pictures in a folder per class.
+DESCRIPTION = """Measure what an encoder knows, on pictures in a folder per class.
 
 Each picture goes through the encoder once. On its features a linear classifier is trained, and nearest neighbours vote.
 Read-outs: "jumbo" (the slices of the Jumbo token; of registers all of them), "mean" (of the patch tokens), both, and
 "token" (the first slice: of registers the class token). Encoders of other widths are compared fairly by "mean".
+
+With --fine-tune the whole encoder is trained after that, with a classifier on top, by the recipe of the config
+finetune_pico: AdamW, layer decay, label smoothing, mixup.
 """
 
 EPILOG = """examples:
@@ -20,8 +23,10 @@ EPILOG = """examples:
   {prog} encoder.safetensors 'tiny_imagenet/train-*.tar' --test tiny_imagenet/val.tar --json probe.json
   {prog} encoder.safetensors data/flowers --random
       the same encoder with random weights, to compare
+  {prog} encoder.safetensors data/flowers --fine-tune 10 --resume
+      ten epochs of the whole encoder; the same command goes on after an interruption
 
-Exit code: 0 done, 2 wrong input, 130 stopped by Ctrl-C.
+Exit code: 0 done, 1 a training broke (full disk, killed process), 2 wrong input, 130 stopped by Ctrl-C.
 """
 
 
@@ -40,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--epochs", type=count, default=30, metavar="N", help="passes of the linear classifier (30)")
     add("--k", type=count, default=20, metavar="K", help="neighbours that vote (20)")
+    add("--fine-tune", type=count, metavar="EPOCHS", help="also train the whole encoder")
+    add("--work-dir", type=Path, help="folder for what fine-tuning writes (work_dirs/fine_tune_MODEL)")
+    add("--resume", nargs="?", const="auto", metavar="auto|FILE", help="go on with fine-tuning, as jumbo train does")
     add("--size", type=count, metavar="PIXELS", help="side of the images (the model's own)")
     add("--batch-size", type=count, default=128, metavar="N", help="images at a time (128)")
     add("--workers", type=number(int, 0), default=1, metavar="N", help="processes that read pictures (1)")
@@ -51,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 COMMAND = Command(
     "probe",
-    "Measure an encoder: linear probe and nearest neighbours.",
+    "Measure an encoder: linear probe, nearest neighbours, fine-tuning.",
     "jumbo_backbone.segmentation.cli.probe:run",
     add_arguments,
     description=DESCRIPTION,

@@ -80,6 +80,9 @@ def test_parts(folder):
     names = {part: [str(file) for file in dataset.files] for part, dataset in parts.items()}
     assert len(names["train"]) == 9 and len(names["held_out"]) == 3
     assert sorted(names["train"] + names["held_out"]) == names["all"]
+    whole = PictureDataset(str(folder), 8, "test")
+    assert [str(file) for file in whole.files] == names["all"]
+    assert torch.equal(whole[0]["inputs"], whole[0]["inputs"])  # not at random
     few = PictureDataset(str(folder), 8, "all", limit=4)
     assert [str(file) for file in few.files] == names["all"][::3]
 
@@ -197,7 +200,7 @@ def test_all_are_broken(tmp_path, keep_side):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (dict(part="test"), "part='test' is unknown: choose one of train, held_out, all"),
+        (dict(part="val"), "part='val' is unknown: choose one of train, held_out, all, test"),
         (dict(broken="ignore"), "broken='ignore' is unknown: choose skip or refuse"),
         (dict(hold_out_every=1), "hold_out_every=1 leaves nothing to train on"),
         (dict(hold_out_every=13), "has 12 pictures, too few to hold one of 13 out"),
