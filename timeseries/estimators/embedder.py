@@ -25,36 +25,28 @@ class JumboEmbedder(PanelArrays, BaseTransformer):
     and the mean and the deviation of each feature, by which they are standardised. Series may be multivariate, of
     unequal lengths, and have missing values (NaN).
 
-    Parameters
-    ----------
-    pretrained : "synthetic", str or Path
-        Weights of the transformer, as in ``JumboClassifier``.
-    keep_rate : float
-        Fraction of the patch tokens that is kept after a quarter, a half and three quarters of the blocks.
-    device : str
-        "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", … The fitted estimator keeps its weights on the CPU.
+    Args:
+        pretrained ("synthetic", str or Path): Weights of the transformer, as in ``JumboClassifier``.
+        keep_rate (float): Fraction of the patch tokens that is kept after a quarter, a half and three quarters of the
+            blocks.
+        device (str): "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", … The fitted estimator keeps its weights
+            on the CPU.
 
-    Attributes
-    ----------
-    features_ : torch.nn.Module
-        What computes the features.
+    Attributes:
+        features_ (torch.nn.Module): What computes the features.
 
-    Raises
-    ------
-    FileNotFoundError
-        In ``fit``: if there are no such pretrained weights.
-    ValueError, TypeError
-        In the constructor: for parameters out of range. In ``fit``: for pretrained weights that are damaged or of
-        another version, and for series without values. In ``fit`` and ``transform``: for infinite values. In
-        ``transform``: for another number of channels.
+    Raises:
+        FileNotFoundError: In ``fit``: if there are no such pretrained weights.
+        ValueError, TypeError: In the constructor: for parameters out of range. In ``fit``: for pretrained weights that
+            are damaged or of another version, and for series without values. In ``fit`` and ``transform``: for infinite
+            values. In ``transform``: for another number of channels.
 
-    Examples
-    --------
-    >>> from sktime.datasets import load_unit_test
-    >>> from timeseries import JumboEmbedder
-    >>> X, _ = load_unit_test(split="train", return_X_y=True)
-    >>> len(JumboEmbedder().fit_transform(X))
-    20
+    Examples:
+        >>> from sktime.datasets import load_unit_test
+        >>> from timeseries import JumboEmbedder
+        >>> X, _ = load_unit_test(split="train", return_X_y=True)
+        >>> len(JumboEmbedder().fit_transform(X))
+        20
     """
 
     _tags = {
@@ -82,11 +74,27 @@ class JumboEmbedder(PanelArrays, BaseTransformer):
         check_pretrained(pretrained, keep_rate)
 
     def fit(self, X, y=None):
-        """Fit to a panel of series, in any of sktime's formats."""
+        """Fit to series.
+
+        Args:
+            X (in any format of sktime's panels): The series (n).
+            y (None): Ignored.
+
+        Returns:
+            Self: This embedder.
+        """
         return super().fit(_checked(X), y)
 
     def transform(self, X, y=None):
-        """Features of a panel of series: a DataFrame of a row for each series."""
+        """Features of series.
+
+        Args:
+            X (in any format of sktime's panels): The series (n).
+            y (None): Ignored.
+
+        Returns:
+            pd.DataFrame: A row for each series (n, F).
+        """
         return super().transform(_checked(X), y)
 
     def _fit(self, X, y=None):

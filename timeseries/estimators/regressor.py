@@ -26,42 +26,32 @@ class JumboRegressor(PanelArrays, BaseRegressor):
     training series when it is left out (``network_.shares``). Series may be multivariate, of unequal lengths, and have
     missing values (NaN).
 
-    Parameters
-    ----------
-    num_kernels : int
-        Approximate number of MiniRocket features (see ``ConvolutionFeatures``). 0: no convolutions.
-    pretrained : "synthetic", str or Path
-        Weights of the transformer, as in ``JumboClassifier``.
-    keep_rate : float
-        Fraction of the patch tokens that is kept after a quarter, a half and three quarters of the blocks.
-    device : str
-        "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", … The fitted estimator keeps its weights on the CPU.
-    random_state : int, RandomState or None
-        Seed of the random kernels.
+    Args:
+        num_kernels (int): Approximate number of MiniRocket features (see ``ConvolutionFeatures``). 0: no convolutions.
+        pretrained ("synthetic", str or Path): Weights of the transformer, as in ``JumboClassifier``.
+        keep_rate (float): Fraction of the patch tokens that is kept after a quarter, a half and three quarters of the
+            blocks.
+        device (str): "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", … The fitted estimator keeps its weights
+            on the CPU.
+        random_state (int, RandomState or None): Seed of the random kernels.
 
-    Attributes
-    ----------
-    network_ : torch.nn.Module
-        What computes features and estimates.
+    Attributes:
+        network_ (torch.nn.Module): What computes features and estimates.
 
-    Raises
-    ------
-    FileNotFoundError
-        In ``fit``: if there are no such pretrained weights.
-    ValueError, TypeError
-        In the constructor: for parameters out of range. In ``fit``: for pretrained weights that are damaged or of
-        another version, and for series without values. In ``fit`` and ``predict``: for infinite values. In
-        ``predict``: for another number of channels.
+    Raises:
+        FileNotFoundError: In ``fit``: if there are no such pretrained weights.
+        ValueError, TypeError: In the constructor: for parameters out of range. In ``fit``: for pretrained weights that
+            are damaged or of another version, and for series without values. In ``fit`` and ``predict``: for infinite
+            values. In ``predict``: for another number of channels.
 
-    Examples
-    --------
-    >>> from sktime.datasets import load_unit_test
-    >>> from timeseries import JumboRegressor
-    >>> X, _ = load_unit_test(split="train", return_X_y=True)
-    >>> y = [max(series) for series in X.iloc[:, 0]]
-    >>> import numpy as np
-    >>> JumboRegressor(random_state=0).fit(X, np.array(y)).predict(X[:3]).shape
-    (3,)
+    Examples:
+        >>> from sktime.datasets import load_unit_test
+        >>> from timeseries import JumboRegressor
+        >>> X, _ = load_unit_test(split="train", return_X_y=True)
+        >>> y = [max(series) for series in X.iloc[:, 0]]
+        >>> import numpy as np
+        >>> JumboRegressor(random_state=0).fit(X, np.array(y)).predict(X[:3]).shape
+        (3,)
     """
 
     _tags = {
@@ -93,9 +83,17 @@ class JumboRegressor(PanelArrays, BaseRegressor):
         check_pretrained(self.pretrained, self.keep_rate)
 
     def fit(self, X, y):
-        """Fit to series (n of them) in any format of sktime's panels, and their numbers (n,).
+        """Fit to series and their numbers.
 
-        Raises ValueError or TypeError for panels that are probably a mistake, and for numbers that are not finite.
+        Args:
+            X (in any format of sktime's panels): The series (n).
+            y (np.ndarray or pd.Series): Their numbers (n,).
+
+        Returns:
+            Self: This regressor.
+
+        Raises:
+            ValueError, TypeError: For panels that are probably a mistake, and for numbers that are not finite.
         """
         if y is not None and not np.isfinite(np.asarray(y, dtype=np.float64)).all():
             raise ValueError("some of the numbers in y are missing or infinite: leave their series out of fit")
