@@ -15,7 +15,7 @@ SECTIONS = (
     ("committees.md", "What cascades save"),
     ("forecasting.md", "Pretraining"),
     ("forecasting.md", "Measured"),
-    ("classification.md", "Pretraining"),
+    ("classification.md", "An encoder trained on your series"),
     ("classification.md", "Measured"),
     ("synthetic.md", "Compared with real series"),
 )

@@ -35,6 +35,7 @@ COMPONENTS = {
     "events": Component(shapes.events, shapes.series_of_events, 0.16),
     "paths": Component(shapes.paths, shapes.series_of_paths, 0.12),
 }
+"""Kinds of components of the processes of ``draw_pairs``, by name."""
 
 
 class _Mixture(NamedTuple):

@@ -1,21 +1,13 @@
 """Pretrained weights: those in the package, and others in the same format, a safetensors file with its own history."""
 
-from .files import CLASSIFY, FORECAST, SYNTHETIC, about_weights, shipped
-from .reader import content_of_reader, load_reader, reader_from, save_reader
-from .weigher import content_of, load_weigher, save_weigher, weigher_from
-
-__all__ = [
-    "CLASSIFY",
-    "FORECAST",
-    "SYNTHETIC",
-    "about_weights",
-    "content_of",
-    "content_of_reader",
-    "load_reader",
-    "load_weigher",
-    "reader_from",
-    "save_reader",
-    "save_weigher",
-    "shipped",
-    "weigher_from",
-]
+from .files import CLASSIFY as CLASSIFY
+from .files import FORECAST as FORECAST
+from .files import SYNTHETIC as SYNTHETIC
+from .files import about_weights as about_weights
+from .files import shipped as shipped
+from .reader import load_reader as load_reader
+from .reader import save_reader as save_reader
+from .weigher import content_of as content_of
+from .weigher import load_weigher as load_weigher
+from .weigher import save_weigher as save_weigher
+from .weigher import weigher_from as weigher_from

@@ -15,7 +15,8 @@ Network = TypeVar("Network", bound=nn.Module)
 
 SYNTHETIC = "synthetic"  # names what ships with the package
 VERSION = 1
-FORECAST, CLASSIFY = "forecast", "classify"  # tasks of `jumbo pretrain-series`, and what their files are named after
+FORECAST = "forecast"  # tasks of `jumbo pretrain-series`, which their files are named after
+CLASSIFY = "classify"
 _FOR = {FORECAST: "forecasts", CLASSIFY: "classification"}
 
 

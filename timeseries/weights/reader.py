@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ..networks.series_reader import SeriesReader
-from .files import CLASSIFY, VERSION, about_weights, check_version, found, halves_of, with_halves, write_weights
+from .files import CLASSIFY, VERSION, about_weights, check_version, found, with_halves, write_weights
 
 
 def save_reader(model: SeriesReader, made: dict[str, Any], path: str | Path) -> None:
@@ -17,11 +17,6 @@ def save_reader(model: SeriesReader, made: dict[str, Any], path: str | Path) -> 
 
 def _about(model: SeriesReader) -> dict[str, Any]:
     return dict(version=VERSION, task=CLASSIFY, sizes=model.sizes)
-
-
-def content_of_reader(model: SeriesReader) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """The content from which ``reader_from`` builds the same reader: JSON, and tensors in half precision."""
-    return _about(model), halves_of(model)
 
 
 def load_reader(source: str | Path) -> SeriesReader:
@@ -38,11 +33,11 @@ def load_reader(source: str | Path) -> SeriesReader:
 @lru_cache(maxsize=8)
 def _load(source: str) -> SeriesReader:
     path = found(source, CLASSIFY)
-    return reader_from(*about_weights(path, CLASSIFY), str(path))
+    return _reader_from(*about_weights(path, CLASSIFY), str(path))
 
 
-def reader_from(about: dict[str, Any], tensors: dict[str, torch.Tensor], where: str) -> SeriesReader:
-    """Undo ``content_of_reader``.
+def _reader_from(about: dict[str, Any], tensors: dict[str, torch.Tensor], where: str) -> SeriesReader:
+    """A reader from what its file says of it and its tensors.
 
     Raises:
         ValueError: If the content, which lies at ``where``, was made by another version.
