@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from pandas.tseries.api import guess_datetime_format
 
 from .frames import instances_of, rows_of
 from .panel_timeline import timeline_for
@@ -124,16 +125,21 @@ def times_of(column: pd.Series, name: str) -> pd.Index:
     text = column.astype(str)
     if text.str.fullmatch(_QUARTER.pattern).all():
         return pd.PeriodIndex(text.str.replace(r"[\s-]", "", regex=True).str.upper(), freq="Q")
-    for day_first in (False, True):
-        try:
-            return pd.DatetimeIndex(pd.to_datetime(text, dayfirst=day_first))
-        except (ValueError, TypeError):
-            continue
-    wrong = text[pd.to_datetime(text, errors="coerce").isna()]
-    told = wrong.iloc[0] if len(wrong) else text.iloc[0]
+    for form in _formats(text.iloc[0]):
+        dates = pd.to_datetime(text, format=form, errors="coerce")
+        if dates.notna().all():
+            return pd.DatetimeIndex(dates)
+    wrong = text[pd.to_datetime(text, format="ISO8601", errors="coerce").isna()]
     raise ValueError(
-        f"column {name!r} holds {told!r}, which is no time: write dates such as 2024-01-31, or choose another column"
+        f"column {name!r} holds {wrong.iloc[0]!r} where a time is expected: write dates such as 2024-01-31, or choose "
+        "another column"
     )
+
+
+def _formats(example: str) -> list[str]:
+    """Formats that a date may have: ISO's, or that of the example, with the month or else the day first."""
+    guessed = [guess_datetime_format(example, dayfirst=day_first) for day_first in (False, True)]
+    return list(dict.fromkeys(["ISO8601", *filter(None, guessed)]))
 
 
 def _check_columns(table: pd.DataFrame, layout: Layout) -> None:
