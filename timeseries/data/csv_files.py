@@ -67,11 +67,8 @@ def _checked(table: pd.DataFrame, name: str, most_rows: int) -> pd.DataFrame:
     table = table.loc[:, [not (_unnamed(c) and table[c].isna().all()) for c in table.columns]]  # of a separator at ends
     if table.empty:
         raise ValueError(f"{name} has no rows below its first line: give a row for each time")
-    if numbers := [str(c) for c in table.columns if _is_number(str(c))]:
-        if len(numbers) == len(table.columns):
-            raise ValueError(
-                f"the first line of {name} holds numbers such as {numbers[0]}: put the columns' names there"
-            )
+    if all(_is_number(str(c)) for c in table.columns):
+        raise ValueError(f"the first line of {name} holds numbers, {table.columns[0]}: put the columns' names there")
     if twice := [str(c) for c in table.columns if re.fullmatch(r".+\.\d+", str(c)) and c.rsplit(".", 1)[0] in table]:
         raise ValueError(f"two columns of {name} have the name {twice[0].rsplit('.', 1)[0]!r}: give each its own")
     return table.rename(columns=lambda c: "unnamed" if _unnamed(c) else str(c).strip())

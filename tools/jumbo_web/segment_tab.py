@@ -1,0 +1,122 @@
+"""The tab "Segment": its components and events."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from .failing import in_sentences
+from .loading import Shelf
+from .markup import note, table
+from .picture_chooser import picture_chooser
+from .results import Results
+from .segmenting import Answer, Segmenting, save_pictures
+from .training_panel import training_panel
+
+_EXPLAINED = """Drop a picture, or click a scene; the model paints its classes over it. The **dial** sets how much it
+computes: the *keep rate* is the share of the patches (small squares of the picture) that goes on at each of the blocks
+that drop patches, those to which the Jumbo token attends most; the *resolution* is the scale at which the picture is
+read. Fewer FLOPs (additions and multiplications) take less time, and cost some accuracy."""
+_KEPT = "Kept patches: dropped ones are veiled, the earlier the denser"
+
+
+def _dial(label: str) -> tuple[gr.Slider, gr.Slider]:
+    keep = gr.Slider(0.3, 1, 1, step=0.05, label=f"Keep rate{label}", elem_id=f"keep-rate{label.replace(' ', '-')}")
+    resolution = gr.Slider(
+        0.05, 1.5, 1, step=0.05, label=f"Resolution{label}", info="1: the picture's own size", elem_id=f"scale{label}"
+    )
+    return keep, resolution
+
+
+def _numbers(answers: list[Answer]) -> str:
+    header = ["setting", "GFLOPs", "milliseconds", "patches kept to the end"]
+    rows = [
+        (
+            a.setting,
+            f"{a.flops / 1e9:.2f}",
+            f"{a.milliseconds:.0f}",
+            "–" if a.kept_share is None else f"{a.kept_share:.0%}",
+        )
+        for a in answers
+    ]
+    return table(header, rows, "What it costs; milliseconds are of this one prediction, on this machine")
+
+
+def segment_tab(page: gr.Blocks, shelf: Shelf, results: Results, folder: Path) -> None:
+    """Build the tab."""
+    segmenting = Segmenting(shelf)
+    names = list(shelf.segmentors())
+    gr.Markdown(_EXPLAINED)
+    with gr.Row():
+        with gr.Column(scale=2, min_width=300):
+            picture = picture_chooser(page, folder, "segment")
+            model = gr.Dropdown(
+                names, value=names[0] if names else None, label="Model: work dir and checkpoint", elem_id="model"
+            )
+            training_panel(page, shelf, model)
+            keep, resolution = _dial("")
+            opacity = gr.Slider(0, 1, 0.6, step=0.05, label="Opacity of the colours")
+            compare = gr.Checkbox(False, label="Compare with a second setting", elem_id="compare")
+            with gr.Group(visible=False) as second:
+                other_keep, other_resolution = _dial(" of the second setting")
+        with gr.Column(scale=5, min_width=320):
+            numbers = gr.HTML(note("No picture yet."), elem_id="segment-numbers")
+            with gr.Row():
+                overlay, kept = _pictures("")
+            with gr.Row(visible=False) as beside:
+                other_overlay, other_kept = _pictures(" · second setting")
+            with gr.Row():
+                labels_file = gr.DownloadButton("Download label PNG", interactive=False, elem_id="download-labels")
+                overlay_file = gr.DownloadButton("Download overlay", interactive=False, elem_id="download-overlay")
+
+    def paint(
+        picture: str | None,
+        model: str | None,
+        keep: float,
+        resolution: float,
+        opacity: float,
+        compare: bool,
+        other_keep: float,
+        other_resolution: float,
+    ) -> tuple[Any, ...]:
+        settings = [(keep, resolution), (other_keep, other_resolution)][: 1 + compare]
+        answers = [segmenting.answer(picture, model, *setting) for setting in settings]
+        labels, painted = save_pictures(answers[0], opacity, results.new(), Path(picture or "").stem)
+        drawn = [(a.overlay(opacity), gr.Image(a.kept, visible=a.kept is not None)) for a in answers]
+        drawn += [(None, None)] * (2 - len(drawn))
+        return (
+            _numbers(answers),
+            *drawn[0],
+            *drawn[1],
+            gr.DownloadButton(value=str(labels), interactive=True),
+            gr.DownloadButton(value=str(painted), interactive=True),
+        )
+
+    def paint_if_there(picture: str | None, *rest: Any) -> tuple[Any, ...]:
+        return paint(picture, *rest) if picture and rest[0] else (gr.skip(),) * 7
+
+    inputs = [picture, model, keep, resolution, opacity, compare, other_keep, other_resolution]
+    outputs = [numbers, overlay, kept, other_overlay, other_kept, labels_file, overlay_file]
+    compare.change(
+        lambda on: (gr.Group(visible=on), gr.Row(visible=on)), compare, [second, beside], api_visibility="private"
+    )
+    gr.on(
+        [
+            picture.change,
+            model.change,
+            compare.change,
+            *(s.release for s in (keep, resolution, opacity, other_keep, other_resolution)),
+        ],
+        in_sentences(paint_if_there),
+        inputs,
+        outputs,
+        trigger_mode="always_last",
+        api_name="segment",
+        show_progress="minimal",
+        show_progress_on=[overlay],
+    )
+
+
+def _pictures(label: str) -> tuple[gr.Image, gr.Image]:
+    options: dict[str, Any] = dict(format="png", interactive=False, buttons=["fullscreen"])
+    return gr.Image(label=f"Classes{label}", **options), gr.Image(label=f"{_KEPT}{label}", **options)
