@@ -22,6 +22,7 @@ ORDER = (
     "probe",
     "pretrain-series",
     "benchmark-series",
+    "web",
 )
 
 USAGE = """usage: jumbo COMMAND ...

@@ -12,9 +12,10 @@ from .limits import HOUR
 from .markup import note, progress, table
 from .results import Results
 
-_EXPLAINED = """Drop labelled series: a `.ts` file, a CSV file (a row for each series, or for each step with a column that
-names the series), or an `.npz` file with arrays X and y. One part is learned from, the other is held out to measure
-accuracy. The classifier joins fixed convolutions with a Jumbo encoder, whose weight in the scores is chosen in the fit."""
+_EXPLAINED = """Drop labelled series: a `.ts` file, a CSV file (a row for each series, or for each step with a column
+that names the series), or an `.npz` file with arrays X and y. One part is learned from, the other is held out to
+measure accuracy. The classifier joins fixed convolutions with a Jumbo encoder, whose weight in the scores is chosen in
+the fit."""
 _NONE = "(none)"
 _WIDEST = 12  # classes in the table of hits
 

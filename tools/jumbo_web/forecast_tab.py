@@ -14,8 +14,8 @@ from .markup import note, progress, table
 from .results import Results
 
 _EXPLAINED = f"""Drop a CSV file of series, **long** (a row for each series and time) or **wide** (a column for each
-series), up to 20 MB and {ROWS:,} rows; the page says how it read it, and you can choose other columns. Forecasts need no
-training: classical methods (*experts*) forecast, and a pretrained Jumbo token sets their weights. With *epochs* above 0
+series), up to 20 MB and {ROWS:,} rows; the page says how it read it, and you can choose other columns. Forecasts need
+no training: classical methods (*experts*) forecast, and a pretrained Jumbo token sets their weights. With *epochs* above 0
 networks learn the table as well, and read its covariates."""
 _NONE = "(none)"
 
@@ -54,9 +54,7 @@ def forecast_tab(results: Results) -> None:
             how = gr.HTML(note("No table yet."), elem_id="forecast-read")
             state = gr.HTML(elem_id="forecast-state")
             shown = gr.Dropdown([], label="Series that is shown", visible=False, elem_id="forecast-series")
-            figure = gr.Plot(
-                label="Forecast: drag to move, scroll or box to zoom, double-click to see all", visible=False
-            )
+            figure = gr.Plot(label="Forecast: drag to move, double-click to see all", visible=False)
             with gr.Row():
                 scores = gr.HTML(elem_id="forecast-scores")
                 spoken = gr.HTML(elem_id="forecast-experts")
@@ -177,9 +175,9 @@ def _scores(found: Forecast, name: str) -> str:
     return table(
         header,
         rows,
-        f"The last {len(found.backtest.held_out.steps)} steps were held out. MASE: mean error in units of the mean error "
-        f"of the seasonal naive forecast (season of {found.backtest.held_out.season}) within the past; lower is better. "
-        f"{s.coverage[found.coverage]:.0%} of the values lay in the {found.coverage:.0%} interval.",
+        f"The last {len(found.backtest.held_out.steps)} steps were held out. MASE: mean error in units of the mean "
+        f"error of the seasonal naive forecast (season of {found.backtest.held_out.season}) within the past; lower is "
+        f"better. {s.coverage[found.coverage]:.0%} of the values lay in the {found.coverage:.0%} interval.",
     )
 
 

@@ -80,7 +80,7 @@ class Forecast:
         return [(str(k), float(v)) for k, v in row.sort_values(ascending=False).items() if v >= _LEAST_SHARE]
 
     def tested(self, name: str) -> "tuple[pd.Index, np.ndarray, np.ndarray, float] | None":
-        """Times of the backtest of a series, its forecasts, the seasonal naive ones, and MASE; None if there is none."""
+        """Of the backtest of a series: times, forecasts, seasonal naive ones, and MASE; None if there is none."""
         if self.backtest is None:
             return None
         held_out = self.backtest.held_out

@@ -12,9 +12,9 @@ from .markup import note
 from .picture_chooser import picture_chooser
 
 _EXPLAINED = """What happens to a picture within an encoder. **Attention**: how much the Jumbo token, the one wide token
-of the whole picture, attends to each patch in a block. **Features**: patches of like colours have like features after the
-block; the colours are the first three principal components of this picture alone. **Reconstruction**: an encoder that was
-pretrained by `jumbo pretrain` sees a quarter of the patches, and its decoder guesses the others."""
+of the whole picture, attends to each patch in a block. **Features**: patches of like colours have like features after
+the block; the colours are the first three principal components of this picture alone. **Reconstruction**: an encoder
+that was pretrained by `jumbo pretrain` sees a quarter of the patches, and its decoder guesses the others."""
 _NO_PRETRAINED = (
     "No reconstruction: no work dir of `jumbo pretrain` (with encoder.safetensors and decoder.safetensors) "
     "is in the folders of this page."
@@ -39,9 +39,7 @@ def inside_tab(page: gr.Blocks, shelf: Shelf, folder: Path) -> None:
                 visible=bool(others),
                 elem_id="autoencoder",
             )
-            seed = gr.Slider(
-                0, 20, 0, step=1, label="Which patches are hidden: number of the draw", visible=bool(others)
-            )
+            seed = gr.Slider(0, 20, 0, step=1, label="Number of the draw of hidden patches", visible=bool(others))
         with gr.Column(scale=5, min_width=320):
             told = gr.HTML(note("No picture yet."), elem_id="inside-told")
             options: dict[str, Any] = dict(format="png", interactive=False, buttons=["fullscreen"])

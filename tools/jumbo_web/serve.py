@@ -52,7 +52,6 @@ def serving(
         from .look import CSS, theme
         from .page import build
 
-        begin_importing()
         page = build(models, folder)
         try:
             _, address, _ = page.launch(
@@ -76,6 +75,7 @@ def serving(
             )
         except OSError as error:
             raise BadInputError(f"{error}: give another --port, or none for a free one") from error
+        begin_importing()  # after the page is there
         try:
             yield address
         finally:
