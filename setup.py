@@ -1,4 +1,5 @@
-"""Beside setup.cfg: folders that are packages of other names: the configs within jumbo_backbone, the command, the page."""
+"""Beside setup.cfg: folders that are packages of other names: the configs within jumbo_backbone, the command, and the
+page."""
 
 from setuptools import find_packages, setup
 

@@ -10,6 +10,7 @@ from .failing import in_sentences
 from .jobs import Jobs
 from .limits import HOUR
 from .markup import note, progress, table
+from .picture_chooser import picture_shown
 from .results import Results
 
 _EXPLAINED = """Drop labelled series: a `.ts` file, a CSV file (a row for each series, or for each step with a column
@@ -51,18 +52,12 @@ def classify_tab(results: Results) -> None:
                 begin = gr.Button("Fit", variant="primary", elem_id="fit")
                 stop = gr.Button("Stop", elem_id="fit-stop")
         with gr.Column(scale=5, min_width=320):
-            how = gr.HTML(note("No series yet."), elem_id="classify-read")
-            state = gr.HTML(elem_id="classify-state")
-            scores = gr.HTML(elem_id="classify-scores")
+            how = gr.HTML(note("No series yet."), elem_id="classify-read", padding=False)
+            state = gr.HTML(elem_id="classify-state", padding=False)
+            scores = gr.HTML(elem_id="classify-scores", padding=False)
             number = gr.Slider(1, 2, 1, step=1, label="Series that is shown, of those held out", visible=False)
-            about = gr.HTML()
-            picture = gr.Image(
-                label="Attention of the Jumbo token over the series",
-                format="png",
-                interactive=False,
-                buttons=["fullscreen"],
-                visible=False,
-            )
+            about = gr.HTML(padding=False)
+            picture = picture_shown("A series, and the attention that the Jumbo token pays to its patches")
 
     def read(path: str | None) -> tuple[Any, Any]:
         if not path:
@@ -83,7 +78,7 @@ def classify_tab(results: Results) -> None:
         count = len(found.predicted)
         slider = gr.Slider(1, max(count, 2), 1, step=1, visible=count > 1)
         about, picture = show(found, 1)
-        yield "", found, _scores(found), slider, about, gr.Image(picture, visible=True)
+        yield "", found, _scores(found), slider, about, picture
 
     def show(found: Fitted | None, number: float) -> tuple[Any, Any]:
         if found is None:

@@ -17,7 +17,7 @@ _MOST_DRAWN, _LEAST_DRAWN = 2000, 60  # steps of the past in the picture; how ma
 def draw(found: Forecast, name: str) -> go.Figure:
     """History, forecast and interval of a series, and the backtest of its last horizon.
 
-    All of the past can be reached by dragging; at first its end is shown.
+    At first the end of the past is seen. Dragging moves the axes, the buttons above zoom, a double click shows all.
     """
     history, ahead = found.history(name).iloc[-_MOST_DRAWN:], found.ahead(name)
     figure = go.Figure()
@@ -38,7 +38,8 @@ def draw(found: Forecast, name: str) -> go.Figure:
     )
     seen = _on_axis(history.index)
     line(seen, history.tolist(), "observed", _OBSERVED)
-    line(times, ahead["forecast"], "forecast", _AHEAD, width=2.2)
+    # the forecast begins where the history ends
+    line([*seen[-1:], *times], [*history.iloc[-1:], *ahead["forecast"]], "forecast", _AHEAD, width=2.2)
     if (tested := found.tested(name)) is not None:
         past, center, naive, _ = tested
         line(_on_axis(past), center, "backtest", _AHEAD, "dash")

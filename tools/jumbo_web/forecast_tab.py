@@ -15,8 +15,8 @@ from .results import Results
 
 _EXPLAINED = f"""Drop a CSV file of series, **long** (a row for each series and time) or **wide** (a column for each
 series), up to 20 MB and {ROWS:,} rows; the page says how it read it, and you can choose other columns. Forecasts need
-no training: classical methods (*experts*) forecast, and a pretrained Jumbo token sets their weights. With *epochs* above 0
-networks learn the table as well, and read its covariates."""
+no training: classical methods (*experts*) forecast, and a pretrained Jumbo token sets their weights. With *epochs*
+above 0 networks learn the table as well, and read its covariates."""
 _NONE = "(none)"
 
 
@@ -51,13 +51,15 @@ def forecast_tab(results: Results) -> None:
                 begin = gr.Button("Forecast", variant="primary", elem_id="forecast")
                 stop = gr.Button("Stop", elem_id="forecast-stop")
         with gr.Column(scale=5, min_width=320):
-            how = gr.HTML(note("No table yet."), elem_id="forecast-read")
-            state = gr.HTML(elem_id="forecast-state")
+            how = gr.HTML(note("No table yet."), elem_id="forecast-read", padding=False)
+            state = gr.HTML(elem_id="forecast-state", padding=False)
             shown = gr.Dropdown([], label="Series that is shown", visible=False, elem_id="forecast-series")
-            figure = gr.Plot(label="Forecast: drag to move, double-click to see all", visible=False)
+            figure = gr.Plot(show_label=False, visible=False, elem_id="forecast-figure")
             with gr.Row():
-                scores = gr.HTML(elem_id="forecast-scores")
-                spoken = gr.HTML(elem_id="forecast-experts")
+                with gr.Column(min_width=300):
+                    scores = gr.HTML(elem_id="forecast-scores", padding=False)
+                with gr.Column(min_width=300):
+                    spoken = gr.HTML(elem_id="forecast-experts", padding=False)
             download = gr.DownloadButton("Download CSV", interactive=False, elem_id="download-forecast")
 
     def read(path: str | None) -> tuple[Any, ...]:

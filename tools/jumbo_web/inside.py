@@ -47,6 +47,7 @@ def look(shelf: Shelf, path: str | None, model: str | None, block: int) -> Insid
     from jumbo_backbone.budgets.budget import ComputeBudget
     from jumbo_backbone.cli.attention_pictures import draw
     from jumbo_backbone.segmentation.pictures.features import principal_colours
+    from jumbo_backbone.segmentation.pictures.labels import enlarged
     from jumbo_backbone.segmentation.view import View
 
     from .drawing import as_image
@@ -59,7 +60,7 @@ def look(shelf: Shelf, path: str | None, model: str | None, block: int) -> Insid
     subtitle = f"what the Jumbo token attends to in block {block} (of 0 – {depth - 1}), {h} × {w} patches"
     drawn = as_image(draw(view.picture, attention, Path(path or "").name, subtitle, 0.6))
     colours, variance = principal_colours(features, view.picture.shape[:2])
-    return Inside(drawn, view.without_padding(colours), variance, depth)
+    return Inside(drawn, enlarged(view.without_padding(colours)), variance, depth)
 
 
 def reconstruct(shelf: Shelf, path: str | None, model: str, seed: int) -> "Image.Image":

@@ -9,7 +9,7 @@ from .failing import in_sentences
 from .inside import depth_of, look, reconstruct
 from .loading import Shelf
 from .markup import note
-from .picture_chooser import picture_chooser
+from .picture_chooser import picture_chooser, picture_shown
 
 _EXPLAINED = """What happens to a picture within an encoder. **Attention**: how much the Jumbo token, the one wide token
 of the whole picture, attends to each patch in a block. **Features**: patches of like colours have like features after
@@ -41,15 +41,12 @@ def inside_tab(page: gr.Blocks, shelf: Shelf, folder: Path) -> None:
             )
             seed = gr.Slider(0, 20, 0, step=1, label="Number of the draw of hidden patches", visible=bool(others))
         with gr.Column(scale=5, min_width=320):
-            told = gr.HTML(note("No picture yet."), elem_id="inside-told")
-            options: dict[str, Any] = dict(format="png", interactive=False, buttons=["fullscreen"])
-            attention = gr.Image(label="Picture, attention over it, the attended parts", **options)
+            told = gr.HTML(note("No picture yet."), elem_id="inside-told", padding=False)
+            attention = picture_shown("The picture, the attention over it, and the attended parts")
             with gr.Row():
-                features = gr.Image(label="Features as colours", **options)
-                rebuilt = gr.Image(
-                    label="Middle of the picture, what the encoder sees, and the guess", visible=bool(others), **options
-                )
-            gr.HTML(note(_NO_PRETRAINED), visible=not others)
+                features = picture_shown("Features of the patches as colours")
+                rebuilt = picture_shown("The middle of the picture, what the encoder sees, the guess", bool(others))
+            gr.HTML(note(_NO_PRETRAINED), visible=not others, padding=False)
 
     def blocks(model: str | None) -> Any:
         if not model:

@@ -28,3 +28,8 @@ def progress(now: Progress) -> str:
 def note(text: str) -> str:
     """A paragraph."""
     return f"<p class='note'>{escape(text)}</p>" if text else ""
+
+
+def heading(text: str) -> str:
+    """The title of a picture."""
+    return f"<p class='heading'>{escape(text)}</p>"

@@ -5,6 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from .failing import in_sentences
+from .markup import heading
 from .scenes import scene_files
 
 _SUFFIXES = [".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"]
@@ -24,10 +25,11 @@ def picture_chooser(page: gr.Blocks, folder: Path, name: str) -> gr.File:
         height=130,
         elem_id=f"{name}-picture",
     )
+    gr.HTML(heading("… or click a rendered scene"), padding=False)
     scenes = gr.Gallery(
-        label="… or click a rendered scene",
+        show_label=False,
+        container=False,
         columns=4,
-        height="auto",
         object_fit="cover",
         allow_preview=False,
         interactive=False,
@@ -45,3 +47,10 @@ def picture_chooser(page: gr.Blocks, folder: Path, name: str) -> gr.File:
     page.load(in_sentences(paint), None, scenes, api_visibility="private", show_progress="hidden")
     scenes.select(in_sentences(take), None, picture, api_visibility="private", show_progress="hidden")
     return picture
+
+
+def picture_shown(title: str, visible: bool = True) -> gr.Image:
+    """A place where a picture is shown, below its title."""
+    with gr.Column(visible=visible, min_width=260):
+        gr.HTML(heading(title), padding=False)
+        return gr.Image(show_label=False, container=False, format="png", interactive=False, buttons=["fullscreen"])

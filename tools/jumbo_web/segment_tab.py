@@ -8,7 +8,7 @@ import gradio as gr
 from .failing import in_sentences
 from .loading import Shelf
 from .markup import note, table
-from .picture_chooser import picture_chooser
+from .picture_chooser import picture_chooser, picture_shown
 from .results import Results
 from .segmenting import Answer, Segmenting, save_pictures
 from .training_panel import training_panel
@@ -17,7 +17,7 @@ _EXPLAINED = """Drop a picture, or click a scene; the model paints its classes o
 computes: the *keep rate* is the share of the patches (small squares of the picture) that goes on at each of the blocks
 that drop patches, those to which the Jumbo token attends most; the *resolution* is the scale at which the picture is
 read. Fewer FLOPs (additions and multiplications) take less time, and cost some accuracy."""
-_KEPT = "Kept patches: dropped ones are veiled, the earlier the denser"
+_KEPT = "Kept patches; dropped ones are veiled"
 
 
 def _dial(label: str) -> tuple[gr.Slider, gr.Slider]:
@@ -39,7 +39,12 @@ def _numbers(answers: list[Answer]) -> str:
         )
         for a in answers
     ]
-    return table(header, rows, "What it costs; milliseconds are of this one prediction, on this machine")
+    return table(
+        header,
+        rows,
+        "What a setting costs, and how many patches pass all blocks. Milliseconds are of this one prediction, on this "
+        "machine. The earlier a patch is dropped, the denser its veil.",
+    )
 
 
 def segment_tab(page: gr.Blocks, shelf: Shelf, results: Results, folder: Path) -> None:
@@ -60,7 +65,7 @@ def segment_tab(page: gr.Blocks, shelf: Shelf, results: Results, folder: Path) -
             with gr.Group(visible=False) as second:
                 other_keep, other_resolution = _dial(" of the second setting")
         with gr.Column(scale=5, min_width=320):
-            numbers = gr.HTML(note("No picture yet."), elem_id="segment-numbers")
+            numbers = gr.HTML(note("No picture yet."), elem_id="segment-numbers", padding=False)
             with gr.Row():
                 overlay, kept = _pictures("")
             with gr.Row(visible=False) as beside:
@@ -82,7 +87,7 @@ def segment_tab(page: gr.Blocks, shelf: Shelf, results: Results, folder: Path) -
         settings = [(keep, resolution), (other_keep, other_resolution)][: 1 + compare]
         answers = [segmenting.answer(picture, model, *setting) for setting in settings]
         labels, painted = save_pictures(answers[0], opacity, results.new(), Path(picture or "").stem)
-        drawn = [(a.overlay(opacity), gr.Image(a.kept, visible=a.kept is not None)) for a in answers]
+        drawn = [(a.overlay(opacity), a.kept) for a in answers]
         drawn += [(None, None)] * (2 - len(drawn))
         return (
             _numbers(answers),
@@ -118,5 +123,4 @@ def segment_tab(page: gr.Blocks, shelf: Shelf, results: Results, folder: Path) -
 
 
 def _pictures(label: str) -> tuple[gr.Image, gr.Image]:
-    options: dict[str, Any] = dict(format="png", interactive=False, buttons=["fullscreen"])
-    return gr.Image(label=f"Classes{label}", **options), gr.Image(label=f"{_KEPT}{label}", **options)
+    return picture_shown(f"Classes and their shares{label}"), picture_shown(f"{_KEPT}{label}")

@@ -30,7 +30,7 @@ class Answer:
         flops: FLOPs, two per multiply-add.
         milliseconds: How long it took, once.
         kept_share: Share of the patches that were kept to the end; None of a cascade.
-        kept: The picture with dropped patches veiled; None of a cascade.
+        kept: The picture with dropped patches veiled, small ones enlarged; None of a cascade.
     """
 
     image: "np.ndarray"
@@ -84,6 +84,7 @@ def _ask(segmentor: Segmentor, photo: "Photo", keep_rate: float, resolution: flo
 
 def _ask_one(segmentor: Segmentor, photo: "Photo", budget: "ComputeBudget") -> Answer:
     from jumbo_backbone.cli.attention_pictures import kept_patches
+    from jumbo_backbone.segmentation.pictures.labels import enlarged
     from jumbo_backbone.segmentation.prediction import predict
     from jumbo_backbone.segmentation.view import View
 
@@ -102,7 +103,7 @@ def _ask_one(segmentor: Segmentor, photo: "Photo", budget: "ComputeBudget") -> A
         segmentor.flops[0](tuple(view.inputs.shape), budget),
         milliseconds,
         float((depths == depth).mean()),
-        view.without_padding(kept_patches(view.picture, depths, depth)),
+        enlarged(view.without_padding(kept_patches(view.picture, depths, depth))),
     )
 
 

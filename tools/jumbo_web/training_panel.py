@@ -28,7 +28,7 @@ def training_panel(page: gr.Blocks, shelf: Shelf, model: gr.Dropdown) -> None:
         with gr.Row():
             begin = gr.Button("Train a small model", variant="primary", elem_id="train")
             stop = gr.Button("Stop", elem_id="train-stop")
-        state = gr.HTML()
+        state = gr.HTML(padding=False)
 
     def listed() -> tuple[Any, Any]:
         names = list(shelf.segmentors())
