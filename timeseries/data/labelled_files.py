@@ -91,11 +91,10 @@ def _of_ts(path: Path, most_rows: int) -> Labelled:
 
 def _of_arrays(path: Path, most_rows: int) -> Labelled:
     try:
+        _check_unpacked(path)
         with np.load(path, allow_pickle=False) as file:
             if missing := {"X", "y"} - set(file.files):
-                raise ValueError(
-                    f"it has no array {' and '.join(sorted(missing))}: save it by np.savez(path, X=X, y=y)"
-                )
+                raise ValueError(f"no array {' and '.join(sorted(missing))}: save it by np.savez(path, X=X, y=y)")
             X, y = file["X"], file["y"]
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path.name} cannot be read as arrays: {' '.join(str(error).split())}") from error
@@ -153,7 +152,7 @@ def _of_csv(table: pd.DataFrame, name: str, label: str | None) -> Labelled:
 def _long(table: pd.DataFrame, name: str, label: str, series: str, rest: list[str]) -> Labelled:
     several = table.groupby(series)[label].nunique()
     if (several > 1).any():
-        raise ValueError(f"series {several.idxmax()!r} of {name} has {several.max()} labels in {label!r}: give it one")
+        raise ValueError(f"series {several.idxmax()} of {name} has {several.max()} labels in {label!r}: give it one")
     time = next((c for c in rest if c.lower() in _TIMES), None)
     channels = [c for c in rest if c != time]
     if not channels:

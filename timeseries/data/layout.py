@@ -15,6 +15,7 @@ from .timeline import Timeline
 _TIMES = ("time", "times", "date", "datetime", "timestamp", "ds", "day", "week", "month", "quarter", "year", "period")
 _SERIES = ("series", "unique_id", "id", "item_id", "name", "item", "store", "shop", "product", "sensor")
 _TARGETS = ("value", "values", "y", "target", "sales", "demand", "count")
+_NUMBERS = re.compile(r"\d{1,2}([./-])\d{1,2}\1\d{4}( \d{1,2}:\d{2})?(:\d{2})?")
 _QUARTER = re.compile(r"\s*\d{4}\s*-?\s*[Qq][1-4]\s*")
 
 
@@ -102,6 +103,7 @@ def arrange(table: pd.DataFrame, layout: Layout) -> Arranged:
         others.append(indexed(layout.covariates, target if several else None))
     y = pd.concat(parts)
     X = pd.concat(others) if layout.covariates else None
+    _check_once(y, layout)
     y = _until_last_value(y)
     timeline = timeline_for(y, None)
     steps = [i.values for i in instances_of(rows_of(y, timeline, "the table"))]
@@ -110,7 +112,7 @@ def arrange(table: pd.DataFrame, layout: Layout) -> Arranged:
 
 
 def times_of(column: pd.Series, name: str) -> pd.Index:
-    """Times of a column: whole numbers, quarters such as 2020Q1, or dates, the month or else the day first.
+    """Times of a column: whole numbers, quarters such as 2020Q1, or dates.
 
     Raises:
         ValueError: If one cannot be read; the message names it.
@@ -125,8 +127,8 @@ def times_of(column: pd.Series, name: str) -> pd.Index:
     text = column.astype(str)
     if text.str.fullmatch(_QUARTER.pattern).all():
         return pd.PeriodIndex(text.str.replace(r"[\s-]", "", regex=True).str.upper(), freq="Q")
-    for form in _formats(text.iloc[0]):
-        dates = pd.to_datetime(text, format=form, errors="coerce")
+    for form in _formats(text.iloc[0].strip()):
+        dates = pd.to_datetime(text.str.strip(), format=form, errors="coerce")
         if dates.notna().all():
             return pd.DatetimeIndex(dates)
     wrong = text[pd.to_datetime(text, format="ISO8601", errors="coerce").isna()]
@@ -137,9 +139,14 @@ def times_of(column: pd.Series, name: str) -> pd.Index:
 
 
 def _formats(example: str) -> list[str]:
-    """Formats that a date may have: ISO's, or that of the example, with the month or else the day first."""
-    guessed = [guess_datetime_format(example, dayfirst=day_first) for day_first in (False, True)]
-    return list(dict.fromkeys(["ISO8601", *filter(None, guessed)]))
+    """Formats to try: of 31.1.2024 the day first, of 1/31/2024 the month first, and each the other way round; else
+    ISO's, and the one that pandas guesses."""
+    if match := _NUMBERS.fullmatch(example):
+        sign, minutes, seconds = match.groups()
+        clock = " %H:%M" * bool(minutes) + ":%S" * bool(seconds)
+        day, month = (f"{sign.join(parts)}{clock}" for parts in (("%d", "%m", "%Y"), ("%m", "%d", "%Y")))
+        return [day, month] if sign == "." else [month, day]
+    return ["ISO8601", *filter(None, [guess_datetime_format(example)]), "%b %Y"]
 
 
 def _check_columns(table: pd.DataFrame, layout: Layout) -> None:
@@ -151,6 +158,16 @@ def _check_columns(table: pd.DataFrame, layout: Layout) -> None:
             raise ValueError(f"column {column!r} is chosen for two things: choose it once")
     if not layout.targets:
         raise ValueError("no column to forecast is chosen: choose one or more")
+
+
+def _check_once(y: pd.DataFrame, layout: Layout) -> None:
+    if (twice := y.index.duplicated()).any():
+        row = y.index[int(twice.argmax())]
+        time, whose = (row[-1], f" of series {row[0]!r}") if isinstance(row, tuple) else (row, "")
+        raise ValueError(
+            f"column {layout.time!r} holds {time} more than once{whose}: choose the column that names the series, or "
+            "keep one row of each time"
+        )
 
 
 def _steps(table: pd.DataFrame, series: str | None) -> pd.Index:

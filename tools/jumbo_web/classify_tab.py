@@ -37,7 +37,7 @@ def classify_tab(results: Results) -> None:
             example = gr.Dropdown(
                 [_NONE, *classifying.EXAMPLES], value=_NONE, label="… or choose an example", elem_id="classify-example"
             )
-            label = gr.Dropdown([], label="Column of the labels", visible=False)
+            label = gr.Dropdown([], label="Column of the labels", visible=False, allow_custom_value=True)
             held_out = gr.Slider(10, 60, 30, step=5, label="Held out, in % of each class")
             epochs = gr.Slider(
                 0,

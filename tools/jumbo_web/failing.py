@@ -56,4 +56,5 @@ def told(error: Exception, args: tuple = ()) -> gr.Error:
 
 
 def _message(text: str) -> gr.Error:
-    return gr.Error(text[:1].upper() + text[1:], duration=_SHOWN, title="This did not work", print_exception=False)
+    text = text[:1].upper() + text[1:] if text.split(" ")[0].isalpha() else text  # but not a file's name
+    return gr.Error(text, duration=_SHOWN, title="This did not work", print_exception=False)

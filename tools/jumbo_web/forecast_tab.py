@@ -25,6 +25,7 @@ def forecast_tab(results: Results) -> None:
     jobs = Jobs()
     gr.Markdown(_EXPLAINED)
     kept: gr.State = gr.State(None, time_to_live=HOUR)
+    any_name: dict[str, Any] = dict(allow_custom_value=True)  # what is no column the library tells
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             file = gr.File(
@@ -37,11 +38,18 @@ def forecast_tab(results: Results) -> None:
                 [_NONE, *tables.EXAMPLES], value=_NONE, label="… or choose an example", elem_id="forecast-example"
             )
             with gr.Accordion("Columns", open=False):
-                time = gr.Dropdown([_NONE], value=_NONE, label="Time", info="(none): the rows are in order")
-                series = gr.Dropdown([_NONE], value=_NONE, label="Name of the series", info="(none): a wide table")
-                targets = gr.Dropdown([], value=[], multiselect=True, label="To forecast")
+                time = gr.Dropdown([_NONE], value=_NONE, label="Time", info="(none): the rows are in order", **any_name)
+                series = gr.Dropdown(
+                    [_NONE], value=_NONE, label="Name of the series", info="(none): a wide table", **any_name
+                )
+                targets = gr.Dropdown([], value=[], multiselect=True, label="To forecast", **any_name)
                 covariates = gr.Dropdown(
-                    [], value=[], multiselect=True, label="Covariates", info="they may go on beyond the last value"
+                    [],
+                    value=[],
+                    multiselect=True,
+                    label="Covariates",
+                    info="may go on beyond the last value",
+                    **any_name,
                 )
                 again = gr.Button("Read with these columns", size="sm")
             horizon = gr.Number(12, precision=0, minimum=1, maximum=1000, label="Horizon, in steps", elem_id="horizon")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 UPLOAD = 20 * 2**20  # bytes of a file
 PIXELS = 25_000_000  # of a picture
-PATCHES = 16_384  # that an encoder reads at once: the work grows with their square
+PATCHES = 8_192  # that an encoder reads at once: the work grows with their square
 ROWS = 1_000_000  # of a table
 MODELS, PICTURES, ANSWERS = 3, 4, 8  # kept in memory
 SESSIONS = 20  # visitors whose forecast or classifier is kept

@@ -74,31 +74,25 @@ def segment_tab(page: gr.Blocks, shelf: Shelf, results: Results, folder: Path) -
                 labels_file = gr.DownloadButton("Download label PNG", interactive=False, elem_id="download-labels")
                 overlay_file = gr.DownloadButton("Download overlay", interactive=False, elem_id="download-overlay")
 
-    def paint(
+    def segment(
         picture: str | None,
         model: str | None,
-        keep: float,
-        resolution: float,
-        opacity: float,
-        compare: bool,
-        other_keep: float,
-        other_resolution: float,
+        keep_rate: float = 1,
+        resolution: float = 1,
+        opacity: float = 0.6,
+        compare: bool = False,
+        other_keep_rate: float = 1,
+        other_resolution: float = 1,
     ) -> tuple[Any, ...]:
-        settings = [(keep, resolution), (other_keep, other_resolution)][: 1 + compare]
+        if not picture:
+            return (gr.skip(),) * 7
+        settings = [(keep_rate, resolution), (other_keep_rate, other_resolution)][: 1 + compare]
         answers = [segmenting.answer(picture, model, *setting) for setting in settings]
-        labels, painted = save_pictures(answers[0], opacity, results.new(), Path(picture or "").stem)
-        drawn = [(a.overlay(opacity), a.kept) for a in answers]
-        drawn += [(None, None)] * (2 - len(drawn))
-        return (
-            _numbers(answers),
-            *drawn[0],
-            *drawn[1],
-            gr.DownloadButton(value=str(labels), interactive=True),
-            gr.DownloadButton(value=str(painted), interactive=True),
-        )
-
-    def paint_if_there(picture: str | None, *rest: Any) -> tuple[Any, ...]:
-        return paint(picture, *rest) if picture and rest[0] else (gr.skip(),) * 7
+        files = [save_pictures(answer, opacity, results.new(), Path(picture).stem) for answer in answers]
+        labels, painted, kept = files[0]
+        beside = files[1][1:] if compare else (None, None)
+        buttons = [gr.DownloadButton(value=path, interactive=True) for path in (labels, painted)]
+        return _numbers(answers), painted, kept, *beside, *buttons
 
     inputs = [picture, model, keep, resolution, opacity, compare, other_keep, other_resolution]
     outputs = [numbers, overlay, kept, other_overlay, other_kept, labels_file, overlay_file]
@@ -112,7 +106,7 @@ def segment_tab(page: gr.Blocks, shelf: Shelf, results: Results, folder: Path) -
             compare.change,
             *(s.release for s in (keep, resolution, opacity, other_keep, other_resolution)),
         ],
-        in_sentences(paint_if_there),
+        in_sentences(segment),
         inputs,
         outputs,
         trigger_mode="always_last",

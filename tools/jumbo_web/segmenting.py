@@ -1,5 +1,6 @@
 """What the tab "Segment" answers: a picture's classes at a setting, its cost, and the patches that are kept."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,13 +95,15 @@ def _ask_one(segmentor: Segmentor, photo: "Photo", budget: "ComputeBudget") -> A
     clock = Clock()
     (labels,) = predict(predictor.model, [photo], budget)
     milliseconds = clock.milliseconds
-    depths, depth = view.kept(budget), view.encoder.depth
+    with ThreadPoolExecutor(1) as beside:  # both take a moment, and one of them in Python alone
+        flops = beside.submit(segmentor.flops[0], tuple(view.inputs.shape), budget)
+        depths, depth = view.kept(budget), view.encoder.depth
     return Answer(
         photo.image,
         labels,
         predictor.meaning,
         str(budget),
-        segmentor.flops[0](tuple(view.inputs.shape), budget),
+        flops.result(),
         milliseconds,
         float((depths == depth).mean()),
         enlarged(view.without_padding(kept_patches(view.picture, depths, depth))),
@@ -136,12 +139,17 @@ def check_patches(view: Any, budget: Any) -> None:
         )
 
 
-def save_pictures(answer: Answer, opacity: float, folder: Path, stem: str) -> tuple[Path, Path]:
-    """Write the label map and the overlay as `jumbo infer --labels` does; returns their paths."""
+def save_pictures(answer: Answer, opacity: float, folder: Path, stem: str) -> tuple[str, str, str | None]:
+    """Write the label map and the overlay as `jumbo infer --labels` does, and the kept patches; returns their paths."""
+    from PIL import Image
+
     from jumbo_backbone.segmentation.cli.infer import LABELS, OVERLAY
     from jumbo_backbone.segmentation.pictures.labels import save
 
-    labels, overlay = folder / f"{stem}{LABELS}", folder / f"{stem}{OVERLAY}"
+    labels, overlay, kept = (str(folder / f"{stem}{ending}") for ending in (LABELS, OVERLAY, "_kept.png"))
     save(answer.label_picture(), labels)
     save(answer.overlay(opacity), overlay)
-    return labels, overlay
+    if answer.kept is None:
+        return labels, overlay, None
+    save(Image.fromarray(answer.kept), kept)
+    return labels, overlay, kept
