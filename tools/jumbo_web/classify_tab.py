@@ -105,7 +105,7 @@ def classify_tab(results: Results) -> None:
         api_name="classify",
         show_progress="hidden",
     )
-    stop.click(halt, None, state, **private)
+    stop.click(halt, None, state, api_name="stop_fit", show_progress="hidden")
     number.release(in_sentences(show), [kept, number], [about, picture], **private)
 
 

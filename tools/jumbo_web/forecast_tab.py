@@ -148,7 +148,7 @@ def forecast_tab(results: Results) -> None:
     )
     again.click(in_sentences(read_again), [file, *columns], how, **private)
     begin.click(in_sentences(run), settings, outputs, api_name="forecast", show_progress="hidden")
-    stop.click(halt, None, state, **private)
+    stop.click(halt, None, state, api_name="stop_forecast", show_progress="hidden")
     shown.input(in_sentences(show), [kept, shown], [figure, scores, spoken], **private)
 
 

@@ -45,5 +45,5 @@ def training_panel(page: gr.Blocks, shelf: Shelf, model: gr.Dropdown) -> None:
         return note("Stopping …" if jobs.stop(request.session_hash) else "No training of yours is running.")
 
     begin.click(in_sentences(run), None, [state, model, panel], api_name="train", show_progress="hidden")
-    stop.click(halt, None, state, api_visibility="private", show_progress="hidden")
-    page.load(listed, None, [model, panel], api_visibility="private", show_progress="hidden")
+    stop.click(halt, None, state, api_name="stop_training", show_progress="hidden")
+    page.load(listed, None, [model, panel], api_name="models", show_progress="hidden")
