@@ -53,8 +53,9 @@ class View:
     def patches(self, budget: ComputeBudget | None = None) -> int:
         """Number of patches at a budget's resolution (None: the full budget)."""
         embed = self.encoder.patch_embed
-        size = (budget or ComputeBudget()).input_size(tuple(self.inputs.shape[2:]), embed.patch_size)
-        return int(np.prod(embed.dynamic_feat_size(size)))
+        H, W = (budget or ComputeBudget()).input_size(tuple(self.inputs.shape[2:]), embed.patch_size)
+        h, w = embed.dynamic_feat_size((H, W))
+        return h * w
 
     def attention(self, block: int = -1) -> np.ndarray:
         """Attention (h, w) that the Jumbo token pays each patch; see ``JumboViT.attention_map``."""

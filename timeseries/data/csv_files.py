@@ -52,7 +52,7 @@ def _dialect(text: str) -> tuple[str, str]:
     counts = {sign: [line.count(sign) for line in lines] for sign in _SEPARATORS}
 
     def fit(sign: str) -> tuple[float, int]:
-        return np.mean([n == counts[sign][0] for n in counts[sign]]), counts[sign][0]
+        return float(np.mean([n == counts[sign][0] for n in counts[sign]])), counts[sign][0]
 
     separator = max((sign for sign in _SEPARATORS if counts[sign][0]), key=fit, default=",")
     decimal = "," if separator != "," and _DECIMAL_COMMA.search("\n".join(lines[1:])) else "."

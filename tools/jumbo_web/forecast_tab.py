@@ -179,7 +179,7 @@ def _scores(found: Forecast, name: str) -> str:
         rows[0].append(_number(tested[3]))
         rows[1].append(_number(float(naive[place])))
     if several or tested is None:
-        header.append(f"mean MASE of {len(s.table):,} series")
+        header.append("mean MASE of all")
         rows[0].append(_number(s.mase))
         rows[1].append(_number(s.naive_mase))
     return table(

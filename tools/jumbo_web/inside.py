@@ -4,12 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .loading import Shelf
 from .segmenting import check_patches
 
 if TYPE_CHECKING:
-    import numpy as np
     from PIL import Image
+
+_WIDE = 720  # pixels of the three pictures of a reconstruction, at least
 
 
 @dataclass
@@ -24,7 +27,7 @@ class Inside:
     """
 
     attention: "Image.Image"
-    features: "np.ndarray"
+    features: np.ndarray
     variance: float
     depth: int
 
@@ -63,11 +66,12 @@ def look(shelf: Shelf, path: str | None, model: str | None, block: int) -> Insid
     return Inside(drawn, enlarged(view.without_padding(colours)), variance, depth)
 
 
-def reconstruct(shelf: Shelf, path: str | None, model: str, seed: int) -> "Image.Image":
+def reconstruct(shelf: Shelf, path: str | None, model: str, seed: int) -> np.ndarray:
     """The middle of a picture, what a pretrained encoder sees of it, and what its decoder makes of that."""
     import torch
     from timm.layers import to_2tuple
 
+    from jumbo_backbone.segmentation.pictures.labels import enlarged
     from jumbo_backbone.segmentation.pretraining.crops import middle_crop
     from jumbo_backbone.segmentation.pretraining.hook import sheet
 
@@ -75,4 +79,5 @@ def reconstruct(shelf: Shelf, path: str | None, model: str, seed: int) -> "Image
     crop = middle_crop(pixels, to_2tuple(autoencoder.backbone.patch_embed.img_size))
     inputs = torch.from_numpy(crop.copy()).permute(2, 0, 1)[None]
     images = autoencoder.data_preprocessor(dict(inputs=inputs))["inputs"]
-    return sheet(autoencoder.reconstruct(images, torch.Generator().manual_seed(seed)), autoencoder.data_preprocessor)
+    drawn = sheet(autoencoder.reconstruct(images, torch.Generator().manual_seed(seed)), autoencoder.data_preprocessor)
+    return enlarged(np.asarray(drawn), _WIDE)

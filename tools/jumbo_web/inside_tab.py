@@ -16,8 +16,8 @@ of the whole picture, attends to each patch in a block. **Features**: patches of
 the block; the colours are the first three principal components of this picture alone. **Reconstruction**: an encoder
 that was pretrained by `jumbo pretrain` sees a quarter of the patches, and its decoder guesses the others."""
 _NO_PRETRAINED = (
-    "No reconstruction: no work dir of `jumbo pretrain` (with encoder.safetensors and decoder.safetensors) "
-    "is in the folders of this page."
+    "No reconstruction: the folders of this page hold no work dir of jumbo pretrain, with encoder.safetensors and "
+    "decoder.safetensors."
 )
 
 

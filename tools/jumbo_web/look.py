@@ -18,8 +18,7 @@ CSS = """
 @media (max-width: 600px) { .gradio-container > main, .gradio-container .main { padding: 8px !important; } }
 .numbers { overflow-x: auto; }
 .numbers table { border-collapse: collapse; width: 100%; font-size: 0.95rem; border: none; }
-.numbers caption { caption-side: bottom; text-align: left; color: var(--body-text-color-subdued); padding-top: 4px;
-    font-size: 0.85rem; }
+.caption { color: var(--body-text-color-subdued); margin: 4px 2px 14px; font-size: 0.85rem; }
 .numbers tr, .numbers thead, .numbers tbody { border: none !important; }
 .numbers th, .numbers td { padding: 5px 10px !important; text-align: right !important; border: none !important;
     border-bottom: 1px solid var(--border-color-primary) !important; }
@@ -34,4 +33,6 @@ CSS = """
 .scenes .thumbnail-item { min-width: 0; }
 .secondary-wrap input { padding-right: 26px !important; text-overflow: ellipsis; }
 footer { opacity: 0.7; }
+@media (max-width: 600px) { .numbers table { font-size: 0.82rem; } .numbers th, .numbers td { padding: 4px !important; }
+}
 """

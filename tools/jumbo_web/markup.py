@@ -13,8 +13,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], caption: str 
         f"<tr><th scope='row'>{escape(str(first))}</th>{''.join(f'<td>{escape(str(cell))}</td>' for cell in rest)}</tr>"
         for first, *rest in rows
     )
-    told = f"<caption>{escape(caption)}</caption>" if caption else ""
-    return f"<div class='numbers'><table>{told}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    told = f"<p class='caption'>{escape(caption)}</p>" if caption else ""
+    return f"<div class='numbers'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{told}"
 
 
 def progress(now: Progress) -> str:

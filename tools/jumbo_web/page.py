@@ -16,7 +16,7 @@ from .segment_tab import segment_tab
 
 _HEAD = """# Jumbo
 Vision transformers with one wide global token, for pictures and series. Everything is computed on this machine, and
-nothing leaves it; files that you drop are deleted after an hour."""
+nothing leaves it; files that you drop are deleted after some hours."""
 
 
 def build(models: Sequence[Path], folder: Path) -> gr.Blocks:

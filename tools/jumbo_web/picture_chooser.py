@@ -20,7 +20,7 @@ def picture_chooser(page: gr.Blocks, folder: Path, name: str) -> gr.File:
         name: Of the tab, for the elements' names.
     """
     picture = gr.File(
-        label="Drop a picture: JPEG, PNG, TIFF, WebP; up to 20 MB and 25 megapixels",
+        label="Drop a picture: up to 20 MB",
         file_types=_SUFFIXES,
         height=130,
         elem_id=f"{name}-picture",

@@ -13,10 +13,11 @@ from .results import Results
 from .segmenting import Answer, Segmenting, save_pictures
 from .training_panel import training_panel
 
-_EXPLAINED = """Drop a picture, or click a scene; the model paints its classes over it. The **dial** sets how much it
-computes: the *keep rate* is the share of the patches (small squares of the picture) that goes on at each of the blocks
-that drop patches, those to which the Jumbo token attends most; the *resolution* is the scale at which the picture is
-read. Fewer FLOPs (additions and multiplications) take less time, and cost some accuracy."""
+_EXPLAINED = """Drop a picture (JPEG, PNG, TIFF, BMP or WebP, up to 25 megapixels), or click a scene; the model paints
+its classes over it. The **dial** sets how much it computes: the *keep rate* is the share of the patches (small squares
+of the picture) that goes on at each of the blocks that drop patches, those to which the Jumbo token attends most; the
+*resolution* is the scale at which the picture is read. Fewer FLOPs (additions and multiplications) take less time, and
+cost some accuracy."""
 _KEPT = "Kept patches; dropped ones are veiled"
 
 
@@ -29,7 +30,7 @@ def _dial(label: str) -> tuple[gr.Slider, gr.Slider]:
 
 
 def _numbers(answers: list[Answer]) -> str:
-    header = ["setting", "GFLOPs", "milliseconds", "patches kept to the end"]
+    header = ["setting", "GFLOPs", "milliseconds", "patches kept"]
     rows = [
         (
             a.setting,
@@ -42,8 +43,8 @@ def _numbers(answers: list[Answer]) -> str:
     return table(
         header,
         rows,
-        "What a setting costs, and how many patches pass all blocks. Milliseconds are of this one prediction, on this "
-        "machine. The earlier a patch is dropped, the denser its veil.",
+        "What a setting costs on this machine (the fastest of up to three predictions), and how many patches pass all "
+        "blocks. The earlier a patch is dropped, the denser its veil.",
     )
 
 
