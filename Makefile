@@ -9,7 +9,7 @@ PYTEST = $(BIN)/python -m pytest
 SUITE = $(PYTEST) --cov --cov-report=term --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo web test test-slow test-web test-oldest gpu-report lint venv wheel clean results results-quick
+.PHONY: help demo docs web test test-slow test-web test-oldest gpu-report lint venv wheel clean results results-quick
 
 help: ## what there is (this)
 	@echo 'Usage: make TARGET, with Python 3.11 or newer. The first target installs into $(VENV), some 6 GB, once.'
@@ -79,8 +79,18 @@ results: venv ## the whole report, for HOURS hours, from where the last call sto
 	$(COMPARE) run --hours $(HOURS) --jobs $(JOBS) $(if $(DATA),--data $(DATA)); code=$$?; \
 	  $(COMPARE) report && exit $$code
 
+# Its extra is installed once, from the network; building needs none.
+DOCS_READY := $(VENV)/.docs
+$(DOCS_READY): $(READY)
+	$(BIN)/python -m pip install --editable '.[docs]'
+	@touch $(DOCS_READY)
+
+docs: $(DOCS_READY) ## build the documentation as a site (half a minute): site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "Open site/index.html. For its search: $(BIN)/python -m http.server --directory site, then http://localhost:8000"
+
 wheel: venv ## build a wheel: dist/
 	$(BIN)/python -m build --wheel
 
 clean: ## remove what the others made
-	rm -rf .venv .venv-oldest build dist demo results_quick results_quick.md *.egg-info
+	rm -rf .venv .venv-oldest build dist demo site results_quick results_quick.md *.egg-info

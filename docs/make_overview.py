@@ -25,7 +25,7 @@ from timeseries import JumboForecaster
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "seg_configs" / "jumbo_upernet_scenes.py"
-SCENE = 7  # of the test scenes: one with many classes, segmented about as well as the others (82 % of its pixels)
+SCENE = 7  # of the test scenes: one with many classes, 86 % of its pixels are segmented right
 HELD_OUT = 24  # months
 
 

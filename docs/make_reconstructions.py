@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Draw docs/reconstructions.png: pretrain on rendered scenes, and show what the decoder guesses of six that were held
-out. It takes some 20 minutes of one core, and goes on where it was interrupted."""
+out. It takes some 10 minutes of one core, and goes on where it was interrupted."""
 
 import argparse
 import sys
@@ -20,7 +20,7 @@ SIDE = 64
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scenes", type=int, default=4000)
-    parser.add_argument("--iterations", type=int, default=1000)
+    parser.add_argument("--iterations", type=int, default=700)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "reconstructions.png")
     args = parser.parse_args(argv)
     scenes = WORK_DIR / "scenes"

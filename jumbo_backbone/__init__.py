@@ -10,6 +10,7 @@ from .committees.committee import Cascade, Ensemble
 from .committees.costs import member_costs
 from .committees.outcomes import Outcomes, ask_all
 from .committees.temperature import fit_temperatures
+from .layers.int8 import quantize_jumbo_ffn
 from .models.checkpoint import LoadReport, load_checkpoint, save_checkpoint
 from .models.encoder import JumboEncoder
 from .models.presets import create_model, list_models
@@ -42,5 +43,6 @@ __all__ = [
     "load_checkpoint",
     "member_costs",
     "profile_budgets",
+    "quantize_jumbo_ffn",
     "save_checkpoint",
 ]

@@ -91,6 +91,7 @@ def test_the_page(folder, capfd):
     left = {path.name for path in Path("work_dirs/my_data").iterdir()}
     assert {"iter_2.pth", "metrics.json", "run.json", "config.py"} <= left
     assert len(list(Path("pictures").iterdir())) == 2 and len(list(Path("painted").glob("*_overlay.png"))) == 2
+    assert len(list(Path("painted").glob("*_errors.png"))) == 2
     assert Path("faster.onnx").is_file()
 
     session: dict = {}

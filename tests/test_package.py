@@ -47,7 +47,7 @@ def test_wheel_holds_the_packages_the_configs_and_no_tests(tmp_path):
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert {"jumbo_backbone/py.typed", "timeseries/py.typed"} <= set(names)  # annotations are for users
     metadata = zipfile.ZipFile(wheel).read(next(n for n in names if n.endswith("METADATA"))).decode()
-    for extra in ("seg", "timeseries", "onnx", "pictures", "dev", "all"):
+    for extra in ("seg", "timeseries", "onnx", "pictures", "docs", "dev", "all"):
         assert f"Provides-Extra: {extra}\n" in metadata
     required = {line.split()[1].split(">")[0] for line in metadata.splitlines() if line.startswith("Requires-Dist")}
     assert {"torch", "torchvision", "timm", "numpy", "safetensors", "huggingface_hub"} <= required
@@ -92,7 +92,7 @@ def test_the_oldest_versions_tested_are_those_that_setup_allows():
 def test_make_lists_what_there_is():
     told = subprocess.run(["make", "-C", ROOT], check=True, capture_output=True, text=True).stdout
     assert "6 GB" in told
-    for target in ("demo", "test", "test-slow", "test-oldest", "gpu-report", "results"):
+    for target in ("demo", "docs", "test", "test-slow", "test-oldest", "gpu-report", "results"):
         assert re.search(rf"^  {target} +\w", told, re.MULTILINE), target
 
 

@@ -68,7 +68,7 @@ def test_code_of_the_first_page_runs(released, short_epochs):
 
 def test_code_of_images_runs(released):
     """All blocks in turn, in one session."""
-    use, own, doors, export = blocks("docs/images.md")
+    use, own, doors = blocks("docs/images.md")
     session: dict = {}
     with torch.no_grad():
         exec(use, session)
@@ -81,11 +81,42 @@ def test_code_of_images_runs(released):
     with torch.no_grad():
         exec(doors, session)
     assert [m.shape for m in session["maps"]] == [(1, 96, 14, 14)] * 3
-    session["model"] = jumbo_backbone.create_model("pico", img_size=32, depth=1).eval()
-    session["x"] = torch.rand(2, 3, 32, 32)
-    pytest.importorskip("onnxscript")
-    exec(export, session)
-    assert (released / "jumbo.onnx").is_file() and (released / "half.onnx").is_file()
+
+
+def test_code_of_deployment_runs(folder):
+    """Both files give what the model gives. A smaller model takes the place of the first block's."""
+    pytest.importorskip("onnxscript"), pytest.importorskip("onnxruntime")
+    start, whole, at_a_budget, in_pytorch = blocks("docs/deployment.md")
+    session: dict = {}
+    exec(start, session)
+    model = session["model"] = jumbo_backbone.create_model("pico", img_size=64, depth=2, num_classes=10).eval()
+    torch.nn.init.normal_(model.head.weight, std=0.2)
+    exec(whole, session)
+    exec(at_a_budget, session)
+    images, half = session["images"], session["half"]
+    with torch.no_grad():
+        full, fewer = model(images), model(images, budget=half)
+    torch.testing.assert_close(torch.from_numpy(session["logits"]), full[:1], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(torch.from_numpy(session["fewer"]), fewer, atol=1e-4, rtol=1e-4)
+    assert (full - fewer).abs().max() > 1e-3  # the budget is in the file
+    exec(in_pytorch, session)
+    torch.testing.assert_close(session["same"], full, atol=1e-4, rtol=1e-4)
+    assert (folder / "jumbo.pt2").is_file()
+
+
+def test_code_of_checkpoints_runs(folder):
+    opening, using = blocks("docs/checkpoints.md")
+    session: dict = {}
+    exec(opening, session)
+    report = session["report"]
+    assert report.resampled == ["pos_embed from a grid of 14x14 to 24x24"]
+    assert {line.split()[0] for line in report.fresh} == {"head.weight", "head.bias"}
+    exec(using, session)
+    assert session["logits"].shape == (2, 3) and session["attention"].shape == (2, 24, 24)
+    assert len(session["maps"]) == 12 and {m.shape for m in session["maps"]} == {(2, 96, 24, 24)}
+    with pytest.raises(ValueError, match="does not fit this model") as refused:
+        jumbo_backbone.load_checkpoint(jumbo_backbone.create_model("nano"), "mine.safetensors")
+    assert "pico" in str(refused.value)  # "the message says which sizes it has"
 
 
 def test_the_backbone_in_a_config_of_ones_own():

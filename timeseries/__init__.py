@@ -1,6 +1,8 @@
 """Forecasting and classification of series with the Jumbo encoder: native sktime estimators.
 
-The estimators are loaded when they are first asked for: sktime takes seconds to import.
+Beside the methods that are described here they have those of sktime's estimators: ``fit``, ``predict``,
+``predict_interval``, ``update``, ``predict_proba``, ``clone``, … They are loaded when they are first asked for: sktime
+takes seconds to import.
 """
 
 from importlib import import_module

@@ -17,10 +17,14 @@ Answer = TypeVar("Answer")
 
 
 class BudgetPair(NamedTuple):
-    """Two budgets of one resolution: the full one keeps all patches and learns from the labels; the lower one keeps
-    some and learns from the answer at the full one, its twin. It is None while all patches are still kept. ``weight``
-    is the weight of each of the two in the step's loss; ``distill_share`` is the share of the twin in the loss of the
-    lower one, the rest being the labels'."""
+    """Two budgets of one resolution, for one step of training.
+
+    Attributes:
+        full: Keeps all patches, and learns from the labels.
+        reduced: Keeps some, and learns from the answer at the full one, its twin; None while all are still kept.
+        weight: Weight of each of the two in the step's loss.
+        distill_share: Share of the twin in the loss of the lower one; the rest is the labels'.
+    """
 
     full: ComputeBudget
     reduced: ComputeBudget | None
@@ -52,7 +56,7 @@ class ElasticBudgets:
 
     Raises:
         ValueError, TypeError: If a list is empty, or holds a value that ``ComputeBudget`` or the rules above do not
-        allow.
+            allow.
     """
 
     keep_rates: tuple[float, ...] = (0.5, 0.6, 0.7, 0.8, 0.9)
@@ -177,7 +181,12 @@ def elastic_loss(
 def distillation_loss(scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Divergence of class scores (B, K) or (B, K, H, W) from those of the twin, which has no gradient: a sum over
     classes, a mean over the rest (Kullback-Leibler, in nats). A single channel, as a sigmoid takes it, is the score
-    of one of two classes; the other class has score 0."""
+    of one of two classes; the other class has score 0.
+
+    Args:
+        scores: Scores of the model that learns.
+        target: Scores of its twin, of the same shape.
+    """
     if scores.size(1) == 1:
         scores, target = (torch.cat([torch.zeros_like(x), x], dim=1) for x in (scores, target))
     log_p, log_q = F.log_softmax(scores, dim=1), F.log_softmax(target.detach(), dim=1)

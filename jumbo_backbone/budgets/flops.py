@@ -62,3 +62,4 @@ for _name in _ATTENTION:
     _register_missing(torch.ops.aten, _name, _attention_flops)
     _register_missing(torch.ops.aten, f"{_name}_backward", _attention_backward_flops)
 _register_missing(torch.ops.mkldnn, "_linear_pointwise", _linear_flops)
+_register_missing(torch.ops.aten, "_weight_int8pack_mm", _linear_flops)

@@ -28,7 +28,7 @@ class BudgetProfile:
         flops: FLOPs of one call, two per multiply-add.
         latency_ms: Milliseconds of one call, the median.
         memory_bytes: Largest number of bytes allocated at once during a call: on CUDA with the weights, on CPU
-        without.
+            without.
         metric: Result of a validation, the higher the better; None if there was no validation.
     """
 
@@ -116,7 +116,7 @@ def profile_budgets(
     Args:
         model: Called as ``model(example, budget=budget)``; best in evaluation mode.
         example: An input of the shape, device and type to measure with, such as one image (1, 3, 224, 224) for
-        latency.
+            latency.
         budgets: Budgets to compare.
         evaluate: Metric of the model at a budget on validation data, the higher the better.
         repeats: Rounds.

@@ -82,6 +82,33 @@ def load_model(checkpoint: Path, name: str) -> JumboViT:
     return model.eval()
 
 
+def told_of(
+    block: int, depth: int, budget: ComputeBudget, depths: np.ndarray | None
+) -> tuple[tuple[str, ...], list[str]]:
+    """Captions of the three panels, and notes on them.
+
+    Args:
+        block: The block whose attention is drawn.
+        depth: Blocks of the model.
+        budget: The budget of the third panel.
+        depths: Blocks (h, w) that each patch goes through at this budget; None if the third panel shows attention.
+    """
+    first = ("the image", f"attention in block {block}, all patches kept")
+    if depths is None:
+        return (*first, "the same: in colour where attended to"), []
+    reducing = budget.reducing_blocks(depth)
+    third = f"what is kept to the end: {(depths == depth).mean():.0%} of the patches"
+    if not reducing:
+        return (*first, third), ["At keep rate 1 no block drops a patch."]
+    blocks = ", ".join(map(str, reducing))
+    return (*first, third), [
+        f"Third picture: at keep rate {budget.keep_rate:g} each of the blocks {blocks} ranks the patches by its own "
+        f"attention, among those that are left, and keeps the first {budget.keep_rate:.0%}. (The second picture shows "
+        f"block {block}, {'one' if block in reducing else 'none'} of these.) The veil covers the patches that were "
+        "dropped: the denser, the earlier."
+    ]
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, whole or not at all."""
     with replacing(path) as temporary:
@@ -120,16 +147,12 @@ def run(args: argparse.Namespace) -> int:
                 tqdm.write(f"{args.prog}: {path}: {lost}", file=sys.stderr)
             x = to_tensor(picture[None], model).to(device)
             attention = model.attention_map(x, block)[0].float().cpu().numpy()
+            depths = None if args.keep_rate is None else model.kept_map(x, budget)[0].cpu().numpy()
+            captions, notes = told_of(block, depth, budget, depths)
             h, w = attention.shape
             subtitle = f"what the Jumbo token attends to in block {block} (of 0 – {depth - 1}), {h} × {w} patches"
-            kept = None
-            if args.keep_rate is not None:
-                depths = model.kept_map(x, budget)[0].cpu().numpy()
-                kept = kept_patches(picture, depths, depth)
-                share = (depths == depth).mean()
-                blocks = ", ".join(map(str, budget.reducing_blocks(depth))) or "none"
-                subtitle += f"; keep rate {args.keep_rate:g} in blocks {blocks}: {share:.0%} kept to the end"
-            save(draw(picture, attention, path.name, subtitle, args.opacity, kept), target)
+            kept = None if depths is None else kept_patches(picture, depths, depth)
+            save(draw(picture, attention, path.name, subtitle, captions, notes, args.opacity, kept), target)
         except (OSError, ValueError, SyntaxError, MemoryError, Image.DecompressionBombError) as error:
             tqdm.write(f"{args.prog}: {path}: {' '.join(str(error).split())}; skipped", file=sys.stderr)
             failed += 1

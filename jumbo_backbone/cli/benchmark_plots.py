@@ -66,7 +66,7 @@ def plot_budgets(table: BudgetTable, title: str, path: Path) -> None:
             assert row.metric is not None  # it was validated
             where = (row.latency_ms, row.metric)
             axes.annotate(f"{row.budget.keep_rate:g}", where, xytext=(4, -11), textcoords="offset points", fontsize=8)
-    axes.set(xlabel="milliseconds a batch (numbers: keep rate)", ylabel="top-1 accuracy, %")
+    axes.set(xlabel="time of a batch, ms (numbers: keep rate)", ylabel="top-1 accuracy, %")
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)

@@ -25,7 +25,7 @@ class Calibration:
         costs: Cost of each member alone, in ``unit``.
         unit: Unit of the costs: "FLOPs", "ms" or another.
         thresholds, temperatures, confidence, ensemble: See ``Cascade``; a threshold of ``math.inf`` sends all samples
-        on.
+            on.
         target: Least metric asked for.
         metric: "accuracy" or "mIoU".
         value: Metric of the cascade, from 0 to 1.

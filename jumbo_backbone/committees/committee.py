@@ -176,11 +176,11 @@ class Cascade(Committee):
             its largest possible value), or a function of scores (B, K, …) to (B, …). For dense scores it is the mean
             over the pixels.
         ensemble: Whether an answer is the mean of the probabilities of a member and of all before it (the paper's
-        section 4).
+            section 4).
 
     Raises:
         ValueError: If the number of thresholds is not that of the members less one, a threshold is out of range, or
-        the confidence is unknown.
+            the confidence is unknown.
     """
 
     def __init__(

@@ -14,6 +14,12 @@ UNITS = ("FLOPs", "ms")
 def member_costs(committee: Committee, *example: Any, unit: str = "FLOPs", repeats: int = 20) -> list[float]:
     """Cost of each member on an example: its FLOPs, or the milliseconds it takes on this machine, measured in turn.
 
+    Args:
+        committee: The committee, such as a ``Cascade``.
+        example: Inputs of a call, as its members take them.
+        unit: "FLOPs" or "ms".
+        repeats: Rounds of the timing.
+
     Raises:
         ValueError: For an unknown unit.
     """

@@ -65,7 +65,7 @@ class Block(nn.Module):
     def forward(
         self,
         s: torch.Tensor,
-        jumbo_mlp: JumboMlp | None = None,
+        jumbo_mlp: Callable[..., torch.Tensor] | None = None,
         key_mask: torch.Tensor | None = None,
         on_attention: OnAttention | None = None,
     ) -> torch.Tensor:
@@ -102,7 +102,7 @@ class Block(nn.Module):
         first = 0 if self.jumbo_ffn == "patch" else self.jumbo_multiplier
         return s[:, :first], s[:, first:]
 
-    def _jumbo_ffn(self, shared: JumboMlp | None) -> JumboMlp | None:
+    def _jumbo_ffn(self, shared: Callable[..., torch.Tensor] | None) -> Callable[..., torch.Tensor] | None:
         if self.jumbo_ffn in ("none", "patch"):
             return None
         if self.jumbo_ffn == "per_layer":

@@ -25,6 +25,7 @@ from timm.models import load_state_dict as read_checkpoint
 from torch import nn
 
 from ..files import write_atomically
+from ..layers.int8 import fit_ffn
 from ..layers.pos_embed import Grid, nearest_grid, resample_pos_embed
 from ..words import some
 from .preset_sizes import preset_of
@@ -117,7 +118,12 @@ def differences(model: nn.Module, state_dict: Mapping[str, torch.Tensor]) -> lis
 
 def save_checkpoint(model: nn.Module, path: str | os.PathLike) -> None:
     """Write a model's weights as safetensors, to a temporary file first: a good file is never half replaced. The file
-    notes the sizes of a ``JumboViT``, so that ``model_of_file`` can build it again."""
+    notes the sizes of a ``JumboViT``, so that ``model_of_file`` can build it again.
+
+    Args:
+        model: The model.
+        path: The file, whose name ends in ``.safetensors``.
+    """
     notes = {"format": "pt"}
     if hasattr(model, "constructor_arguments"):
         notes[SIZES] = json.dumps(cast("JumboViT", model).constructor_arguments())
@@ -149,6 +155,7 @@ def adapt_state_dict(model: nn.Module, state_dict: dict[str, torch.Tensor], pref
     _adapt_positions(vit, state_dict, prefix, report)
     _adapt_input_channels(vit, state_dict, prefix, report)
     _adapt_head(vit, state_dict, prefix, report)
+    report.adapted += fit_ffn(model, state_dict, prefix)
     return report
 
 

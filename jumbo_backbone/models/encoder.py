@@ -1,6 +1,6 @@
 """The Jumbo encoder: tokens in, tokens out. It knows neither images nor series (Jumbo, ICLR 2026)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -11,7 +11,7 @@ from ..budgets.budget import ComputeBudget
 from ..budgets.has_budget import budget_of_call
 from ..budgets.token_reduction import Restore, kept_of, reduce_tokens, restore_patches
 from ..layers.block import Block, OnAttention
-from ..layers.jumbo import JUMBO_FFN_KINDS, JumboLoRA, JumboMlp
+from ..layers.jumbo import JUMBO_FFN_KINDS, JumboLoRA, JumboMlp, for_blocks
 from .block_indices import take_indices
 
 
@@ -217,9 +217,10 @@ class JumboEncoder(nn.Module):
             key_mask = torch.cat([key_mask.new_ones(B, J), key_mask], dim=1)  # (B, J+N)
         live = LiveTokens(torch.cat([self.jumbo_token.expand(B, -1, -1), x], dim=1), key_mask)
         on_attention = on_attention or {}
+        jumbo_mlp = None if self.jumbo_mlp is None else for_blocks(self.jumbo_mlp, len(self.blocks[:stop]))
         taken = {}
         for i, block in enumerate(self.blocks[:stop]):
-            args = (block, live, budget if i in reducing else None, on_attention.get(i))
+            args = (block, jumbo_mlp, live, budget if i in reducing else None, on_attention.get(i))
             if self.grad_checkpointing and torch.is_grad_enabled():
                 live = checkpoint(self._run, *args, use_reentrant=False)
             else:
@@ -229,12 +230,17 @@ class JumboEncoder(nn.Module):
         return live, [taken[i] for i in take]
 
     def _run(
-        self, block: nn.Module, live: LiveTokens, budget: ComputeBudget | None, on_attention: OnAttention | None
+        self,
+        block: nn.Module,
+        jumbo_mlp: Callable[..., torch.Tensor] | None,
+        live: LiveTokens,
+        budget: ComputeBudget | None,
+        on_attention: OnAttention | None,
     ) -> LiveTokens:
         """Run one block; if it is given a budget, it reduces the patches."""
         s, key_mask, restore = live
         if budget is None:
-            return LiveTokens(block(s, self.jumbo_mlp, key_mask, on_attention), key_mask, restore)
+            return LiveTokens(block(s, jumbo_mlp, key_mask, on_attention), key_mask, restore)
         J = self.jumbo_multiplier
 
         def reduce(s: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
@@ -251,7 +257,7 @@ class JumboEncoder(nn.Module):
                 key_mask = torch.cat([key_mask[:, :J], mask], dim=1)
             return torch.cat([s[:, :J], patches], dim=1)
 
-        s = block(s, self.jumbo_mlp, key_mask, reduce)
+        s = block(s, jumbo_mlp, key_mask, reduce)
         return LiveTokens(s, key_mask, restore)
 
     def patch_attention(self, x: torch.Tensor, block: int = -1, key_mask: torch.Tensor | None = None) -> torch.Tensor:

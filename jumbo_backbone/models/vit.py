@@ -131,6 +131,7 @@ class JumboViT(
 
     @property
     def head_hidden_size(self) -> int:
+        """Width of the head's input, as timm calls it."""
         return self.num_features
 
     @property
@@ -197,6 +198,7 @@ class JumboViT(
         )
 
     def get_classifier(self) -> nn.Module:
+        """The head."""
         return self.head
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
@@ -236,6 +238,7 @@ class JumboViT(
             self._traits = dict(self._traits, img_size=self.patch_embed.img_size)
 
     def train(self, mode: bool = True) -> "JumboViT":
+        """Training mode or evaluation mode, as of any module."""
         self._position_cache.clear()  # weights may have been written past the version counter in between
         return super().train(mode)
 

@@ -9,6 +9,7 @@ from ..budgets.budget import ComputeBudget
 from ..models.vit import JumboViT
 
 READ_OUTS = ("jumbo+mean", "jumbo", "mean", "token")
+"""What ``Features.read_out`` takes."""
 
 
 @dataclass

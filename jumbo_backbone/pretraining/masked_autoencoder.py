@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import torch
 from timm.layers import build_sincos2d_pos_embed
-from timm.models.vision_transformer import Block
 from torch import nn
 
 from ..budgets.budget import ComputeBudget
+from ..layers.block import Block
 from ..models.vit import JumboViT
 from .masks import Source, draw_masks, hidden_count
 from .patches import to_images, to_patches
@@ -84,8 +84,9 @@ class MaskedAutoencoder(nn.Module):
         self.backbone = model
         self.decoder_embed = nn.Linear(model.embed_dim, decoder_dim)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, decoder_dim))
+        # all tokens go through one FFN: plain blocks
         self.decoder_blocks = nn.Sequential(
-            *(Block(decoder_dim, decoder_heads, qkv_bias=True, norm_layer=nn.LayerNorm) for _ in range(decoder_depth))
+            *(Block(decoder_dim, decoder_heads, jumbo_multiplier=0, jumbo_ffn="patch") for _ in range(decoder_depth))
         )
         self.decoder_norm = nn.LayerNorm(decoder_dim)
         self.decoder_head = nn.Linear(decoder_dim, values)

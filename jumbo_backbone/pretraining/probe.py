@@ -21,7 +21,13 @@ _ROWS = 256  # of features at a time
 
 
 class ProbeScore(NamedTuple):
-    """Per cent of images: whose class is the likeliest, and among the five likeliest; and the learning rate."""
+    """What a linear probe reached on the test images.
+
+    Attributes:
+        top1: Per cent of images whose class is the likeliest.
+        top5: Per cent of images whose class is among the five likeliest.
+        rate: The learning rate that was chosen.
+    """
 
     top1: float
     top5: float
@@ -97,7 +103,16 @@ def linear_probe(
 @torch.inference_mode()
 def nearest_neighbours(train: Features, test: Features, read_out: str, k: int = 20) -> float:
     """Per cent of test images whose class the ``k`` nearest training images vote for, by the cosine of standardised
-    features; a vote weighs exp(cosine / 0.07), as Wu et al. (CVPR 2018)."""
+    features; a vote weighs exp(cosine / 0.07), as Wu et al. (CVPR 2018).
+
+    Args:
+        train, test: Features of both parts.
+        read_out: See ``Features.read_out``.
+        k: Neighbours that vote.
+
+    Raises:
+        ValueError: For an unknown read-out.
+    """
     x = train.read_out(read_out)
     standard = Standard(x)
     x = normalize(standard(x))

@@ -16,6 +16,10 @@ def save_weights(autoencoder: MaskedAutoencoder, folder: str | os.PathLike) -> N
     """Write ``encoder.safetensors`` and ``decoder.safetensors``, each whole or not at all.
 
     ``load_checkpoint``, ``timm.create_model(checkpoint_path=…)`` and mmsegmentation's ``init_cfg`` take the encoder.
+
+    Args:
+        autoencoder: What was trained.
+        folder: Where both files are written.
     """
     save_checkpoint(autoencoder.backbone, Path(folder, ENCODER))
     own = {n: t.detach().cpu().contiguous() for n, t in autoencoder.state_dict().items() if _of_decoder(n)}
@@ -24,6 +28,10 @@ def save_weights(autoencoder: MaskedAutoencoder, folder: str | os.PathLike) -> N
 
 def load_weights(autoencoder: MaskedAutoencoder, folder: str | os.PathLike) -> LoadReport:
     """Load both files into an autoencoder of the same sizes, to draw reconstructions.
+
+    Args:
+        autoencoder: Takes the weights.
+        folder: Where both files are.
 
     Returns:
         The report on the encoder, whose positions may be of another image size.

@@ -5,6 +5,7 @@ Needs ``pip install '.[seg]'``. Configs enter it by ``custom_imports = dict(impo
 
 from . import quiet  # noqa: F401 before all that imports mmsegmentation
 from .configs.shipped import shipped_config
+from .data.corruptions import CorruptImage
 from .data.scenes import RenderScene, ScenesDataset
 from .heads.lattice import LatticeFCNHead, LatticeUPerHead
 from .models.backbone import JumboViTBackbone
@@ -33,6 +34,7 @@ __all__ = [
     "BandsPreProcessor",
     "CascadeSegmentor",
     "ClassPictureDataset",
+    "CorruptImage",
     "ElasticSegmentor",
     "ExportedSegmentor",
     "FromScratch",

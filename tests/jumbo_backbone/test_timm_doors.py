@@ -82,7 +82,7 @@ def test_hooks_see_what_dropout_has_not_touched():
 @pytest.mark.parametrize("training", [True, False])
 def test_a_module_in_the_place_of_ours_is_asked(name, training, monkeypatch):
     """Such as an adapter of low rank, whose ``weight`` is that of the map it adapts."""
-    monkeypatch.setattr("jumbo_backbone.layers.fast.few_rows._HUGE", 1)
+    monkeypatch.setattr("jumbo_backbone.layers.fast.linear._WORTHWHILE", 0)
 
     class Adapter(nn.Module):
         def __init__(self, base: nn.Linear) -> None:

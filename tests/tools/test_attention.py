@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from jumbo_backbone import JumboViT, create_model, save_checkpoint
+from jumbo_backbone import ComputeBudget, JumboViT, create_model, save_checkpoint
 from jumbo_backbone.cli import attention, attention_pictures
 from tests.conftest import imported_tool, tiny_model
 
@@ -42,8 +42,72 @@ def test_heat_lies_where_the_attention_is(tool):
     assert np.array_equal(attention_pictures.overlay(grey, attention, opacity=0.0), grey)
 
 
-def test_even_attention_shows_nothing(tool):
-    assert attention_pictures.heat_map(np.full((3, 3), 0.1), 12, 12).max() == 0
+def written(figure) -> str:
+    """All texts of a picture."""
+    return " ".join(text.get_text() for axes in figure.axes for text in axes.texts)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.02, 0.1])
+def test_almost_even_attention_is_said_and_not_stretched(tool, spread):
+    attention = 1 + spread * np.random.default_rng(0).standard_normal((9, 9)).clip(-2, 2)
+    heat = attention_pictures.heat_map(attention, 90, 90)
+    assert heat.max() <= 1.2 * 4 * spread / attention_pictures.LEAST_SPAN  # 4: from -2 to 2
+    figure = attention_pictures.draw(np.zeros((90, 90, 3), np.uint8), attention, "a", "b", ("c", "d", "e"))
+    told = written(figure)
+    scale = attention_pictures.scale_of(attention)
+    assert "Attention is almost even" in told and "may be noise" in told
+    assert f"{scale.high:.2f}×" in told and scale.high == pytest.approx(scale.low + attention_pictures.LEAST_SPAN)
+
+
+def test_attention_with_contrast_has_the_whole_scale(tool):
+    attention = np.ones((9, 9))
+    attention[:3] = 4
+    assert attention_pictures.heat_map(attention, 90, 90).max() == 1
+    figure = attention_pictures.draw(np.zeros((90, 90, 3), np.uint8), attention, "a", "b", ("c", "d", "e"))
+    assert "even" not in written(figure) and "0.50×" in written(figure) and "2.00×" in written(figure)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [(np.full((3, 3), np.nan), "not a map of finite numbers"), (np.ones(3), "not a map of finite numbers")],
+)
+def test_what_is_no_map_is_refused(tool, bad, message):
+    with pytest.raises(ValueError, match=message):
+        attention_pictures.heat_map(bad, 12, 12)
+
+
+@pytest.mark.parametrize(("block", "which"), [(6, "one"), (11, "none")])
+def test_panels_and_veil_are_explained(tool, block, which):
+    depths = np.array([[12, 12, 3], [6, 9, 12]])
+    captions, (note,) = attention.told_of(block, 12, ComputeBudget(0.7), depths)
+    assert captions == (
+        "the image",
+        f"attention in block {block}, all patches kept",
+        "what is kept to the end: 50% of the patches",
+    )
+    assert "keep rate 0.7 each of the blocks 3, 6, 9 ranks" in note and f"block {block}, {which} of these" in note
+    assert "The veil covers the patches that were dropped: the denser, the earlier" in note
+    captions, notes = attention.told_of(block, 12, ComputeBudget(), None)
+    assert captions[2].startswith("the same: in colour where attended to") and notes == []
+    _, notes = attention.told_of(block, 12, ComputeBudget(), np.full((2, 2), 12))
+    assert notes == ["At keep rate 1 no block drops a patch."]
+
+
+def test_texts_stay_within_the_picture(tool):
+    """Of a small and a tall image, with a long name."""
+    for size in ((30, 30), (200, 64)):
+        flat = attention_pictures.draw(
+            np.zeros((*size, 3), np.uint8),
+            np.ones((4, 4)),
+            "name_" * 40,
+            "what it shows " * 20,
+            ["caption " * 20] * 3,
+            ["a note " * 40],
+        )
+        flat.canvas.draw()
+        for text in flat.axes[0].texts:
+            box = text.get_window_extent()
+            assert box.x0 >= 0 and box.x1 <= flat.bbox.width and box.y0 >= 0 and box.y1 <= flat.bbox.height, text
 
 
 def test_the_picture_s_hot_patch_is_the_model_s(tool, picture, folder, tmp_path, monkeypatch):

@@ -2,6 +2,8 @@
 twice."""
 
 import json
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ pytest.importorskip("sktime")
 pytest.importorskip("mmseg")
 
 from tests.conftest import imported_tool, write_config, write_pairs, write_waves
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +60,27 @@ def test_series(bench, waves, tmp_path, capsys, monkeypatch):
     path.write_text(json.dumps(content))
     assert bench.main(words) == 0
     assert "on Another CPU" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("kind", "axis"),
+    [("segmentation", "time of an image, the whole network"), ("series", "time of 256 series of 500 steps")],
+)
+def test_the_picture_names_its_axes_and_bars(bench, tmp_path, monkeypatch, kind, axis):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    monkeypatch.setattr(plt, "close", lambda figure: None)
+    told_of = json.loads((ROOT / f"docs/benchmarks/cpu_budgets_{kind}.json").read_text())
+    args = bench.parse_args(shlex.split(told_of["command"])[2:])
+    bench.plot(told_of["results"], args, "a title", tmp_path / "plot.png")
+    figure = plt.gcf()
+    (axes,) = figure.axes
+    assert axes.get_xlabel().startswith(f"{axis}, ms (") and axes.get_ylabel() == args.metric
+    assert "means over seeds, bars: standard error; numbers: keep rate" in figure.get_suptitle()
+    rates = [f"{budget.keep_rate:g}" for budget in bench.budgets_of(args)]
+    assert [text.get_text() for text in axes.texts] == rates
+    bars = [segment for bar in axes.containers for segment in bar.lines[2][0].get_segments()]
+    places = [round(float(segment[0, 0]), 6) for segment in bars]
+    assert len(set(places)) == len(places)  # none hides another
 
 
 def test_segmentation(bench, tmp_path, capsys):

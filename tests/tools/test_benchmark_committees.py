@@ -3,6 +3,7 @@
 import functools
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from sktime.datasets import load_unit_test
 
 import timeseries
 from tests.conftest import imported_tool, write_cascade, write_config, write_pairs
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +29,9 @@ def test_segmentation(tool, tmp_path, capsys):
     cascade = write_cascade(tmp_path, "cascade")
     path = tmp_path / "raw.json"
     options = ["--checkpoints", *(str(tmp_path / f"{name}.pth") for name in ("first", "second"))]
-    options += ["--tolerances", "0", "0.9"]
+    options += ["--tolerances", "0", "0.9", "--plot", str(tmp_path / "plot.png")]
     assert tool.main(["segmentation", str(cascade), "--repeats", "1", "--json", str(path), *options]) == 0
+    assert (tmp_path / "plot.png").stat().st_size > 5000
     records = json.loads(path.read_text())["results"]
     assert [(r["ensemble"], r["tolerance"]) for r in records[:4]] == [(False, 0), (False, 0.9), (True, 0), (True, 0.9)]
     assert len(records) == 8 and records[0]["samples"] == 6
@@ -48,6 +52,26 @@ def test_segmentation(tool, tmp_path, capsys):
     own = {r["value"] for r in records if (r["ensemble"], r["tolerance"]) == (False, 0)}
     row = tool.MEASURE["segmentation"][1](records)[1]
     assert float(row[4]) == pytest.approx(100 * np.mean(list(own)), abs=0.06) and "±" in row[5]
+
+
+def test_the_picture_has_means_and_standard_errors_over_checkpoints(tool, tmp_path, monkeypatch):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    monkeypatch.setattr(plt, "close", lambda figure: None)
+    records = json.loads((ROOT / "docs/benchmarks/cpu_committees_segmentation.json").read_text())["results"]
+    tool.plot_segmentation(records, "a title", tmp_path / "plot.png")
+    figure = plt.gcf()
+    (axes,) = figure.axes
+    drawn = {bar.get_label(): bar.lines[2][0].get_segments()[0] for bar in axes.containers}
+    assert len(drawn) == 3 + 4
+    values = {r["checkpoint"]: 100 * r["groups"]["2"] for r in records}.values()
+    middle, error = np.mean(list(values)), np.std(list(values), ddof=1) / 3**0.5
+    assert drawn["member 2: full"][:, 1].tolist() == pytest.approx([middle - error, middle + error])
+    alone = [r for r in records if not r["ensemble"] and r["tolerance"] == 0.005]
+    (x, low), (_, high) = drawn["cascade, answers alone, may lose 0.5 points"]
+    assert x == pytest.approx(np.mean([r["flops_share"] for r in alone]))
+    assert (low + high) / 2 == pytest.approx(100 * np.mean([r["value"] for r in alone]))
+    assert axes.get_xlabel() == "mean FLOPs of an image, over those of the last member (full)"
+    assert "means of 3 checkpoints, bars: standard error" in figure.get_suptitle()
 
 
 def test_series(tool, tmp_path, capsys, monkeypatch):

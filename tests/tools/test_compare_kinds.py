@@ -233,3 +233,28 @@ def test_every_segmentor_of_the_experiments_can_be_built_with_its_optimizer(kind
         model = MODELS.build(cfg.model)
         optimizer = build_optim_wrapper(model, cfg.optim_wrapper).optimizer
         assert sum(len(g["params"]) for g in optimizer.param_groups) == sum(1 for _ in model.parameters())
+
+
+def test_a_classifier_adapts_to_a_stream(kinds, tmp_path, monkeypatch):
+    pytest.importorskip("mmseg")
+    pytest.importorskip("imagecorruptions")
+    import pretraining_runs
+
+    from jumbo_backbone import save_checkpoint
+    from jumbo_backbone.segmentation.data import corruptions
+    from tests.conftest import tiny_model
+
+    settings = dict(data="", pictures="", checkpoints="", images=16, batch_size=4, stream="shuffled", corruption="fog")
+    settings |= dict(severity=5, method="none")
+    assert set(kinds.measure("adaptation", settings, 0, None, 1)) == {"top1"}
+    sar = kinds.measure("adaptation", settings | dict(method="sar", options=dict(lr=1.0, margin=1.0)), 0, None, 1)
+    assert sar["learned"] > 0 and 0 <= sar["top1"] <= 100
+    (tmp_path / "pictures").mkdir()
+    pretraining_runs.painted(tmp_path / "pictures")
+    settings |= dict(data="pictures", checkpoints="of_{}.safetensors", encoder="jumbo", images=0)
+    assert kinds.lacks(settings, tmp_path) == f"no of_jumbo.safetensors within {tmp_path}"
+    save_checkpoint(tiny_model(img_size=32, patch_size=8, num_classes=2), tmp_path / "of_jumbo.safetensors")
+    assert kinds.lacks(settings, tmp_path) is None
+    monkeypatch.setattr(corruptions, "COMMON", ("fog", "contrast"))
+    mixed = kinds.measure("adaptation", settings | dict(corruption="mixed", stream="mixed"), 0, tmp_path, 1)
+    assert set(mixed) == {"top1", "fog", "contrast"}

@@ -257,6 +257,34 @@ def test_the_legend_says_what_the_values_mean(tool, model, tmp_path, monkeypatch
     assert (tmp_path / "out" / "classes_legend.png").is_file()
 
 
+def test_errors_are_drawn_beside_the_masks(tool, model, tmp_path, monkeypatch, capsys):
+    drawn = {}
+    original = infer.contact_sheet
+    monkeypatch.setattr(infer, "contact_sheet", lambda *a, **k: drawn.update({a[5]: a}) or original(*a, **k))
+    (tmp_path / "masks").mkdir()
+    for name in ("a", "b", "small", "without"):
+        labels = expected(model, write_image(tmp_path / "in" / f"{name}.png", seed=ord(name[0]))).astype(np.uint8)
+        if name == "b":
+            labels[:5, :10] = (labels[:5, :10] + 1) % 3  # which is then wrong
+        if name != "without":
+            Image.fromarray(labels[: 20 if name == "small" else None] + 1).save(tmp_path / "masks" / f"{name}.png")
+    arguments = [tmp_path / "in", "--errors", tmp_path / "masks", "--out", tmp_path / "out"]
+    run(tool, model, *arguments, code=1)
+    told = capsys.readouterr().err
+    assert "small.png has 70x20 pixels, the image 70x50; its errors are not drawn" in told
+    assert "no mask at" in told and "without.png; its errors are not drawn" in told
+    found = {path.name for path in (tmp_path / "out").iterdir()}
+    overlays = {f"{name}_overlay.png" for name in ("a", "b", "small", "without")}
+    assert found == {*overlays, "a_errors.png", "b_errors.png"}
+    assert drawn["a"][6] == ["No pixel is wrong."] and drawn["b"][6][0].startswith("1.4% of the pixels are wrong: ")
+    (image,), (truth,), (prediction,), classes, *_ = drawn["b"]
+    assert image.shape == (50, 70, 3) and tuple(classes) == CLASSES and (truth != prediction).sum() == 50
+    told = fails(tool, *model, tmp_path / "in", "--errors", tmp_path / "none", capsys=capsys)
+    assert "no folder of masks at" in told
+    told = fails(tool, *model, tmp_path / "out", capsys=capsys)
+    assert "no images at" in told  # pictures of errors are none to paint
+
+
 @pytest.mark.parametrize(
     ("told", "outputs", "message"),
     [

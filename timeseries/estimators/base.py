@@ -134,24 +134,18 @@ class JumboEstimator(SafeSaving):
         the work of the encoder, not that of the convolutions and the linear parts. Saving keeps the budget; ``clone``
         and ``fit`` go back to the parameter ``keep_rate``.
 
-        Parameters
-        ----------
-        keep_rate : float
-            As in the constructor.
-        resolution : float or int, optional
-            The encoder reads the series resampled to this fraction of its steps (float), or to this many steps (int).
+        Args:
+            keep_rate (float): As in the constructor.
+            resolution (float or int, optional): The encoder reads the series resampled to this fraction of its steps
+                (float), or to this many steps (int).
 
-        Returns
-        -------
-        self
+        Returns:
+            Self: This estimator.
 
-        Raises
-        ------
-        ValueError, TypeError
-            For values out of range; and for a classifier fitted with a committee, whose thresholds hold only for the
-            budgets at which they were calibrated.
-        NotFittedError
-            Before ``fit``.
+        Raises:
+            ValueError, TypeError: For values out of range; and for a classifier fitted with a committee, whose
+                thresholds hold only for the budgets at which they were calibrated.
+            NotFittedError: Before ``fit``.
         """
         self.check_is_fitted()
         parts = self._parts()

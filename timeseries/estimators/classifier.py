@@ -24,7 +24,7 @@ from .classifier_learning import (
     without_values,
 )
 from .classifier_parameters import ClassifierParameters
-from .classifier_pictures import as_read, patch_spans
+from .classifier_pictures import as_read, encoder_share, patch_spans
 from .classifier_saving import restore, state_of
 from .labelled import checked_panel, in_order, names_of
 from .plotting import plot_attention, plot_kept
@@ -39,101 +39,82 @@ class JumboClassifier(ClassifierParameters):
     ``predict_proba`` gives probabilities that are calibrated on left-out series. Series may be multivariate, of unequal
     lengths, and have missing values (NaN).
 
-    Parameters
-    ----------
-    patch_length, patch_stride : int, optional
-        Length of a patch, and distance from the start of one patch to the next, in steps. Default: the longest series
-        has about 32 patches, which overlap by half.
-    embed_dim, depth, num_heads, jumbo_multiplier : int
-        Width of a patch token; number of blocks; number of attention heads; slices in the Jumbo token, which is
-        ``jumbo_multiplier * embed_dim`` wide.
-    num_kernels : int
-        Approximate number of MiniRocket features (see ``ConvolutionFeatures``). 0: no convolutions, the transformer
-        classifies alone.
-    normalisation : {"none", "standard", "last", "difference"}
-        How each series is normalised by its own values (see ``InstanceNorm``), after all were scaled by the mean and
-        the deviation of the training set. With "none", the level and the size of a series can tell its class.
-    keep_rate : float
-        Fraction of the patch tokens that is kept after a quarter, a half and three quarters of the encoder's blocks:
-        those that the Jumbo token attends to most. The others are fused into one token (see
-        ``jumbo_backbone.ComputeBudget``). Below 1, the probabilities of series of unequal lengths depend a little on
-        which series are classified together.
-    elastic : bool or dict, optional
-        Train one network for many compute budgets; choose one later with ``set_budget``. Each training step computes
-        up to four budgets, so training takes up to four times as long. True, or arguments of
-        ``jumbo_backbone.ElasticBudgets``, such as ``dict(keep_rates=(0.5, 0.7), resolutions=(0.5,))``.
-    token_dropping : tuple of two floats, optional
-        Fraction of the patch tokens dropped at random at the beginning and at the end of training, such as (0.9, 0.1).
-    dropout, head_dropout, drop_path_rate : float
-        Dropout rate in the encoder and before the head, and the rate at which whole residual branches are dropped.
-    label_smoothing : float
-        Fraction of the target that is spread evenly over all classes.
-    class_weight : "balanced", dict or None
-        Weight of each class in the loss: inverse to its frequency ("balanced"), by label (a dict), or 1 (None).
-    pretrain_epochs : int
-        Epochs of ``pretrain``.
-    frozen_epochs : int
-        A pretrained encoder stays fixed for this many first epochs of ``fit``.
-    max_epochs : int
-        Most epochs. 0: no training; the convolutions classify alone, and the encoder keeps the weights it begins with.
-    learning_rate, weight_decay : float
-        Of the optimiser, AdamW.
-    validation : float
-        Fraction of the training series of each class that is held out at first. These decide when to stop training and
-        set the transformer's share. With 0, all series are trained on for all epochs, and the share is 0.5.
-    patience : int
-        Training stops after this many epochs without improvement on the validation series.
-    n_members : int
-        Number of networks, trained from different seeds; their probabilities are averaged.
-    committee : {"kernels", "budgets", "seeds"}, list of dict or None
-        A cascade: compute little at first, and more only for series whose answer is not sure enough yet.
-        ``predict_stage`` tells which stage answered. ``fit`` calibrates the thresholds on series that were not learned
-        from: those of ``validation``, or, if the transformer's share is 0, all series, each scored as if it had been
-        left out. "kernels": first MiniRocket's convolutions alone, then the whole classifier. A list of budgets, each a
-        dict of arguments of ``jumbo_backbone.ComputeBudget``: first the transformer alone at each budget, then the
-        whole classifier; best with ``elastic``. "budgets": the same as ``[dict(keep_rate=0.5, resolution=0.5)]``.
-        "seeds": the ``n_members`` networks one after another, averaging those asked so far. None: compute everything.
-    committee_target : "last" or float
-        Accuracy that the cascade has to reach on the series that it is calibrated on: that of the last stage ("last"),
-        or a number from 0 to 1.
-    device : str
-        "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", … The fitted estimator keeps its weights on the CPU.
-    random_state : int, RandomState or None
-        Seed of all random numbers used here. The state of global random generators does not change.
-    verbose : int
-        1 shows a progress bar. At 0 a fit of over ten seconds says first how long it may take (logger "timeseries").
-    callbacks : list of callable, optional
-        Each is called after every epoch with an ``Epoch``; training ends if one returns True.
-    encoder : dict, optional
-        Further arguments of ``jumbo_backbone.JumboEncoder``, for ablations. They override parameters of the same name:
-        ``dict(jumbo_ffn="patch", jumbo_multiplier=17)`` gives a class token and 16 registers, and the head reads only
-        the class token.
+    Args:
+        patch_length, patch_stride (int, optional): Length of a patch, and distance from the start of one patch to the
+            next, in steps. Default: the longest series has about 32 patches, which overlap by half.
+        embed_dim, depth, num_heads, jumbo_multiplier (int): Width of a patch token; number of blocks; number of
+            attention heads; slices in the Jumbo token, which is ``jumbo_multiplier * embed_dim`` wide.
+        num_kernels (int): Approximate number of MiniRocket features (see ``ConvolutionFeatures``). 0: no convolutions,
+            the transformer classifies alone.
+        normalisation ({"none", "standard", "last", "difference"}): How each series is normalised by its own values (see
+            ``InstanceNorm``), after all were scaled by the mean and the deviation of the training set. With "none", the
+            level and the size of a series can tell its class.
+        keep_rate (float): Fraction of the patch tokens that is kept after a quarter, a half and three quarters of the
+            encoder's blocks: those that the Jumbo token attends to most. The others are fused into one token (see
+            ``jumbo_backbone.ComputeBudget``). Below 1, the probabilities of series of unequal lengths depend a little
+            on which series are classified together.
+        elastic (bool or dict, optional): Train one network for many compute budgets; choose one later with
+            ``set_budget``. Each training step computes up to four budgets, so training takes up to four times as long.
+            True, or arguments of ``jumbo_backbone.ElasticBudgets``, such as ``dict(keep_rates=(0.5, 0.7),
+            resolutions=(0.5,))``.
+        token_dropping (tuple of two floats, optional): Fraction of the patch tokens dropped at random at the beginning
+            and at the end of training, such as (0.9, 0.1).
+        dropout, head_dropout, drop_path_rate (float): Dropout rate in the encoder and before the head, and the rate at
+            which whole residual branches are dropped.
+        label_smoothing (float): Fraction of the target that is spread evenly over all classes.
+        class_weight ("balanced", dict or None): Weight of each class in the loss: inverse to its frequency
+            ("balanced"), by label (a dict), or 1 (None).
+        pretrain_epochs (int): Epochs of ``pretrain``.
+        frozen_epochs (int): A pretrained encoder stays fixed for this many first epochs of ``fit``.
+        max_epochs (int): Most epochs. 0: no training; the convolutions classify alone, and the encoder keeps the
+            weights it begins with.
+        learning_rate, weight_decay (float): Of the optimiser, AdamW.
+        validation (float): Fraction of the training series of each class that is held out at first. These decide when
+            to stop training and set the transformer's share. With 0, all series are trained on for all epochs, and the
+            share is 0.5.
+        patience (int): Training stops after this many epochs without improvement on the validation series.
+        n_members (int): Number of networks, trained from different seeds; their probabilities are averaged.
+        committee ({"kernels", "budgets", "seeds"}, list of dict or None): A cascade: compute little at first, and more
+            only for series whose answer is not sure enough yet. ``predict_stage`` tells which stage answered. ``fit``
+            calibrates the thresholds on series that were not learned from: those of ``validation``, or, if the
+            transformer's share is 0, all series, each scored as if it had been left out. "kernels": first MiniRocket's
+            convolutions alone, then the whole classifier. A list of budgets, each a dict of arguments of
+            ``jumbo_backbone.ComputeBudget``: first the transformer alone at each budget, then the whole classifier;
+            best with ``elastic``. "budgets": the same as ``[dict(keep_rate=0.5, resolution=0.5)]``. "seeds": the
+            ``n_members`` networks one after another, averaging those asked so far. None: compute everything.
+        committee_target ("last" or float): Accuracy that the cascade has to reach on the series that it is calibrated
+            on: that of the last stage ("last"), or a number from 0 to 1.
+        device (str): "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", … The fitted estimator keeps its weights
+            on the CPU.
+        random_state (int, RandomState or None): Seed of all random numbers used here. The state of global random
+            generators does not change.
+        verbose (int): 1 shows a progress bar. At 0 a fit of over ten seconds says first how long it may take (logger
+            "timeseries").
+        callbacks (list of callable, optional): Each is called after every epoch with an ``Epoch``; training ends if one
+            returns True.
+        encoder (dict, optional): Further arguments of ``jumbo_backbone.JumboEncoder``, for ablations. They override
+            parameters of the same name: ``dict(jumbo_ffn="patch", jumbo_multiplier=17)`` gives a class token and 16
+            registers, and the head reads only the class token.
 
-    Attributes
-    ----------
-    networks_ : list of torch.nn.Module
-        The members.
-    history_ : list of History
-        The course of each member's training.
-    calibration_ : jumbo_backbone.Calibration
-        With a committee: its thresholds; how many series leave at each stage; and the FLOPs that each stage adds.
-    pretrained_ : Pretrained
-        After ``pretrain``: the encoders, and the mean and spread by which their series are scaled.
+    Attributes:
+        networks_ (list of torch.nn.Module): The members.
+        history_ (list of History): The course of each member's training.
+        calibration_ (jumbo_backbone.Calibration): With a committee: its thresholds; how many series leave at each
+            stage; and the FLOPs that each stage adds.
+        pretrained_ (Pretrained): After ``pretrain``: the encoders, and the mean and spread by which their series are
+            scaled.
 
-    Raises
-    ------
-    ValueError, TypeError
-        In the constructor: for parameters out of range. In ``fit`` and ``predict``: for infinite values. In
-        ``predict``, and in ``fit`` after ``pretrain``: for another number of channels. In ``fit``: if there are too few
-        series to calibrate a committee on, or if the committee does not reach its target.
+    Raises:
+        ValueError, TypeError: In the constructor: for parameters out of range. In ``fit`` and ``predict``: for infinite
+            values. In ``predict``, and in ``fit`` after ``pretrain``: for another number of channels. In ``fit``: if
+            there are too few series to calibrate a committee on, or if the committee does not reach its target.
 
-    Examples
-    --------
-    >>> from sktime.datasets import load_unit_test
-    >>> from timeseries import JumboClassifier
-    >>> X, y = load_unit_test(split="train", return_X_y=True)
-    >>> JumboClassifier(max_epochs=1, random_state=0).fit(X, y).predict(X[:3]).shape
-    (3,)
+    Examples:
+        >>> from sktime.datasets import load_unit_test
+        >>> from timeseries import JumboClassifier
+        >>> X, y = load_unit_test(split="train", return_X_y=True)
+        >>> JumboClassifier(max_epochs=1, random_state=0).fit(X, y).predict(X[:3]).shape
+        (3,)
     """
 
     networks_: list[ClassifierNet]
@@ -167,19 +148,16 @@ class JumboClassifier(ClassifierParameters):
         ``fit`` then starts from this encoder. What was learned survives ``fit``, ``reset``, ``set_params`` and
         ``clone``; a second call goes on from the first.
 
-        Parameters
-        ----------
-        X : in any format of sktime's panels
-            They need not be the series of ``fit``, but must have the same number of channels.
+        Args:
+            X (in any format of sktime's panels): They need not be the series of ``fit``, but must have the same number
+                of channels.
 
-        Returns
-        -------
-        self : still not fitted.
+        Returns:
+            Self: This classifier, still not fitted.
 
-        Raises
-        ------
-        ValueError
-            For infinite values. In a second call: for another number of channels, or another size of the network.
+        Raises:
+            ValueError: For infinite values. In a second call: for another number of channels, or another size of the
+                network.
         """
         self.reset()
         device = pick_device(self.device)
@@ -259,19 +237,14 @@ class JumboClassifier(ClassifierParameters):
     def predict_stage(self, X):
         """Which stage of the committee answers each series.
 
-        Parameters
-        ----------
-        X : in any format of sktime's panels
+        Args:
+            X (in any format of sktime's panels): The series (n).
 
-        Returns
-        -------
-        np.ndarray of int (n,)
-            Counted from 0, the first stage asked. All 0 without a committee.
+        Returns:
+            np.ndarray of int (n,): Counted from 0, the first stage asked. All 0 without a committee.
 
-        Raises
-        ------
-        ValueError
-            For another number of channels than in ``fit``, and for infinite values.
+        Raises:
+            ValueError: For another number of channels than in ``fit``, and for infinite values.
         """
         self.check_is_fitted()
         X = self._checked_question(X)
@@ -292,53 +265,43 @@ class JumboClassifier(ClassifierParameters):
     def plot_attention(self, series, block=-1, ax=None):
         """Draw one series, and how much the Jumbo token attends to each of its patches.
 
-        Parameters
-        ----------
-        series : in any format of sktime's panels, or np.ndarray (C, T) or (T,)
-            Of a panel, the first series is drawn.
-        block : int
-            Index of the encoder's block; negative counts from the end. With several members, their mean is drawn.
-        ax : matplotlib axes, optional
-            New ones if None.
+        Args:
+            series (in any format of sktime's panels, or np.ndarray (C, T) or (T,)): Of a panel, the first series is
+                drawn.
+            block (int): Index of the encoder's block; negative counts from the end. With several members, their mean is
+                drawn.
+            ax (matplotlib axes, optional): New ones if None.
 
-        Returns
-        -------
-        The axes.
+        Returns:
+            matplotlib axes: Those that were drawn in.
 
-        Raises
-        ------
-        ValueError
-            If the series has other channels than in ``fit``, or there is no such block.
+        Raises:
+            ValueError: If the series has other channels than in ``fit``, or there is no such block.
         """
         array, x = as_read(self, series)
         attention = torch.stack([n.encoder.attention(*x, block=block)[0] for n in self.networks_]).mean(dim=0).numpy()
-        return plot_attention(array, patch_spans(self, len(array), len(attention)), attention, ax)
+        return plot_attention(array, patch_spans(self, len(array), len(attention)), attention, encoder_share(self), ax)
 
     def plot_kept(self, series, keep_rate, ax=None):
         """Draw one series, and which of its patches are kept at a keep rate.
 
-        Parameters
-        ----------
-        series : in any format of sktime's panels, or np.ndarray (C, T) or (T,)
-            Of a panel, the first series is drawn.
-        keep_rate : float
-            As in the constructor. With several members, their mean is drawn.
-        ax : matplotlib axes, optional
-            New ones if None.
+        Args:
+            series (in any format of sktime's panels, or np.ndarray (C, T) or (T,)): Of a panel, the first series is
+                drawn.
+            keep_rate (float): As in the constructor. With several members, their mean is drawn.
+            ax (matplotlib axes, optional): New ones if None.
 
-        Returns
-        -------
-        The axes.
+        Returns:
+            matplotlib axes: Those that were drawn in.
 
-        Raises
-        ------
-        ValueError
-            If the series has other channels than in ``fit``, or the rate is out of range.
+        Raises:
+            ValueError: If the series has other channels than in ``fit``, or the rate is out of range.
         """
         array, x = as_read(self, series)
         budget, blocks = ComputeBudget(keep_rate), self.networks_[0].encoder.depth
         depths = torch.stack([n.encoder.patch_depths(*x, budget)[0] for n in self.networks_]).float().mean(dim=0)
-        return plot_kept(array, patch_spans(self, len(array), len(depths)), (depths / blocks).numpy(), ax)
+        spans = patch_spans(self, len(array), len(depths))
+        return plot_kept(array, spans, (depths / blocks).numpy(), encoder_share(self), ax)
 
     # ---- saving
 

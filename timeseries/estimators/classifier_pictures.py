@@ -28,3 +28,8 @@ def patch_spans(classifier: "JumboClassifier", length: int, patches: int) -> lis
     """Of each patch, the first step and the step after the last."""
     starts = np.arange(patches) * classifier.patch_stride_
     return [(s, min(s + classifier.patch_length_, length)) for s in starts.tolist()]
+
+
+def encoder_share(classifier: "JumboClassifier") -> float:
+    """The share of the encoder in the answers, the mean over the members: 0 if the convolutions answer alone."""
+    return float(np.mean([float(network.share) for network in classifier.networks_]))

@@ -40,130 +40,105 @@ class JumboForecaster(ForecasterSeries):
     synthetic series sets the weight of each expert (see ``pretrained``), so short series are forecast well, too. The
     weight of the networks is chosen on held-out windows.
 
-    Parameters
-    ----------
-    context_length : int, optional
-        Steps of the past that the network reads. Default: 512, or fewer if the series are short. If the series are too
-        short for the value given, the context is shortened, with a warning.
-    horizon : int, optional
-        Steps forecast in one pass. Default: the furthest step of the ``fh`` given to ``fit``, or 24.
-    patch_length, patch_stride : int, optional
-        Length of a patch, and distance from the start of one patch to the next, in steps. Default: a sixteenth of the
-        context, at least 4 and at most 24 steps, without overlap.
-    embed_dim, depth, num_heads, jumbo_multiplier : int
-        Width of a patch token; number of blocks; number of attention heads; slices in the Jumbo token, which is
-        ``jumbo_multiplier * embed_dim`` wide.
-    normalisation : {"standard", "last", "difference"}
-        How each window is normalised before the network reads it; the forecast undoes this. "standard" subtracts the
-        mean and divides by the standard deviation. "last" subtracts the last value and divides by the standard
-        deviation. "difference" takes the differences from step to step, divided by their standard deviation.
-    affine : bool
-        Learn one scale and one shift, applied after normalising and undone in the forecast (RevIN, ICLR 2022).
-    log : bool
-        Forecast the logarithm of the values, which have to be positive.
-    loss : {"quantile", "mae", "huber", "mse"}
-        The loss of the point forecast. "quantile" and "mae" give medians, "mse" gives means. Under "quantile", the
-        losses of all quantiles also train the point forecast; otherwise they train only the spread around it.
-    quantiles : tuple of float
-        Probabilities of the quantiles that are learned; 0.5 must be among them. Other quantiles are interpolated.
-    past_covariates : list of str, "all" or None
-        Columns of X that are not known ahead: they are read up to the present only. None: all are known ahead. (A
-        column of texts or categories is read as 0 or 1 for each of the at most 64 levels that ``fit`` has seen; a
-        missing value, or another level, is 0 for all.)
-    keep_rate : float
-        Fraction of the patch tokens that is kept after a quarter, a half and three quarters of the encoder's blocks:
-        those that the Jumbo token attends to most. The others are fused into one token (see
-        ``jumbo_backbone.ComputeBudget``).
-    elastic : bool or dict, optional
-        Train one network for many compute budgets; choose one later with ``set_budget``. Each training step computes
-        up to four budgets, so training takes up to four times as long. True, or arguments of
-        ``jumbo_backbone.ElasticBudgets``, such as ``dict(keep_rates=(0.5, 0.7), resolutions=(0.5,))``.
-    token_dropping : tuple of two floats, optional
-        Fraction of the patch tokens dropped at random at the beginning and at the end of training, such as (0.9, 0.1).
-    dropout, head_dropout, drop_path_rate : float
-        Dropout rate in the encoder and before the head, and the rate at which whole residual branches are dropped.
-    pretraining : {"forecast", "masked"}
-        What ``pretrain`` learns from its panel. "forecast": to forecast it; ``fit`` then also takes series that are too
-        short to learn from. "masked": to reconstruct masked patches (PatchTST, section 3.2); this trains the encoder
-        only.
-    pretrain_epochs : int, optional
-        Epochs of ``pretrain``. Default: as ``max_epochs``.
-    frozen_epochs : int
-        The encoder stays fixed for this many first epochs of ``fit``, if it was pretrained on masked patches.
-    max_epochs : int
-        Most epochs. With validation, training ends earlier if the score has not improved for ``patience`` epochs.
-        0: no training. ``fit`` then fits only the linear map, in closed form, or keeps the networks that ``pretrain``
-        trained to forecast.
-    learning_rate, weight_decay : float
-        Of the optimiser, AdamW.
-    validation : float or int
-        Length of the end of every series that is held out of training and decides when to stop: a fraction (float) or
-        a number of steps (int). With 0, or if the series are too short to hold anything out, the later quarter of the
-        training windows decides, and training is then repeated on all windows.
-    patience : int
-        Training stops after this many epochs without improvement on the validation windows.
-    n_members : int
-        Number of networks, trained from different seeds. Their forecasts are averaged, and so is each of their
-        quantiles. Beyond ``horizon``, each network extends its own forecast before the mean is taken.
-    roll_on : bool
-        Whether to forecast beyond ``horizon``, by reading the forecast as if it had been observed. If False, steps
-        beyond the horizon are an error.
-    insample : bool
-        Keep the whole series after fitting, so that past steps can be forecast too, each from the steps before it.
-    device : str
-        "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", … The fitted estimator keeps its weights on the CPU.
-    random_state : int, RandomState or None
-        Seed of all random numbers used here. The state of global random generators does not change.
-    verbose : int
-        1 shows a progress bar. At 0 a fit of over ten seconds says first how long it may take (logger "timeseries").
-    callbacks : list of callable, optional
-        Each is called after every epoch with an ``Epoch``; training ends if one returns True.
-    freq : str, pd.DateOffset or int, optional
-        Time from one step to the next: a frequency of pandas, such as "D", "BME" or
-        ``pd.offsets.CustomBusinessDay(...)``, or the step of an index of integers. Default: the ``freq`` of the index,
-        or else the frequency found in the times. Missing rows count as NaN.
-    encoder : dict, optional
-        Further arguments of ``jumbo_backbone.JumboEncoder``, for ablations. They override parameters of the same name:
-        ``dict(jumbo_ffn="patch", jumbo_multiplier=17)`` gives a class token and 16 registers, and the heads read only
-        the class token.
-    pretrained : str, Path or None
-        "synthetic": classical forecasting methods ("experts") forecast as well, and a Jumbo encoder that was pretrained
-        on synthetic series sets their weights for each series. The networks trained here enter the forecast only where
-        this improves forecasts of held-out windows. With ``max_epochs=0`` the experts forecast alone, without any
-        training, and series of any length are taken. A path, or the name of a repository on the Hugging Face hub:
-        weights made by `jumbo pretrain-series forecast`. None: no experts.
-    support : {"auto", "real", "nonnegative"}
-        Whether forecasts and quantiles may be negative: yes ("real"), no ("nonnegative"), or only if the series has
-        had negative values ("auto").
+    Args:
+        context_length (int, optional): Steps of the past that the network reads. Default: 512, or fewer if the series
+            are short. If the series are too short for the value given, the context is shortened, with a warning.
+        horizon (int, optional): Steps forecast in one pass. Default: the furthest step of the ``fh`` given to ``fit``,
+            or 24.
+        patch_length, patch_stride (int, optional): Length of a patch, and distance from the start of one patch to the
+            next, in steps. Default: a sixteenth of the context, at least 4 and at most 24 steps, without overlap.
+        embed_dim, depth, num_heads, jumbo_multiplier (int): Width of a patch token; number of blocks; number of
+            attention heads; slices in the Jumbo token, which is ``jumbo_multiplier * embed_dim`` wide.
+        normalisation ({"standard", "last", "difference"}): How each window is normalised before the network reads it;
+            the forecast undoes this. "standard" subtracts the mean and divides by the standard deviation. "last"
+            subtracts the last value and divides by the standard deviation. "difference" takes the differences from step
+            to step, divided by their standard deviation.
+        affine (bool): Learn one scale and one shift, applied after normalising and undone in the forecast (RevIN, ICLR
+            2022).
+        log (bool): Forecast the logarithm of the values, which have to be positive.
+        loss ({"quantile", "mae", "huber", "mse"}): The loss of the point forecast. "quantile" and "mae" give medians,
+            "mse" gives means. Under "quantile", the losses of all quantiles also train the point forecast; otherwise
+            they train only the spread around it.
+        quantiles (tuple of float): Probabilities of the quantiles that are learned; 0.5 must be among them. Other
+            quantiles are interpolated.
+        past_covariates (list of str, "all" or None): Columns of X that are not known ahead: they are read up to the
+            present only. None: all are known ahead. (A column of texts or categories is read as 0 or 1 for each of the
+            at most 64 levels that ``fit`` has seen; a missing value, or another level, is 0 for all.)
+        keep_rate (float): Fraction of the patch tokens that is kept after a quarter, a half and three quarters of the
+            encoder's blocks: those that the Jumbo token attends to most. The others are fused into one token (see
+            ``jumbo_backbone.ComputeBudget``).
+        elastic (bool or dict, optional): Train one network for many compute budgets; choose one later with
+            ``set_budget``. Each training step computes up to four budgets, so training takes up to four times as long.
+            True, or arguments of ``jumbo_backbone.ElasticBudgets``, such as ``dict(keep_rates=(0.5, 0.7),
+            resolutions=(0.5,))``.
+        token_dropping (tuple of two floats, optional): Fraction of the patch tokens dropped at random at the beginning
+            and at the end of training, such as (0.9, 0.1).
+        dropout, head_dropout, drop_path_rate (float): Dropout rate in the encoder and before the head, and the rate at
+            which whole residual branches are dropped.
+        pretraining ({"forecast", "masked"}): What ``pretrain`` learns from its panel. "forecast": to forecast it;
+            ``fit`` then also takes series that are too short to learn from. "masked": to reconstruct masked patches
+            (PatchTST, section 3.2); this trains the encoder only.
+        pretrain_epochs (int, optional): Epochs of ``pretrain``. Default: as ``max_epochs``.
+        frozen_epochs (int): The encoder stays fixed for this many first epochs of ``fit``, if it was pretrained on
+            masked patches.
+        max_epochs (int): Most epochs. With validation, training ends earlier if the score has not improved for
+            ``patience`` epochs. 0: no training. ``fit`` then fits only the linear map, in closed form, or keeps the
+            networks that ``pretrain`` trained to forecast.
+        learning_rate, weight_decay (float): Of the optimiser, AdamW.
+        validation (float or int): Length of the end of every series that is held out of training and decides when to
+            stop: a fraction (float) or a number of steps (int). With 0, or if the series are too short to hold anything
+            out, the later quarter of the training windows decides, and training is then repeated on all windows.
+        patience (int): Training stops after this many epochs without improvement on the validation windows.
+        n_members (int): Number of networks, trained from different seeds. Their forecasts are averaged, and so is each
+            of their quantiles. Beyond ``horizon``, each network extends its own forecast before the mean is taken.
+        roll_on (bool): Whether to forecast beyond ``horizon``, by reading the forecast as if it had been observed. If
+            False, steps beyond the horizon are an error.
+        insample (bool): Keep the whole series after fitting, so that past steps can be forecast too, each from the
+            steps before it.
+        device (str): "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", … The fitted estimator keeps its weights
+            on the CPU.
+        random_state (int, RandomState or None): Seed of all random numbers used here. The state of global random
+            generators does not change.
+        verbose (int): 1 shows a progress bar. At 0 a fit of over ten seconds says first how long it may take (logger
+            "timeseries").
+        callbacks (list of callable, optional): Each is called after every epoch with an ``Epoch``; training ends if one
+            returns True.
+        freq (str, pd.DateOffset or int, optional): Time from one step to the next: a frequency of pandas, such as "D",
+            "BME" or ``pd.offsets.CustomBusinessDay(...)``, or the step of an index of integers. Default: the ``freq``
+            of the index, or else the frequency found in the times. Missing rows count as NaN.
+        encoder (dict, optional): Further arguments of ``jumbo_backbone.JumboEncoder``, for ablations. They override
+            parameters of the same name: ``dict(jumbo_ffn="patch", jumbo_multiplier=17)`` gives a class token and 16
+            registers, and the heads read only the class token.
+        pretrained (str, Path or None): "synthetic": classical forecasting methods ("experts") forecast as well, and a
+            Jumbo encoder that was pretrained on synthetic series sets their weights for each series. The networks
+            trained here enter the forecast only where this improves forecasts of held-out windows. With
+            ``max_epochs=0`` the experts forecast alone, without any training, and series of any length are taken. A
+            path, or the name of a repository on the Hugging Face hub: weights made by `jumbo pretrain-series forecast`.
+            None: no experts.
+        support ({"auto", "real", "nonnegative"}): Whether forecasts and quantiles may be negative: yes ("real"), no
+            ("nonnegative"), or only if the series has had negative values ("auto").
 
-    Attributes
-    ----------
-    networks_ : list of torch.nn.Module
-        The members.
-    design_ : Design
-        What the members read and return, such as the context and the horizon.
-    history_ : list of History
-        The course of each member's training.
-    pretrained_ : Pretrained
-        After ``pretrain``: the networks from which ``fit`` starts. Their design, horizon included, does not change.
-    weights_ : pd.DataFrame
-        Weight of each expert, and of ``networks_``, in the forecast of each series.
+    Attributes:
+        networks_ (list of torch.nn.Module): The members.
+        design_ (Design): What the members read and return, such as the context and the horizon.
+        history_ (list of History): The course of each member's training.
+        pretrained_ (Pretrained): After ``pretrain``: the networks from which ``fit`` starts. Their design, horizon
+            included, does not change.
+        weights_ (pd.DataFrame): Weight of each expert, and of ``networks_``, in the forecast of each series.
 
-    Raises
-    ------
-    ValueError, TypeError
-        In the constructor: for parameters out of range. In ``fit``: for infinite values; for values that are not
-        positive, with ``log``; for times that occur twice or have no common frequency; for X that shares no time with
-        a series, has other columns, or a column with too many levels. In ``pretrain``: for 0 epochs. In ``predict``:
-        for X that does not cover the requested steps; for steps beyond the horizon, with ``roll_on=False``.
+    Raises:
+        ValueError, TypeError: In the constructor: for parameters out of range. In ``fit``: for infinite values; for
+            values that are not positive, with ``log``; for times that occur twice or have no common frequency; for X
+            that shares no time with a series, has other columns, or a column with too many levels. In ``pretrain``: for
+            0 epochs. In ``predict``: for X that does not cover the requested steps; for steps beyond the horizon, with
+            ``roll_on=False``.
 
-    Examples
-    --------
-    >>> from sktime.datasets import load_airline
-    >>> from timeseries import JumboForecaster
-    >>> forecaster = JumboForecaster(max_epochs=1, random_state=0)
-    >>> forecaster.fit(load_airline(), fh=[1, 2, 3]).predict().shape
-    (3,)
+    Examples:
+        >>> from sktime.datasets import load_airline
+        >>> from timeseries import JumboForecaster
+        >>> forecaster = JumboForecaster(max_epochs=1, random_state=0)
+        >>> forecaster.fit(load_airline(), fh=[1, 2, 3]).predict().shape
+        (3,)
     """
 
     # ---- fitting

@@ -65,27 +65,20 @@ class ForecasterAnswers(ForecasterParameters):
     def forecast_at(self, y, cuts, alpha=(0.1, 0.9), steps=None):
         """Forecast from many points of a series at once, without fitting again, for backtests.
 
-        Parameters
-        ----------
-        y : pd.DataFrame or pd.Series
-            One series with the same columns as in ``fit``. The forecaster must have been fitted without X.
-        cuts : array of int
-            Numbers of rows of y (B,): the forecast from cut k reads the rows before k, and begins with row k.
-        alpha : sequence of float
-            Probabilities of the requested quantiles (A,).
-        steps : int, optional
-            How many steps to forecast. Default: the horizon of the networks.
+        Args:
+            y (pd.DataFrame or pd.Series): One series with the same columns as in ``fit``. The forecaster must have been
+                fitted without X.
+            cuts (array of int): Numbers of rows of y (B,): the forecast from cut k reads the rows before k, and begins
+                with row k.
+            alpha (sequence of float): Probabilities of the requested quantiles (A,).
+            steps (int, optional): How many steps to forecast. Default: the horizon of the networks.
 
-        Returns
-        -------
-        center : np.ndarray of float64 (B, steps, columns)
-        quantiles : np.ndarray of float64 (B, steps, columns, A)
+        Returns:
+            tuple of two np.ndarray of float64: Forecasts (B, steps, columns), and quantiles (B, steps, columns, A).
 
-        Raises
-        ------
-        ValueError
-            If the columns differ from those in ``fit``, if a cut lies outside the series, or if the forecaster was
-            fitted with X; and for faulty rows, as in ``fit``.
+        Raises:
+            ValueError: If the columns differ from those in ``fit``, if a cut lies outside the series, or if the
+                forecaster was fitted with X; and for faulty rows, as in ``fit``.
         """
         self.check_is_fitted()
         center, quantiles = forecasts_from_cuts(self, y, np.asarray(cuts), steps)
@@ -97,29 +90,21 @@ class ForecasterAnswers(ForecasterParameters):
     def plot(self, fh=None, X=None, coverage=(0.8, 0.95), history=None, instance=None, column=None, ax=None):
         """Draw the end of a series, its forecast, and prediction intervals.
 
-        Parameters
-        ----------
-        fh, X
-            As in ``predict``.
-        coverage : sequence of float
-            Coverage of each interval.
-        history : int, optional
-            How many past steps to draw, as far as they were kept. Default: three times the forecast steps.
-        instance : hashable, optional
-            Name of the series in a panel, a tuple in a hierarchy. Default: the first.
-        column : hashable, optional
-            Name of the variable. Default: the first.
-        ax : matplotlib axes, optional
-            New ones if None.
+        Args:
+            fh (ForecastingHorizon, int or list of int, optional): As in ``predict``.
+            X (pd.DataFrame, optional): As in ``predict``.
+            coverage (sequence of float): Coverage of each interval.
+            history (int, optional): How many past steps to draw, as far as they were kept. Default: three times the
+                forecast steps.
+            instance (hashable, optional): Name of the series in a panel, a tuple in a hierarchy. Default: the first.
+            column (hashable, optional): Name of the variable. Default: the first.
+            ax (matplotlib axes, optional): New ones if None.
 
-        Returns
-        -------
-        The axes.
+        Returns:
+            matplotlib axes: Those that were drawn in.
 
-        Raises
-        ------
-        ValueError
-            If there is no such series or variable.
+        Raises:
+            ValueError: If there is no such series or variable.
         """
         self.check_is_fitted()
         fh, X = self._checked_question(fh, X)
@@ -139,7 +124,9 @@ class ForecasterAnswers(ForecasterParameters):
             (c, *self._quantiles(quantiles[one], (0.5 - c / 2, 0.5 + c / 2), floor)[0, :, 0].T)
             for c in sorted(coverage, reverse=True)
         ]
-        name = " ".join(str(part) for part in (instance, column) if part is not None and not isinstance(part, int))
+        levels = instance if isinstance(instance, tuple) else (instance,)
+        parts = [str(part) for part in (*levels, column) if part is not None and not isinstance(part, int)]
+        name = ", ".join(parts)
         ahead = pd.Series(self._back(center[one], floor)[0, :, 0], index=times, name=name or None)
         past = np.exp(past) if self.log else past
         return plot_forecast(past, ahead, bounds, ax, spoken=weights_of_experts(self, [instance]).iloc[m])

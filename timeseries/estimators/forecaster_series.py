@@ -24,22 +24,17 @@ class ForecasterSeries(ForecasterAnswers):
     def select(self, names):
         """Choose series of the fitted panel, to forecast these alone.
 
-        Parameters
-        ----------
-        names : list of hashable, pd.Index, or one name
-            Names of series of the panel; tuples in a hierarchy.
+        Args:
+            names (list of hashable, pd.Index, or one name): Names of series of the panel; tuples in a hierarchy.
 
-        Returns
-        -------
-        JumboForecaster
-            A fitted forecaster of these series, in the order of the panel. It forecasts them as this one does, after
-            the same last time, with ``predict``, ``predict_interval`` and all other methods. This one does not change.
+        Returns:
+            Self: A fitted forecaster of these series, in the order of the panel. It forecasts them as this
+                one does, after the same last time, with ``predict``, ``predict_interval`` and all other methods. This
+                one does not change.
 
-        Raises
-        ------
-        ValueError
-            If the panel has no such series (the message names the nearest), if no name is given, or if the forecaster
-            was fitted to a single series.
+        Raises:
+            ValueError: If the panel has no such series (the message names the nearest), if no name is given, or if the
+                forecaster was fitted to a single series.
         """
         self.check_is_fitted()
         if list(self._tails) == [None]:
@@ -61,26 +56,20 @@ class ForecasterSeries(ForecasterAnswers):
     def apply(self, y, X=None):
         """Take what was learned to other series, without fitting again.
 
-        Parameters
-        ----------
-        y : in any format of ``fit``
-            Series with the columns and the frequency of those in ``fit``: their past, which may be a single
-            observation. A forecaster fitted to one series takes a panel, too, and the other way round.
-        X : in any format of ``fit``, optional
-            Their covariates, with the columns of X in ``fit``.
+        Args:
+            y (in any format of ``fit``): Series with the columns and the frequency of those in ``fit``: their past,
+                which may be a single observation. A forecaster fitted to one series takes a panel, too, and the other
+                way round.
+            X (in any format of ``fit``, optional): Their covariates, with the columns of X in ``fit``.
 
-        Returns
-        -------
-        JumboForecaster
-            A fitted forecaster of these series, with the same networks and experts. Forecasts begin after their last
-            time. Whether they may be negative (``support``) depends on their own values. This forecaster does not
-            change, and ``update`` of the other trains copies of the networks.
+        Returns:
+            Self: A fitted forecaster of these series, with the same networks and experts. Forecasts begin
+                after their last time. Whether they may be negative (``support``) depends on their own values. This
+                forecaster does not change, and ``update`` of the other trains copies of the networks.
 
-        Raises
-        ------
-        ValueError, TypeError
-            If a series has no observation; if columns or frequency differ from those in ``fit``; and for faulty
-            tables, as in ``fit``.
+        Raises:
+            ValueError, TypeError: If a series has no observation; if columns or frequency differ from those in ``fit``;
+                and for faulty tables, as in ``fit``.
         """
         self.check_is_fitted()
         other = self._same_learned()

@@ -35,19 +35,15 @@ class SafeSaving:
     def save(self, path=None, serialization_format="pickle"):
         """Save the fitted estimator.
 
-        Parameters
-        ----------
-        path : str or Path, optional
-            A path that ends in ".safetensors" gives one file of arrays and JSON; read it with ``load``, which runs no
-            code. Callbacks are not saved. With any other path, or none, the estimator is pickled, as every sktime
-            estimator is; read it with ``sktime.base.load``.
-        serialization_format : str
-            "pickle" or "cloudpickle". Ignored for ".safetensors".
+        Args:
+            path (str or Path, optional): A path that ends in ".safetensors" gives one file of arrays and JSON; read it
+                with ``load``, which runs no code. Callbacks are not saved. With any other path, or none, the estimator
+                is pickled, as every sktime estimator is; read it with ``sktime.base.load``.
+            serialization_format (str): "pickle" or "cloudpickle". Ignored for ".safetensors".
 
-        Raises
-        ------
-        TypeError
-            If a parameter, or a name in the data, cannot be written as data, such as an object of a class of your own.
+        Raises:
+            TypeError: If a parameter, or a name in the data, cannot be written as data, such as an object of a class of
+                your own.
         """
         if path is None or Path(path).suffix != SUFFIX:
             return super().save(path, serialization_format)  # type: ignore[misc]  # sktime's, of a class beside this one
@@ -61,16 +57,15 @@ class SafeSaving:
     def load(cls, path):
         """Load what ``save`` wrote to a ".safetensors" file.
 
-        Parameters
-        ----------
-        path : str or Path
+        Args:
+            path (str or Path): The file.
 
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ValueError
-            If it holds no estimator of this class, is damaged, or is of a newer version.
+        Returns:
+            Self: The fitted estimator.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If it holds no estimator of this class, is damaged, or is of a newer version.
         """
         if not Path(path).is_file():
             raise FileNotFoundError(f"no saved estimator at {path}: give the path of a file that save wrote")

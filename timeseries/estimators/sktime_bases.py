@@ -166,26 +166,21 @@ class LabelClassifier(BaseClassifier):
     def fit(self, X, y):
         """Fit to labelled series.
 
-        Parameters
-        ----------
-        X : in any format of sktime's panels
-            The series (n of them).
-        y : np.ndarray, pd.Series or pd.DataFrame
-            Their labels (n,), of a kind that can be sorted: numbers, texts, times, … If the index of y holds the names
-            of the series, labels are matched to series by name. Each column of a table is a classification of its own.
+        Args:
+            X (in any format of sktime's panels): The series (n of them).
+            y (np.ndarray, pd.Series or pd.DataFrame): Their labels (n,), of a kind that can be sorted: numbers, texts,
+                times, … If the index of y holds the names of the series, labels are matched to series by name. Each
+                column of a table is a classification of its own.
 
-        Returns
-        -------
-        self
+        Returns:
+            Self: This classifier, fitted.
 
-        Raises
-        ------
-        TypeError
-            If X is a single series, or holds values that are not numbers; if y is not an array or table, or holds
-            labels of several kinds.
-        ValueError
-            If X is empty, or has a series without any observed value, infinite values, two rows of one series at the
-            same time, or a series whose channels differ from those of the first; if labels are missing.
+        Raises:
+            TypeError: If X is a single series, or holds values that are not numbers; if y is not an array or table, or
+                holds labels of several kinds.
+            ValueError: If X is empty, or has a series without any observed value, infinite values, two rows of one
+                series at the same time, or a series whose channels differ from those of the first; if labels are
+                missing.
         """
         X = checked_panel(X)
         return super().fit(X, checked_labels(y, X))

@@ -2,7 +2,7 @@
 
 from .held_out import HeldOut, hold_out
 from .panel import Forecasts, PanelScores, evaluate_held_out, evaluate_panel, forecast_held_out, score_forecasts
-from .scores import QUANTILES, probabilities, score_panel, seasonal_naive
+from .scores import QUANTILES, probabilities, score_panel
 
 __all__ = [
     "QUANTILES",
@@ -16,5 +16,4 @@ __all__ = [
     "probabilities",
     "score_forecasts",
     "score_panel",
-    "seasonal_naive",
 ]

@@ -130,18 +130,39 @@ def evaluate_panel(
 
 
 def evaluate_held_out(forecaster: Any, held_out: HeldOut, levels: Sequence[float] = (0.8, 0.95)) -> PanelScores:
-    """As ``evaluate_panel``, for a panel that is already cut."""
+    """As ``evaluate_panel``, for a panel that is already cut.
+
+    Args:
+        forecaster, levels: As in ``evaluate_panel``.
+        held_out: The panel, without its end, and the end.
+
+    Raises:
+        TypeError, ValueError: As in ``evaluate_panel``.
+    """
     return score_forecasts(held_out, forecast_held_out(forecaster, held_out, levels), levels)
 
 
 def score_forecasts(held_out: HeldOut, made: Forecasts, levels: Sequence[float] = (0.8, 0.95)) -> PanelScores:
-    """Scores of forecasts of the steps that were held out; the levels are those they were made for."""
+    """Scores of forecasts of the steps that were held out.
+
+    Args:
+        held_out: The panel, without its end, and the end.
+        made: Forecasts of its end.
+        levels: Those that the forecasts were made for.
+    """
     return PanelScores.of(held_out, made.center, made.quantiles, made.alpha, levels, made.seconds)
 
 
 def forecast_held_out(forecaster: Any, held_out: HeldOut, levels: Sequence[float] = (0.8, 0.95)) -> Forecasts:
-    """Fit a clone of a forecaster of sktime to the past of a panel, and forecast the steps that were held out; for the
-    errors see ``evaluate_panel``."""
+    """Fit a clone of a forecaster of sktime to the past of a panel, and forecast the steps that were held out.
+
+    Args:
+        forecaster, levels: As in ``evaluate_panel``.
+        held_out: The panel, without its end, and the end.
+
+    Raises:
+        TypeError, ValueError: As in ``evaluate_panel``.
+    """
     alpha = probabilities(levels)
     if not hasattr(forecaster, "predict_quantiles"):
         raise TypeError(f"forecasters of sktime are evaluated, got {type(forecaster).__name__}")

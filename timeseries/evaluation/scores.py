@@ -10,7 +10,8 @@ import numpy as np
 
 from .held_out import HeldOut
 
-QUANTILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the WQL
+QUANTILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""Probabilities of the quantiles that the WQL scores."""
 MSIS_LEVEL = 0.95
 
 
@@ -21,6 +22,9 @@ def ends_of(level: float) -> tuple[float, float]:
 
 def probabilities(levels: Sequence[float]) -> list[float]:
     """Probabilities of all quantiles that the scores need, rising.
+
+    Args:
+        levels: Levels of the intervals whose coverage is counted.
 
     Raises:
         ValueError: If a level is not between 0 and 1.

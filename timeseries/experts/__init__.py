@@ -42,6 +42,7 @@ _EXPERTS = (
     intermittent,
 )
 NAMES: tuple[str, ...] = tuple(expert.__name__ for expert in _EXPERTS)
+"""Names of the experts, in the order of their forecasts."""
 
 _COLUMNS = 60_000  # values in a chunk: beyond, arrays leave the cache
 _SERIES = (16, 512)  # least and most series in a chunk

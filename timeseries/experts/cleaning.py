@@ -32,7 +32,12 @@ def cleaned(values: np.ndarray, periods: np.ndarray) -> np.ndarray:
 
 
 def filled(values: np.ndarray, periods: np.ndarray) -> np.ndarray:
-    """Series (n, T) with missing values filled: by linear interpolation, seasonally adjusted if there is a season."""
+    """Series (n, T) with missing values filled: by linear interpolation, seasonally adjusted if there is a season.
+
+    Args:
+        values: Series, NaN where a value is missing. NaN before the first value stay.
+        periods: Seasonal periods (n, P), 1 for none; the first is used.
+    """
     seen = ~np.isnan(values)
     first = np.where(seen.any(1), seen.argmax(1), values.shape[1])
     holes = ~seen & (np.arange(values.shape[1]) >= first[:, None])

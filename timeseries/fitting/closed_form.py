@@ -38,7 +38,8 @@ class Equations(NamedTuple):
         return self.lags.shape[1] - 1 - self.static
 
     def rows(self, chosen: torch.Tensor) -> "Equations":
-        return Equations(*(part[chosen] for part in self[:4]), self.static)
+        lags, covariates, target, weight, static = self
+        return Equations(lags[chosen], covariates[chosen], target[chosen], weight[chosen], static)
 
 
 class Ridge(NamedTuple):

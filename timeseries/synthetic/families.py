@@ -62,6 +62,7 @@ FAMILIES = {
     "volatility": _family(volatility, FREE, 0.02, 0.02, 0.03, 0.03),
     "cycles": _family(cycles, FREE, 0.01, 0.02, 0.03, 0.02),
 }
+"""The families of processes by name."""
 
 
 def shares(periods: np.ndarray, names: tuple[str, ...]) -> np.ndarray:

@@ -25,6 +25,7 @@ FREQUENCIES = {
     "quarter-hourly": Frequency(96, 672, 0.02),
     "other": Frequency(0, 1, 0.04),  # any period from 2 to 60
 }
+"""The frequencies by name, with their periods and how often each is drawn."""
 _OTHER = (2, 60)
 
 

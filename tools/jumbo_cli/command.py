@@ -54,6 +54,11 @@ class Command:
         prog = prog or f"jumbo {self.name}"
         argv = sys.argv[1:] if argv is None else list(argv)
         words = ["python", f"tools/{prog}"] if prog.endswith(".py") else prog.split()
+        return argparse.Namespace(**vars(self.make_parser(prog).parse_args(argv)), prog=prog, command=[*words, *argv])
+
+    def make_parser(self, prog: str | None = None) -> argparse.ArgumentParser:
+        """The parser of the arguments, with the help that it prints."""
+        prog = prog or f"jumbo {self.name}"
         parser = self.parser(
             prog=prog,
             description=self.description or self.summary,
@@ -61,7 +66,7 @@ class Command:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         self.add_arguments(parser)
-        return argparse.Namespace(**vars(parser.parse_args(argv)), prog=prog, command=[*words, *argv])
+        return parser
 
     def run(self, argv: Sequence[str] | None = None, prog: str | None = None) -> Any:
         """Parse, import the body and run it.

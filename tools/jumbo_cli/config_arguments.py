@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .arguments import resolution
+from .arguments import key_value, resolution
 
 SEG: dict[str, Any] = dict(extra="seg", needs=("mmengine", "mmcv", "mmseg", "cv2", "sklearn"))
 
@@ -67,3 +67,25 @@ def add_window_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments for prediction by overlapping windows."""
     parser.add_argument("--slide", action="store_true", help="overlapping windows of the training size")
     parser.add_argument("--max-batch", type=int, help="most windows in one pass of --slide; limits memory (default: 8)")
+
+
+def add_adapt_arguments(parser: argparse.ArgumentParser, several: bool = False) -> None:
+    """Arguments for test-time adaptation, by one method or by several in turn."""
+    how: dict[str, Any] = dict(nargs="+", default=[]) if several else {}
+    parser.add_argument(
+        "--adapt",
+        choices=["tent", "sar"],
+        help="adapt to the images while they are answered, in their order (docs/adaptation.md)",
+        **how,
+    )
+    parser.add_argument(
+        "--adapt-options",
+        nargs="+",
+        type=key_value,
+        default=[],
+        metavar="KEY=VALUE",
+        help="with --adapt: lr, momentum, share, loss_stride; of sar also margin, rho, recovery",
+    )
+    parser.add_argument(
+        "--episodic", action="store_true", help="with --adapt: each image, of a classifier each batch, starts anew"
+    )

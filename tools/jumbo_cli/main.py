@@ -20,6 +20,7 @@ ORDER = (
     "benchmark",
     "pretrain",
     "probe",
+    "robustness",
     "pretrain-series",
     "benchmark-series",
     "web",

@@ -160,7 +160,8 @@ def test(forecaster: Any, data: "Arranged", horizon: int, coverage: float) -> Ba
 
     from timeseries.data.seasons import usual_periods
     from timeseries.datasets import SeriesPanel
-    from timeseries.evaluation import forecast_held_out, hold_out, score_forecasts, seasonal_naive
+    from timeseries.evaluation import forecast_held_out, hold_out, score_forecasts
+    from timeseries.evaluation.scores import seasonal_naive
 
     y = data.y
     if y.index.nlevels == 1:

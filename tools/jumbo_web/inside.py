@@ -48,6 +48,7 @@ def look(shelf: Shelf, path: str | None, model: str | None, block: int) -> Insid
     segmentor = shelf.segmentor(model)
     photo = shelf.photo(path, segmentor)
     from jumbo_backbone.budgets.budget import ComputeBudget
+    from jumbo_backbone.cli.attention import told_of
     from jumbo_backbone.cli.attention_pictures import draw
     from jumbo_backbone.segmentation.pictures.features import principal_colours
     from jumbo_backbone.segmentation.pictures.labels import enlarged
@@ -61,7 +62,8 @@ def look(shelf: Shelf, path: str | None, model: str | None, block: int) -> Insid
         attention, features = view.attention(block), view.features(block)
     depth, (h, w) = view.encoder.depth, attention.shape
     subtitle = f"what the Jumbo token attends to in block {block} (of 0 – {depth - 1}), {h} × {w} patches"
-    drawn = as_image(draw(view.picture, attention, Path(path or "").name, subtitle, 0.6))
+    captions, notes = told_of(block, depth, ComputeBudget(), None)
+    drawn = as_image(draw(view.picture, attention, Path(path or "").name, subtitle, captions, notes))
     colours, variance = principal_colours(features, view.picture.shape[:2])
     return Inside(drawn, enlarged(view.without_padding(colours)), variance, depth)
 

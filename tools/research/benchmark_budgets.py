@@ -94,7 +94,8 @@ def plot(results: dict, args: argparse.Namespace, title: str, path: Path) -> Non
         "a model for each budget": (ALONE, lambda b: b, "#0f766e"),
         "the full model, not trained for less": (ALONE, lambda b: budgets[0], "#8a93a6"),
     }
-    for label, (kind, trained, colour) in ways.items():
+    aside = 0.006 * (max(milliseconds.values()) - min(milliseconds.values()))  # so that no bar hides another
+    for way, (label, (kind, trained, colour)) in enumerate(ways.items(), start=-1):
         for n, resolution in enumerate((None, *args.resolutions)):
             found = [
                 (milliseconds[json.dumps(plain(b))], list(cell(results, args, kind, trained(b), b).values()))
@@ -104,15 +105,22 @@ def plot(results: dict, args: argparse.Namespace, title: str, path: Path) -> Non
             found = [(ms, values) for ms, values in found if len(values)]
             if not found:
                 continue
-            ms, means = [f[0] for f in found], [args.scale * np.mean(f[1]) for f in found]
+            ms, means = [f[0] + way * aside for f in found], [args.scale * np.mean(f[1]) for f in found]
             errors = [args.scale * np.std(f[1], ddof=1) / np.sqrt(len(f[1])) if len(f[1]) > 1 else 0 for f in found]
             size = "full resolution" if resolution is None else f"resolution {resolution:.2g}"
             style = dict(color=colour, marker="os^D"[n], linestyle=["-", "--", ":", "-."][n], capsize=3, lw=1.4)
             axes.errorbar(ms, means, yerr=errors, label=f"{label}, {size}", **style)
-    axes.set(xlabel=f"milliseconds ({part}): of the full budget, by the speed-up", ylabel=args.metric)
+    top = axes.get_xaxis_transform()
+    for budget in budgets:
+        at = milliseconds[json.dumps(plain(budget))]
+        axes.text(at, 1.0, f"{budget.keep_rate:g}", transform=top, ha="center", va="top", fontsize="x-small")
+    whole = "an image, the whole network"  # the part that segmentation is drawn by
+    what = whole if args.kind == "segmentation" else f"{args.batch_size} series of {part}"
+    axes.set(xlabel=f"time of {what}, ms (that of the full budget over the speed-up)", ylabel=args.metric)
+    axes.margins(x=0.07, y=0.1)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(title, fontsize="medium")
+    figure.suptitle(f"{title}; means over seeds, bars: standard error; numbers: keep rate", fontsize="medium")
     figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize="small")
     figure.savefig(path, format="png", dpi=150)
     plt.close(figure)

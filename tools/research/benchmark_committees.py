@@ -19,12 +19,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from committees_plot import plot_segmentation
 from committees_results import keep
 from committees_segmentation import measure_segmentation, table_segmentation
 from committees_series import DOUBLED, measure_series, table_series
 
 from jumbo_backbone.benchmarking.report import aligned, machine_facts, require_writable, where
 from jumbo_backbone.benchmarking.timing import quartiles, take_turns
+from jumbo_backbone.files import replacing
 from jumbo_cli.arguments import Parser, number
 from jumbo_cli.failing import BadInputError, exit_code
 
@@ -94,6 +96,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
         metavar="MIOU",
         help="how much less than the last member's will do, such as 0.005 (0)",
     )
+    segmentation.add_argument("--plot", type=Path, metavar="FILE.png", help="draw mIoU against FLOPs")
     series.add_argument("problems", nargs="+", metavar="PROBLEM", help="a folder, or a problem that sktime brings")
     kinds_of = ("kernels", "budgets", DOUBLED)
     series.add_argument(
@@ -104,8 +107,8 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     routing.add_argument("--model", default="jumbo_pico_patch16_224", help="whose time is the measure")
     args = parser.parse_args(argv)
     args.device = "cpu"
-    if args.json:
-        require_writable(args.json)
+    for path in filter(None, (args.json, getattr(args, "plot", None))):
+        require_writable(path)
     for config in getattr(args, "configs", ()):
         if not config.is_file():
             raise BadInputError(f"no config at {config}: see seg_configs")
@@ -131,7 +134,11 @@ def main(argv: list[str] | None = None) -> int:
         measure, table = MEASURE[args.kind]
         records = measure(args)
         keep(args, records)
-        print("\n".join([f"{args.kind} {where(args, args.machine)}", "", *aligned(table(records))]))
+        title = f"{args.kind} {where(args, args.machine)}"
+        if getattr(args, "plot", None):
+            with replacing(args.plot) as temporary:
+                plot_segmentation(records, title, temporary)
+        print("\n".join([title, "", *aligned(table(records))]))
 
     return exit_code("benchmark_committees", body)
 

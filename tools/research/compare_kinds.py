@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import sktime.datasets
 import torch
+from adaptation_runs import adapted
 from archives import load, measure_minirocket
 from archives import timed as timed_classifier
 from pretraining_runs import encoder_of, fine_tuned, pretrained
@@ -32,13 +33,16 @@ _MAPS = 4  # crops of which all norms are kept, for a picture
 
 def lacks(settings: Settings, data: Path | None) -> str | None:
     """What a run needs that is not there, if anything: data, or a library."""
-    for name in (settings.get("data"), settings.get("problem"), settings.get("pretrain", {}).get("data")):
+    needed = settings.get("data"), settings.get("problem"), settings.get("pretrain", {}).get("data")
+    for name in (*needed, checkpoint_of(settings)):
         if name and not is_bundled(name) and not (data and any(data.rglob(name))):
             return f"no {name} within {data}" if data else f"needs {name}: give --data FOLDER"
     if settings.get("peer") == "minirocket" and not importlib.util.find_spec("numba"):
         return "needs numba: pip install '.[benchmark]'"
     if settings.get("device") == "cuda" and not torch.cuda.is_available():
         return "needs a GPU"
+    if settings.get("corruption") and not importlib.util.find_spec("imagecorruptions"):
+        return "needs imagecorruptions: pip install '.[robustness]'"
     return None
 
 
@@ -151,6 +155,21 @@ def finetuning(settings: Settings, seed: int, data: Path | None) -> Figures:
     """An encoder pretrained and fine-tuned on pictures, see ``pretraining_runs.fine_tuned``. Settings: also ``data``,
     as in ``pretraining``."""
     return fine_tuned(settings, seed, found(data, settings["data"]) if settings["data"] else None)
+
+
+def adaptation(settings: Settings, seed: int, data: Path | None) -> Figures:
+    """A classifier on a stream of corrupted pictures, see ``adaptation_runs.adapted``.
+
+    Settings: also ``data``, the name of a folder, or nothing for rendered scenes; ``checkpoints``, the name of a
+    classifier's file, in which {} stands for ``encoder``, or nothing for random weights.
+    """
+    checkpoint, root = (found(data, name) if name else None for name in (checkpoint_of(settings), settings["data"]))
+    return adapted(settings, seed, checkpoint, root)
+
+
+def checkpoint_of(settings: Settings) -> str:
+    """The name of the file that a run begins with; empty for none."""
+    return settings.get("checkpoints", "").format(settings.get("encoder"))
 
 
 # ---- series
@@ -272,6 +291,7 @@ KINDS: dict[str, Callable[[Settings, int, Path | None], Figures]] = dict(
     segmentation=segmentation,
     pretraining=pretraining,
     finetuning=finetuning,
+    adaptation=adaptation,
     classification=classification,
     forecasting=forecasting,
     growth=growth,

@@ -264,6 +264,7 @@ SECTIONS: dict[str, Callable[[Experiment, list[dict], Path], Iterator[str]]] = d
     segmentation=scores,
     pretraining=scores,
     finetuning=scores,
+    adaptation=scores,
     classification=scores,
     forecasting=scores,
     growth=growth,

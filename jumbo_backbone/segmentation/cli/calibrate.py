@@ -35,11 +35,10 @@ def draw(outcomes: Outcomes, found: Calibration, path: Path) -> None:
 
     billions = found.unit == "FLOPs"
     costs = [c / 1e9 for c in found.costs] if billions else found.costs
-    axes = plot_committee(outcomes, costs, found.names, "GFLOPs" if billions else found.unit)
     cost = found.expected_cost / 1e9 if billions else found.expected_cost
-    axes.plot(cost, 100 * found.value, "*", color="black", ms=12, label="chosen")
-    axes.legend(frameon=False, fontsize="small", loc="lower right")
-    axes.set_title(f"on {found.samples} validation samples", fontsize="medium")
+    axes = plot_committee(
+        outcomes, costs, found.names, "GFLOPs" if billions else found.unit, chosen=(cost, found.value)
+    )
     figure: Any = axes.figure
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=150)

@@ -12,12 +12,14 @@ from ..configs.evaluators import keep_predictions
 from ..configs.tta import use_tta
 from ..data.consistency import require_as_trained
 from ..data.required import datasets_by_split, require_datasets
+from ..models.adapting import adapting, told_of
 from ..models.cascade import CascadeSegmentor
 from ..models.segmentors import JumboSegmentor
 from ..training.console import QuietRunner
 from ..training.loading import load_strictly
 from ..training.metrics import of_classes, to_json
 from ..training.work_dir import RECORDS
+from .adapting import compared, counted, require_adaptable
 from .config import read_config, use_budget, use_windows
 from .failing import in_users_terms
 
@@ -27,6 +29,7 @@ def prepare(args: argparse.Namespace) -> Config:
     cfg = read_config(args)
     cfg.resume, cfg.load_from = False, None  # the checkpoint is the one given
     cfg.work_dir = str(Path(cfg.work_dir, "test"))  # what training left in the work dir stays as it is
+    require_adaptable(args, cfg)
     require_datasets(cfg, splits=("test",))
     if args.slide or args.max_batch is not None:
         use_windows(cfg, args.max_batch)
@@ -78,15 +81,32 @@ def run(args: argparse.Namespace) -> dict[str, float]:
                 "JumboSegmentor, which has the same weights"
             )
         require_as_trained(cfg, load_strictly(model, args.checkpoint))
-        metrics = {name: float(value) for name, value in runner.test().items()}
-        told = {}
+        metrics = measured(runner)
+        told = of_classes(runner.test_evaluator.metrics)
         if isinstance(model, CascadeSegmentor):
             told["answered"] = dict(zip(model.cascade.names, model.answered, strict=True))
             print(f"answered by: {', '.join(f'{name} {count}' for name, count in told['answered'].items())}")
+        if args.adapt:
+            told["adapted"] = adapted(args, runner, model)
+            print("\n".join(compared(metrics, told["adapted"], args.adapt)))
+            print(counted(told["adapted"]) or "all images counted")
         if args.out is not None and is_main_process():
             args.out.mkdir(parents=True, exist_ok=True)
             record = dict(config=str(args.config), checkpoint=str(args.checkpoint), tta=args.tta, **metrics, **told)
-            record |= of_classes(runner.test_evaluator.metrics)
             write_atomically(to_json(record), record_path(args.out))
             print(record_path(args.out))
         return metrics
+
+
+def measured(runner: QuietRunner) -> dict[str, float]:
+    """The metrics of a test."""
+    return {name: float(value) for name, value in runner.test().items()}
+
+
+def adapted(args: argparse.Namespace, runner: QuietRunner, model: Any) -> dict[str, Any]:
+    """Test once more, adapting to the images in their order; the metrics and what was counted. Label maps and pictures
+    of the first test are replaced."""
+    with adapting(model, args.adapt, args.episodic, **dict(args.adapt_options)) as adapter:
+        metrics = measured(runner)
+        how = dict(method=args.adapt, options=dict(args.adapt_options), episodic=args.episodic, **told_of(adapter))
+    return dict(metrics, **how, **of_classes(runner.test_evaluator.metrics))

@@ -37,6 +37,9 @@ def find_config(config: Path) -> Path:
 def shipped_config(name: str) -> str:
     """The path of a config that comes with the package, for the ``_base_`` of a config elsewhere.
 
+    Args:
+        name: Its name, such as "masks_small".
+
     Raises:
         FileNotFoundError: If there is none of this name.
     """

@@ -152,7 +152,7 @@ def check_dataset(
     classes = tuple(opened.metainfo["classes"])
     pipeline = dataset.get("pipeline") or ()
     images, own = ImageCheck(pipeline, bands), own_mask_loader(pipeline)
-    becomes = _labels_become(opened, len(classes), own is not None)
+    becomes = labels_become(opened, len(classes), own is not None)
 
     pixels = np.zeros(256, dtype=np.int64)
     pool = ThreadPoolExecutor(workers)
@@ -179,7 +179,7 @@ def check_dataset(
     )
 
 
-def _labels_become(opened: BaseSegDataset, classes: int, done: bool) -> np.ndarray:
+def labels_become(opened: BaseSegDataset, classes: int, done: bool) -> np.ndarray:
     """What each of the 256 labels of a file becomes in mmsegmentation: a class, ``IGNORED`` or ``INVALID``. Labels
     that a user's own loader has converted already (``done``) stay as they are."""
     labels = np.arange(256)
@@ -201,7 +201,7 @@ def _examine(images: ImageCheck, own: Any, pair: Mapping, becomes: np.ndarray) -
     if mask_path is None:
         return nothing, problems
     try:
-        mask = _read_mask(mask_path) if own is None else _load_mask(own, pair)
+        mask = read_mask(mask_path) if own is None else load_mask(own, pair)
     except Exception as error:  # Pillow raises whatever it likes on a bad file, and so do loaders
         return nothing, [*problems, Problem.unreadable(mask_path, error)]
     if mask.ndim != 2:
@@ -228,13 +228,13 @@ def _examine(images: ImageCheck, own: Any, pair: Mapping, becomes: np.ndarray) -
     return counts, problems
 
 
-def _read_mask(path: str) -> np.ndarray:
+def read_mask(path: str) -> np.ndarray:
     """Read a mask as ``LoadAnnotations`` does, but without its cast to 8 bits. A mask with a palette gives indices,
     not colours."""
     return mmcv.imfrombytes(Path(path).read_bytes(), flag="unchanged", backend="pillow").squeeze()
 
 
-def _load_mask(own: Any, pair: Mapping) -> np.ndarray:
+def load_mask(own: Any, pair: Mapping) -> np.ndarray:
     """Read a mask by a user's own transform."""
     mask = np.asarray(own(dict(pair, seg_fields=[]))["gt_seg_map"])
     fits = mask.dtype.kind == "i" and mask.min() >= 0 and mask.max() <= np.iinfo(np.uint16).max

@@ -43,9 +43,10 @@ class CascadeSegmentor(BaseSegmentor):
             the windows; and ``name``. Paths are relative to the working directory. Members of one checkpoint share
             its weights.
         thresholds: One for each member but the last, until a calibration is loaded; without thresholds, all images go
-        on to the last member.
+            on to the last member.
         confidence, ensemble: See ``Cascade``.
         data_preprocessor: By default that of the last member's config.
+        init_cfg: mmengine's; members are initialised by their checkpoints.
 
     Raises:
         FileNotFoundError: If a config or a checkpoint is missing.

@@ -25,6 +25,7 @@ class TimmViTBackbone(BaseModule):
         with_cp: Recompute blocks in the backward pass.
         pretrained: timm's argument for pretrained weights.
         checkpoint_path: A file of weights, loaded strictly by timm.
+        init_cfg: mmengine's, of another type than "Pretrained": a file is loaded by ``checkpoint_path``.
         **kwargs: Further arguments of the timm model, such as ``reg_tokens=16``.
 
     Raises:

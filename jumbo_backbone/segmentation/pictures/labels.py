@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ...files import write_atomically
+from .errors import COLOURS, IGNORED, marks
 
-IGNORED = 255
 PAPER, INK, FAINT = (17, 17, 20), (255, 255, 255), (185, 185, 195)
 STRIPES = np.array([(52, 52, 58), (176, 176, 184)], dtype=np.uint8)  # of ignored pixels; no palette is striped
 SMALLEST, LINES_ACROSS = 15, 56  # height of letters in pixels; on wide pages there is room for so many along the width
@@ -277,6 +277,7 @@ def contact_sheet(
     lines: Sequence[str] = (),
     opacity: float = 0.8,
     per_row: int = 2,
+    errors: bool = False,
 ) -> Image.Image:
     """Scenes side by side, each as image, truth and prediction with the share of right pixels below it; then the
     legend.
@@ -289,6 +290,7 @@ def contact_sheet(
         lines: Text below it.
         opacity: Of the colours over the image.
         per_row: Scenes in a row.
+        errors: Add a picture of where truth and prediction differ, in red.
 
     Raises:
         ValueError: If there are no images, or an image has no label map; and as ``overlay``.
@@ -303,7 +305,9 @@ def contact_sheet(
     per_row = min(per_row, len(images))
     zoom = -(-PANEL // max(max(np.shape(image)[:2]) for image in images))
     tall, wide = (zoom * max(np.shape(image)[axis] for image in images) for axis in (0, 1))
-    panels = 1 + len(maps)
+    headings = ["image", "prediction"] if truths is None else ["image", "truth", "prediction"]
+    headings += ["wrong: red"] * errors
+    panels = len(headings)
     size = _text_size(round(per_row * panels * wide))
     between, apart, line = max(2, size // 6), 2 * size, round(1.7 * size)
     scene_width = panels * (wide + between) - between
@@ -311,13 +315,14 @@ def contact_sheet(
     rows = -(-len(images) // per_row)
     grid = Image.new("RGB", (width, line + rows * (tall + line)), PAPER)
     draw = ImageDraw.Draw(grid)
-    headings = ("image", "prediction") if truths is None else ("image", "truth", "prediction")
 
     counted = np.zeros(len(classes) + 1, dtype=np.int64)
     for i, image in enumerate(images):
         left, top = i % per_row * (scene_width + apart), line + i // per_row * (tall + line)
         large = _enlarged(image, zoom)
         drawn = [large, *(overlay(large, _enlarged(labels[i], zoom), palette, opacity) for labels in maps)]
+        if errors and truths is not None:
+            drawn.append(overlay(large, _enlarged(marks(truths[i], predictions[i]), zoom), COLOURS, 0.8))
         for panel, heading in enumerate(headings):
             x = left + panel * (wide + between)
             grid.paste(Image.fromarray(drawn[panel]), (x, top))

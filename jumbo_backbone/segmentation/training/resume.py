@@ -72,7 +72,12 @@ def _fetch(dataset: Dataset, indices: Sequence[int]) -> list:
 @DATA_SAMPLERS.register_module()
 class NumberedInfiniteSampler(InfiniteSampler):
     """mmengine's ``InfiniteSampler`` for loops over iterations, whose indices are ``Draw``s: random augmentations
-    depend on the seed and on the position in the sequence of draws, through any wrappers of the data set."""
+    depend on the seed and on the position in the sequence of draws, through any wrappers of the data set.
+
+    Args:
+        dataset: The data set, whose random augmentations are seeded by its draws.
+        args, kwargs: As in ``InfiniteSampler``.
+    """
 
     def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
         super().__init__(dataset, *args, **kwargs)
@@ -85,7 +90,12 @@ class NumberedInfiniteSampler(InfiniteSampler):
 
 @DATA_SAMPLERS.register_module()
 class NumberedSampler(DefaultSampler):
-    """mmengine's ``DefaultSampler`` for loops over epochs, whose indices are ``Draw``s too."""
+    """mmengine's ``DefaultSampler`` for loops over epochs, whose indices are ``Draw``s too.
+
+    Args:
+        dataset: As in ``NumberedInfiniteSampler``.
+        args, kwargs: As in ``DefaultSampler``.
+    """
 
     def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
         super().__init__(dataset, *args, **kwargs)

@@ -36,7 +36,8 @@ COMMAND = Command(
     "jumbo_backbone.cli.attention:run",
     add_arguments,
     description="Pictures of what the Jumbo token attends to: the image, a heat map over it, and the attended parts "
-    "alone. With\n--keep-rate, the third picture shows the patches that are kept to the end at this compute budget.",
+    "alone. With\n--keep-rate, the third picture shows the patches that are kept to the end at this compute budget. "
+    "Where attention is\nalmost even the picture says so, and does not stretch its noise to full contrast.",
     epilog=EPILOG,
     extra="pictures",
     needs=("matplotlib", "tqdm"),
