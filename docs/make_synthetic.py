@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Draw docs/synthetic.png: series of each family at four frequencies, as `timeseries.synthetic.draw` makes them."""
+"""Draw docs/synthetic.png, series of each family at four frequencies as `timeseries.synthetic.draw` makes them, and
+docs/synthetic_pairs.png, pairs of `draw_pairs`."""
 
 import argparse
 from collections.abc import Sequence
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from matplotlib import pyplot as plt
 
-from timeseries.synthetic import FAMILIES, draw
+from timeseries.synthetic import FAMILIES, draw, draw_pairs
 
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = (("yearly", 1, 30), ("monthly", 12, 120), ("daily", 7, 200), ("hourly", 24, 240))
@@ -15,8 +16,15 @@ COLUMNS = (("yearly", 1, 30), ("monthly", 12, 120), ("daily", 7, 200), ("hourly"
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=4)
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "synthetic.png", help="default: docs/synthetic.png")
+    add = parser.add_argument
+    add("--seed", type=int, default=4)
+    add("--out", type=Path, default=ROOT / "docs" / "synthetic.png", help="default: docs/synthetic.png")
+    add(
+        "--pairs",
+        type=Path,
+        default=ROOT / "docs" / "synthetic_pairs.png",
+        help="default: docs/synthetic_pairs.png",
+    )
     args = parser.parse_args(argv)
     size = (len(FAMILIES), len(COLUMNS))
     figure, axes = plt.subplots(*size, figsize=(10, 9.5), layout="constrained")
@@ -28,6 +36,11 @@ def main(argv: Sequence[str] | None = None) -> None:
                 ax.set_title(f"{frequency}, {steps} steps", fontsize=9)
         row[0].set_ylabel(name, fontsize=9)
     figure.savefig(args.out, dpi=60, pil_kwargs=dict(optimize=True))
+    figure, axes = plt.subplots(4, 6, figsize=(10, 5), layout="constrained")
+    for ax, pair in zip(axes.flat, draw_pairs(axes.size, 512, args.seed), strict=True):
+        ax.plot(pair.T, lw=0.6)
+        ax.set(xticks=[], yticks=[])
+    figure.savefig(args.pairs, dpi=60, pil_kwargs=dict(optimize=True))
 
 
 if __name__ == "__main__":

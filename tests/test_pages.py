@@ -191,8 +191,9 @@ def test_code_of_classification_runs(folder, short_epochs):
     for block in blocks("docs/classification.md"):
         exec(block, session)
     assert 0 <= session["share"] <= 1 and 0 <= session["accuracy"] <= 1
-    assert session["encoder_alone"].networks_[0].share == 1
-    assert session["convolutions_alone"].networks_[0].share == 0
+    assert session["tokens"] + session["minirocket"] + session["hydra"] == pytest.approx(1)
+    assert session["tokens_alone"].networks_[0].share == 1
+    assert session["nearest"].shape == session["estimates"].shape == (22,)
     assert session["registers"].networks_[0].encoder.encoder.jumbo_multiplier == 5
     assert {p.name for p in folder.iterdir()} == {"attention.png", "kept.png", "classifier.safetensors"}
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Pretrain the initial weights of forecasts on synthetic series. Runs `jumbo pretrain-series` from a checkout."""
+"""Pretrain initial weights of forecasts and classifiers. Runs `jumbo pretrain-series` from a checkout."""
 
 import sys
 

@@ -12,6 +12,7 @@ from tests.conftest import imported_tool, write_waves
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--params", "embed_dim=4", "num_heads=2", "depth=1", "jumbo_multiplier=2", "max_epochs=1", "num_kernels=84"]
+SMALL += ["pretrained=None"]
 
 
 @pytest.fixture(scope="module")

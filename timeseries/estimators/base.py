@@ -11,9 +11,10 @@ from jumbo_backbone import ComputeBudget, JumboEncoder
 
 from ..checks import check_choice, check_count, check_share
 from ..fitting.budgets import Plan, series_budget, training_plan
+from ..fitting.committee import SeriesClassifier
 from ..fitting.notice import Notice
 from ..fitting.training import Epoch, Schedule
-from ..networks.network import ClassifierNet, ForecastNet
+from ..networks.network import ForecastNet
 from .saving import SafeSaving
 
 _ENCODER = tuple(inspect.signature(JumboEncoder).parameters)  # what ``encoder`` may hold
@@ -51,7 +52,7 @@ class JumboEstimator(SafeSaving):
     random_state: int | np.random.RandomState | None
     verbose: int
     callbacks: Sequence[Callable[[Epoch], Any]] | None
-    networks_: list[ForecastNet] | list[ClassifierNet]
+    networks_: list[ForecastNet] | list[SeriesClassifier]
 
     # ---- parameters
 

@@ -1,43 +1,46 @@
 """JumboClassifier: classification of series with the Jumbo encoder, as an sktime estimator."""
 
-import warnings
-
 import numpy as np
 import pandas as pd
 import torch
 from sktime.datatypes import convert_to
 
-from jumbo_backbone import Cascade, ComputeBudget
+from jumbo_backbone import Cascade
 from jumbo_backbone.device import pick_device
 
 from ..data.windows import Batch, mean_and_spread
 from ..fitting.classification import probabilities, routed
-from ..fitting.committee import calibrated, cascade_of
-from ..networks.network import ClassifierNet
+from ..fitting.committee import SeriesClassifier, calibrated, cascade_of
+from ..networks.series_reader import SeriesReader
+from ..weights import load_reader
 from .classifier_learning import (
     Members,
     Pretrained,
-    arrays_of,
+    build_closed,
     build_network,
     class_weights,
     patches_of,
-    without_values,
 )
 from .classifier_parameters import ClassifierParameters
-from .classifier_pictures import as_read, encoder_share, patch_spans
+from .classifier_pictures import Pictures
 from .classifier_saving import restore, state_of
-from .labelled import checked_panel, in_order, names_of
-from .plotting import plot_attention, plot_kept
+from .labelled import checked_panel
+from .panel_arrays import PanelArrays, arrays_of, check_values
 
 
-class JumboClassifier(ClassifierParameters):
-    """Classifies series by an ensemble of two: a small transformer with a Jumbo token (one wide token), and a linear
-    classifier of fixed convolutions (those of MiniRocket and Hydra).
+class JumboClassifier(ClassifierParameters, PanelArrays, Pictures):
+    """Classifies series by a linear classifier of three sets of features: those of a pretrained transformer with a
+    Jumbo token (one wide token), and of fixed convolutions of two kinds (those of MiniRocket and Hydra).
 
-    The convolutions are fitted in closed form within seconds, and on few series they are hard to beat. The
-    transformer's share, its weight in the scores, is chosen on held-out series; it is often 0 (``networks_[0].share``).
-    ``predict_proba`` gives probabilities that are calibrated on left-out series. Series may be multivariate, of unequal
-    lengths, and have missing values (NaN).
+    The transformer has learned to read synthetic series, and stays as it is. Everything else is fitted in closed form
+    within seconds; how much each set counts is found by the scores of each training series when it is left out
+    (``networks_[0].shares``). ``predict_proba`` gives probabilities that are calibrated on left-out series. Series may
+    be multivariate, of unequal lengths, and have missing values (NaN).
+
+    With ``pretrained=None`` it is an ensemble of two: a small transformer that is trained on the series, and a linear
+    classifier of the convolutions. The transformer's share, its weight in the scores, is chosen on held-out series; on
+    small problems it is often 0 (``networks_[0].share``). Parameters of the transformer's sizes and of its training are
+    for this case alone; with pretrained weights they are refused.
 
     Args:
         patch_length, patch_stride (int, optional): Length of a patch, and distance from the start of one patch to the
@@ -46,6 +49,9 @@ class JumboClassifier(ClassifierParameters):
             attention heads; slices in the Jumbo token, which is ``jumbo_multiplier * embed_dim`` wide.
         num_kernels (int): Approximate number of MiniRocket features (see ``ConvolutionFeatures``). 0: no convolutions,
             the transformer classifies alone.
+        pretrained ("synthetic", str, Path or None): Weights of the transformer: those in the package ("synthetic"); a
+            file that ``jumbo pretrain-series classify`` made; or a repository of the Hugging Face hub that holds such a
+            classify.safetensors, as "user/name". None: the transformer is trained on the series, from random weights.
         normalisation ({"none", "standard", "last", "difference"}): How each series is normalised by its own values (see
             ``InstanceNorm``), after all were scaled by the mean and the deviation of the training set. With "none", the
             level and the size of a series can tell its class.
@@ -105,31 +111,31 @@ class JumboClassifier(ClassifierParameters):
             scaled.
 
     Raises:
-        ValueError, TypeError: In the constructor: for parameters out of range. In ``fit`` and ``predict``: for infinite
-            values. In ``predict``, and in ``fit`` after ``pretrain``: for another number of channels. In ``fit``: if
-            there are too few series to calibrate a committee on, or if the committee does not reach its target.
+        FileNotFoundError: In ``fit``: if there are no such pretrained weights.
+        ValueError, TypeError: In the constructor: for parameters out of range, or for a parameter of a transformer that
+            is trained, without ``pretrained=None``. In ``fit``: for pretrained weights that are damaged or of another
+            version. In ``fit`` and ``predict``: for infinite values. In ``predict``, and in ``fit`` after ``pretrain``:
+            for another number of channels. In ``fit``: if there are too few series to calibrate a committee on, or if
+            the committee does not reach its target.
 
     Examples:
         >>> from sktime.datasets import load_unit_test
         >>> from timeseries import JumboClassifier
         >>> X, y = load_unit_test(split="train", return_X_y=True)
-        >>> JumboClassifier(max_epochs=1, random_state=0).fit(X, y).predict(X[:3]).shape
+        >>> JumboClassifier(random_state=0).fit(X, y).predict(X[:3]).shape
         (3,)
     """
 
-    networks_: list[ClassifierNet]
+    networks_: list[SeriesClassifier]
 
     # ---- fitting
 
     def _fit(self, X, y):
         device = pick_device(self.device)
         arrays = self._arrays_to_learn_from(X)
-        if unseen := without_values(arrays):
-            raise ValueError(
-                f"{len(unseen)} series have no observed value, the first is series {unseen[0]}, counted from 0: leave "
-                "them out of fit"
-            )
+        check_values(arrays)
         self._measure(arrays)
+        self.reader_ = None if self.pretrained is None else load_reader(self.pretrained).sizes
         labels = torch.as_tensor(np.searchsorted(self.classes_, y))
         weights = class_weights(self.class_weight, self.classes_, labels)
         members = self._members(arrays, device).fitted(labels, weights)
@@ -156,10 +162,15 @@ class JumboClassifier(ClassifierParameters):
             Self: This classifier, still not fitted.
 
         Raises:
-            ValueError: For infinite values. In a second call: for another number of channels, or another size of the
-                network.
+            ValueError: For infinite values, and without ``pretrained=None``. In a second call: for another number of
+                channels, or another size of the network.
         """
         self.reset()
+        if self.pretrained is not None:
+            raise ValueError(
+                f"pretrain trains an encoder from random weights, and pretrained={self.pretrained!r} gives one: give "
+                "pretrained=None with it"
+            )
         device = pick_device(self.device)
         X = convert_to(checked_panel(X), self.get_tag("X_inner_mtype"), as_scitype="Panel")
         arrays = self._arrays_to_learn_from(X)
@@ -191,38 +202,13 @@ class JumboClassifier(ClassifierParameters):
         """Arguments of ``SeriesEncoder``."""
         return dict(length=self.longest_) | self._series_encoder(self.patch_length_, self.patch_stride_)
 
-    def _build(self) -> ClassifierNet:
+    def _build(self) -> SeriesClassifier:
+        if self.reader_ is not None:
+            return build_closed(self, SeriesReader(**self.reader_), self.channels_, len(self.classes_), self.longest_)
         return build_network(self, self.channels_, len(self.classes_), self._embedding())
 
     def _parts(self) -> list["JumboClassifier"]:
         return self._outputs() or [self]
-
-    # ---- arrays
-
-    def _arrays_to_learn_from(self, X: np.ndarray | pd.DataFrame) -> list[np.ndarray]:
-        """Series (T, C) of a panel, and the names of their channels, if they have any, or had in pretraining."""
-        start = getattr(self, "pretrained_", None)
-        known = None if start is None else start.channel_names
-        self.channel_names_ = names_of(X) if known is None else known
-        return arrays_of(in_order(X, known))
-
-    def _arrays_as_fitted(self, X: np.ndarray | pd.DataFrame) -> list[np.ndarray]:
-        """Series (T, C) of a panel, their channels in the order that was fitted."""
-        arrays = arrays_of(in_order(X, self.channel_names_))
-        if (channels := arrays[0].shape[1]) != self.channels_:
-            raise ValueError(f"series of {channels} channels, fitted on series of {self.channels_}: give as many")
-        if unseen := without_values(arrays):
-            warnings.warn(
-                f"{len(unseen)} series have no observed value, the first is series {unseen[0]}, counted from 0: their "
-                "classes are guesses",
-                UserWarning,
-                stacklevel=4,
-            )
-        return arrays
-
-    def _tensors(self, arrays: list[np.ndarray]) -> list[torch.Tensor]:
-        """Float32 (C, T) each, in units of the training set."""
-        return [torch.from_numpy(((a - self.location_) / self.scale_).T.astype(np.float32)) for a in arrays]
 
     # ---- predicting
 
@@ -261,47 +247,6 @@ class JumboClassifier(ClassifierParameters):
             raise ValueError(f"fitted on {len(parts)} columns of labels: use the classifier of one, in classifiers_")
         if not hasattr(self, "networks_"):
             raise ValueError(f"fitted on one class, {self.classes_[0]}: there is no network; fit on two classes")
-
-    def plot_attention(self, series, block=-1, ax=None):
-        """Draw one series, and how much the Jumbo token attends to each of its patches.
-
-        Args:
-            series (in any format of sktime's panels, or np.ndarray (C, T) or (T,)): Of a panel, the first series is
-                drawn.
-            block (int): Index of the encoder's block; negative counts from the end. With several members, their mean is
-                drawn.
-            ax (matplotlib axes, optional): New ones if None.
-
-        Returns:
-            matplotlib axes: Those that were drawn in.
-
-        Raises:
-            ValueError: If the series has other channels than in ``fit``, or there is no such block.
-        """
-        array, x = as_read(self, series)
-        attention = torch.stack([n.encoder.attention(*x, block=block)[0] for n in self.networks_]).mean(dim=0).numpy()
-        return plot_attention(array, patch_spans(self, len(array), len(attention)), attention, encoder_share(self), ax)
-
-    def plot_kept(self, series, keep_rate, ax=None):
-        """Draw one series, and which of its patches are kept at a keep rate.
-
-        Args:
-            series (in any format of sktime's panels, or np.ndarray (C, T) or (T,)): Of a panel, the first series is
-                drawn.
-            keep_rate (float): As in the constructor. With several members, their mean is drawn.
-            ax (matplotlib axes, optional): New ones if None.
-
-        Returns:
-            matplotlib axes: Those that were drawn in.
-
-        Raises:
-            ValueError: If the series has other channels than in ``fit``, or the rate is out of range.
-        """
-        array, x = as_read(self, series)
-        budget, blocks = ComputeBudget(keep_rate), self.networks_[0].encoder.depth
-        depths = torch.stack([n.encoder.patch_depths(*x, budget)[0] for n in self.networks_]).float().mean(dim=0)
-        spans = patch_spans(self, len(array), len(depths))
-        return plot_kept(array, spans, (depths / blocks).numpy(), encoder_share(self), ax)
 
     # ---- saving
 

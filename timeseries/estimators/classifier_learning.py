@@ -5,20 +5,24 @@ from collections.abc import Hashable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import nn
 
-from ..checks import check_finite
-from ..data.panel_timeline import even_values
+from jumbo_backbone import ComputeBudget
+
 from ..data.windows import Batch, pad_together
 from ..fitting.classification import BATCH, Fitted, fit_network, steps_of, stratified
+from ..fitting.closed_classification import fit_closed
 from ..fitting.committee import KERNELS, stages_of
 from ..fitting.pretraining import pretrain_encoder
 from ..fitting.training import History, draw_seeds, seeded, shuffled
+from ..networks.closed_net import ClosedNet
 from ..networks.network import ClassifierNet
 from ..networks.series_encoder import SeriesEncoder
+from ..networks.series_reader import SeriesReader
+from ..weights import load_reader
 from .classifier_parameters import ClassifierParameters
+from .pretrained_reader import channel_features
 
 _FREE = ("keep_rate", "proj_drop_rate", "drop_path_rate")  # may change after pretraining
 
@@ -91,9 +95,24 @@ class Members:
     def fitted(self, labels: torch.Tensor, class_weights: torch.Tensor) -> list[Fitted]:
         """The members, fitted to labels (n,) with these class weights (K,) in the loss."""
         parameters, split = self.parameters, None
+        if parameters.pretrained is not None:
+            return [self._fit_closed(number, labels, class_weights) for number in range(parameters.n_members)]
         if parameters.committee == "seeds":  # its calibration needs series that no member has learned from
             split = stratified(labels, parameters.validation, torch.Generator().manual_seed(self.seeds[0]))
         return [self._fit(number, labels, class_weights, split) for number in range(parameters.n_members)]
+
+    def _fit_closed(self, number: int, labels: torch.Tensor, class_weights: torch.Tensor) -> Fitted:
+        parameters, longest = self.parameters, max(series.shape[1] for series in self.data)
+        reader = load_reader(parameters.pretrained)
+        return fit_closed(
+            lambda: build_closed(parameters, reader, len(self.data[0]), len(class_weights), longest),
+            self.data,
+            labels,
+            class_weights,
+            seed=self.seeds[number],
+            device=self.device,
+            stages=stages_of(parameters.committee),
+        )
 
     def _fit(self, number: int, labels: torch.Tensor, class_weights: torch.Tensor, split: Any) -> Fitted:
         parameters = self.parameters
@@ -153,6 +172,16 @@ def build_network(
     )
 
 
+def build_closed(
+    parameters: ClassifierParameters, reader: SeriesReader, channels: int, classes: int, longest: int
+) -> ClosedNet:
+    """A network with a copy of a pretrained reader, to be fitted in closed form."""
+    encoder = channel_features(reader, channels, parameters.keep_rate)
+    stages = stages_of(parameters.committee)
+    budgets = [stage for stage in stages if isinstance(stage, ComputeBudget)]
+    return ClosedNet(encoder, classes, longest, parameters.num_kernels, KERNELS in stages, budgets)
+
+
 def class_weights(given: str | dict | None, classes: np.ndarray, labels: torch.Tensor) -> torch.Tensor:
     """Weights (K,) of the classes in the loss, from the parameter ``class_weight``.
 
@@ -167,16 +196,3 @@ def class_weights(given: str | dict | None, classes: np.ndarray, labels: torch.T
     if absent := [c for c in classes if c not in given]:
         raise ValueError(f"class_weight has no weight for {absent}: give one for each of {list(classes)}")
     return torch.tensor([float(given[c]) for c in classes])
-
-
-def arrays_of(X: np.ndarray | pd.DataFrame) -> list[np.ndarray]:
-    """Series (T, C) of sktime's "numpy3D" or "pd-multiindex" format, NaN where nothing was observed."""
-    tables = X.astype(np.float64).transpose(0, 2, 1) if isinstance(X, np.ndarray) else even_values(X)
-    for table in tables:
-        check_finite(table)
-    return list(tables)
-
-
-def without_values(arrays: list[np.ndarray]) -> list[int]:
-    """Indices of the series without any observed value."""
-    return [n for n, array in enumerate(arrays) if np.isnan(array).all()]

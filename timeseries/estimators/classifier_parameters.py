@@ -1,10 +1,35 @@
 """The parameters of JumboClassifier: their defaults, their checks, and the tags that tell sktime what it can do."""
 
+import inspect
+
 from ..checks import check_count, check_share
 from ..fitting.committee import check_committee
 from ..networks.patching import NORMALISATIONS
 from .base import JumboEstimator
+from .pretrained_reader import check_pretrained
 from .sktime_bases import LabelClassifier
+
+_OF_TRAINING = (
+    "patch_length",
+    "patch_stride",
+    "embed_dim",
+    "depth",
+    "num_heads",
+    "jumbo_multiplier",
+    "normalisation",
+    "elastic",
+    "token_dropping",
+    "dropout",
+    "head_dropout",
+    "drop_path_rate",
+    "label_smoothing",
+    "frozen_epochs",
+    "max_epochs",
+    "learning_rate",
+    "weight_decay",
+    "patience",
+    "encoder",
+)  # what a pretrained encoder, which stays as it is, does not ask for
 
 
 class ClassifierParameters(JumboEstimator, LabelClassifier):
@@ -24,6 +49,7 @@ class ClassifierParameters(JumboEstimator, LabelClassifier):
         "property:randomness": "derandomized",
     }
 
+    _before = dict(pretrained=None)
     pretrain_epochs: int
 
     def __init__(
@@ -35,6 +61,7 @@ class ClassifierParameters(JumboEstimator, LabelClassifier):
         num_heads=4,
         jumbo_multiplier=4,
         num_kernels=10_000,
+        pretrained="synthetic",
         normalisation="none",
         keep_rate=1.0,
         elastic=None,
@@ -67,6 +94,7 @@ class ClassifierParameters(JumboEstimator, LabelClassifier):
         self.num_heads = num_heads
         self.jumbo_multiplier = jumbo_multiplier
         self.num_kernels = num_kernels
+        self.pretrained = pretrained
         self.normalisation = normalisation
         self.keep_rate = keep_rate
         self.elastic = elastic
@@ -109,23 +137,44 @@ class ClassifierParameters(JumboEstimator, LabelClassifier):
             num_kernels=self.num_kernels,
             n_members=self.n_members,
             validation=self.validation,
-            max_epochs=self.max_epochs,
+            learns=self.pretrained is not None or self.max_epochs > 0,
         )
-        if not self.max_epochs and not self.num_kernels:
+        self._check_pretrained()
+        if self.pretrained is None and not self.max_epochs and not self.num_kernels:
             raise ValueError(
                 "max_epochs=0 trains no network and num_kernels=0 fits no convolutions, so nothing learns the classes: "
                 "give a positive number for one of them"
             )
 
+    def _check_pretrained(self) -> None:
+        if self.pretrained is None:
+            return
+        check_pretrained(self.pretrained, self.keep_rate)
+        usual = inspect.signature(ClassifierParameters.__init__).parameters
+        for name in _OF_TRAINING:
+            if (value := getattr(self, name)) != usual[name].default:
+                raise ValueError(
+                    f"{name}={value!r} is for an encoder that is trained on your series, and pretrained="
+                    f"{self.pretrained!r} gives one that is kept as it is: give pretrained=None with it"
+                )
+
     @classmethod
     def get_test_params(cls, parameter_set="default"):
         """Small settings for sktime's tests."""
         small = dict(
-            embed_dim=4, num_heads=2, depth=1, jumbo_multiplier=2, max_epochs=1, num_kernels=84, random_state=0
+            embed_dim=4,
+            num_heads=2,
+            depth=1,
+            jumbo_multiplier=2,
+            max_epochs=1,
+            num_kernels=84,
+            pretrained=None,
+            random_state=0,
         )
         return [
             small,
             dict(small, patch_length=4, patch_stride=2, normalisation="standard", n_members=2, num_kernels=0),
             dict(small, class_weight="balanced", label_smoothing=0.0, validation=0.0),
             dict(small, committee="kernels"),
+            dict(num_kernels=84, random_state=0),
         ]

@@ -29,6 +29,7 @@ def state_of(classifier: "JumboClassifier") -> dict[str, Any]:
         location=classifier.location_,
         scale=classifier.scale_,
         longest=classifier.longest_,
+        reader=classifier.reader_,
         patch=(classifier.patch_length_, classifier.patch_stride_),
         channel_names=classifier.channel_names_,
     )
@@ -51,6 +52,7 @@ def restore(classifier: "JumboClassifier", state: dict[str, Any]) -> None:
     classifier.location_, classifier.scale_ = state["location"], state["scale"]
     classifier.channels_, classifier.channel_names_ = len(classifier.location_), state["channel_names"]
     classifier.longest_, (classifier.patch_length_, classifier.patch_stride_) = state["longest"], state["patch"]
+    classifier.reader_ = state.get("reader")  # absent from files of earlier versions
     classifier.networks_, classifier.history_ = [with_weights(classifier._build, w) for w in state["networks"]], []
     classifier.set_budget(**state["budget"])
     if classifier.committee is not None:

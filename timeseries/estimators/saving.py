@@ -27,6 +27,7 @@ class SafeSaving:
     A subclass has ``_saved_state() -> dict`` and ``_restore_state(state)``.
     """
 
+    _before: dict[str, Any] = {}  # values of parameters that files of earlier versions do not have
     check_is_fitted: Callable[[], None]
     get_params: Callable[..., dict[str, Any]]
     _saved_state: Callable[[], dict[str, Any]]
@@ -76,7 +77,7 @@ class SafeSaving:
             else:
                 params = {name: unpack(value, arrays) for name, value in content["params"].items()}
                 state = unpack(content["state"], arrays)
-            estimator = cls(**params)
+            estimator = cls(**cls._before | params)
             estimator._restore_state(state)
         except Exception as error:  # a damaged file may fail anywhere
             raise ValueError(

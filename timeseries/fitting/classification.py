@@ -15,7 +15,7 @@ from jumbo_backbone import Cascade, ComputeBudget
 from ..data.windows import Batch, pad_together
 from ..networks.network import ClassifierNet
 from .budgets import Plan, training_loss
-from .committee import KERNELS, Stage, Unseen, answers
+from .committee import KERNELS, SeriesClassifier, Stage, Unseen, answers
 from .training import History, Schedule, is_gain, seeded, shuffled, train
 
 BATCH = 32  # series in a training batch
@@ -32,7 +32,7 @@ def steps_of(series: int) -> int:
 class Fitted(NamedTuple):
     """A network, the course of its training, and the scores of its stages for series that they did not learn from."""
 
-    network: ClassifierNet
+    network: SeriesClassifier
     history: History
     unseen: Unseen
 
@@ -176,15 +176,20 @@ def choose_share(
 
 
 def probabilities(
-    networks: Sequence[ClassifierNet], data: Sequence[torch.Tensor], device: torch.device
+    networks: Sequence[SeriesClassifier], data: Sequence[torch.Tensor], device: torch.device
 ) -> torch.Tensor:
     """Class probabilities (n, K) of series (C, T_i), float64: the mean over the networks."""
-    total = torch.zeros(len(data), networks[0].head.out_features, dtype=torch.float64)
-    for network in networks:
-        with _placed(network, device), torch.inference_mode():
-            for rows, batch in _passes(data, device):
-                total[rows] += network(*batch).double().softmax(dim=1).cpu()
-    return total / len(networks)
+    return torch.stack([outputs(network, data, device).softmax(dim=1) for network in networks]).mean(dim=0)
+
+
+def outputs(network: nn.Module, data: Sequence[torch.Tensor], device: torch.device) -> torch.Tensor:
+    """What a network says (n, K) of series (C, T_i), float64."""
+    parts = []
+    with _placed(network, device), torch.inference_mode():
+        for rows, batch in _passes(data, device):
+            parts.append((rows, network(*batch).double().cpu()))
+    rows, told = (torch.cat(p) for p in zip(*parts, strict=True))
+    return told[rows.argsort()].clone()
 
 
 def routed(cascade: Cascade, data: Sequence[torch.Tensor], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

@@ -15,6 +15,7 @@ from jumbo_backbone.committees.committee import Routed
 from jumbo_backbone.committees.outcomes import stage_groups, tally
 
 from ..data.windows import Batch
+from ..networks.closed_net import ClosedNet
 from ..networks.network import ClassifierNet
 from .budgets import series_budget
 
@@ -22,6 +23,7 @@ KERNELS, WHOLE = "kernels", "whole"  # stages of a network: its first set of con
 _KINDS = ("kernels", "budgets", "seeds")
 _BUDGETS = (dict(keep_rate=0.5, resolution=0.5),)
 
+SeriesClassifier = ClassifierNet | ClosedNet  # with an encoder that was trained on the series, or a pretrained one
 Stage = str | ComputeBudget  # a budget stands for the encoder's scores alone, at this budget
 Kind = str | Sequence[dict[str, Any]] | None
 
@@ -67,7 +69,7 @@ def stages_of(committee: Kind) -> tuple[Stage, ...]:
 
 
 def check_committee(
-    committee: Kind, target: float | str, *, num_kernels: int, n_members: int, validation: float, max_epochs: int
+    committee: Kind, target: float | str, *, num_kernels: int, n_members: int, validation: float, learns: bool
 ) -> None:
     """Check that the classifier's parameters for a committee go together.
 
@@ -83,7 +85,7 @@ def check_committee(
         raise ValueError(
             "committee 'kernels' begins with the convolutions, and num_kernels=0 has none: give a positive num_kernels"
         )
-    if not max_epochs and any(isinstance(stage, ComputeBudget) for stage in stages):
+    if not learns and any(isinstance(stage, ComputeBudget) for stage in stages):
         raise ValueError(
             f"committee {committee!r} asks the transformer alone, and max_epochs=0 does not train it: give more epochs"
         )
@@ -101,7 +103,7 @@ def check_committee(
         )
 
 
-def cascade_of(networks: Sequence[ClassifierNet], committee: Kind) -> Cascade:
+def cascade_of(networks: Sequence[SeriesClassifier], committee: Kind) -> Cascade:
     """The members in order. Until thresholds are set, every series goes through all of them."""
     if committee == "seeds":
         names = [f"seed {number + 1}" for number in range(len(networks))]
@@ -113,7 +115,7 @@ def cascade_of(networks: Sequence[ClassifierNet], committee: Kind) -> Cascade:
 
 
 def _member(
-    network: ClassifierNet, stage: Stage
+    network: SeriesClassifier, stage: Stage
 ) -> Callable[..., torch.Tensor] | tuple[Callable[..., torch.Tensor], ComputeBudget]:
     if isinstance(stage, ComputeBudget):
         return network.from_tokens, stage
@@ -129,17 +131,15 @@ def _inputs(cascade: Cascade, batch: Batch) -> tuple:
     not compute them again; the cascade passes on the rows of this tensor whose series go on to the next stage."""
     if cascade.names[0] != KERNELS:
         return tuple(batch)
-    convolutions = cast(ClassifierNet, cascade.members[-1].model).convolutions
-    assert convolutions is not None  # the stage "kernels" needs them
-    features = convolutions.features
-    return *batch, batch.values.new_empty(len(batch.values), features.num_shares)
+    network = cast(SeriesClassifier, cascade.members[-1].model)
+    return *batch, batch.values.new_empty(len(batch.values), network.num_shares)
 
 
 # ---- calibration
 
 
 def calibrated(
-    networks: Sequence[ClassifierNet],
+    networks: Sequence[SeriesClassifier],
     committee: Kind,
     unseen: Sequence[Unseen],
     labels: torch.Tensor,

@@ -4,23 +4,18 @@ Several processes started by torchrun divide each batch and the making of shards
 up to rounding.
 """
 
-import hashlib
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import distributed as dist
-from torch import nn
-
-from jumbo_backbone.files import replacing
 
 from ..experts import NAMES
 from ..networks.weighing import LEVELS, Case, ExpertWeigher, Verdict, best_in_past
-from .training import RunningMean, one_cycle, parameter_groups
+from .resumable import Course, digest_of, ranks, train_resumably
 from .weigher_cases import Shard, path_of_shard, read_shard, write_shard
 
 _HELD_OUT = 1_000_000  # number of the first shard that is never trained on
@@ -72,9 +67,16 @@ class Recipe:
     def steps(self) -> int:
         return self.epochs * self.steps_of_epoch
 
+    def course(self) -> Course:
+        return Course(
+            self.steps, self.batch_size, self.learning_rate, self.weight_decay, self.save_every, self.digest()
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
     def digest(self) -> str:
-        """A hash of all settings, to tell recipes apart."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+        return digest_of(self.as_json())
 
 
 def losses_of(verdict: Verdict, case: Case, target: torch.Tensor) -> torch.Tensor:
@@ -129,73 +131,25 @@ def pretrain(
     Raises:
         ValueError: If the state belongs to another recipe.
     """
-    rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-    model = recipe.build().to(device)
-    optimizer = torch.optim.AdamW(
-        parameter_groups(model, recipe.weight_decay), lr=recipe.learning_rate, betas=(0.9, 0.98)
-    )
-    average, step = RunningMean(model, 0.999), 0
-    assert average.mean is not None
-    if state.exists():
-        saved = torch.load(state, map_location=device, weights_only=True)
-        if saved["recipe"] != recipe.digest():
-            raise ValueError(f"{state} belongs to another recipe: remove it, or choose another folder")
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        average.steps, step = saved["averaged"], saved["step"]
-        for mean, value in zip(average.mean, saved["mean"], strict=True):
-            mean.copy_(value)
-        say(f"continuing from step {step} of {recipe.steps}")
+    rank, world = ranks()
     cases = _gathered(training)
     each = recipe.batch_size // world
-    per_epoch, total = recipe.steps_of_epoch, recipe.steps
-    begun, first, losses = time.monotonic(), step, []
-    while step < total:
-        epoch, within = divmod(step, per_epoch)
+
+    @lru_cache(maxsize=1)
+    def batches(epoch: int) -> tuple[torch.Tensor, ...]:
         order = torch.randperm(len(cases.target), generator=torch.Generator().manual_seed(1000 * recipe.seed + epoch))
-        for batch in order.split(recipe.batch_size)[within:per_epoch]:
-            some = _at(cases, batch[rank * each : (rank + 1) * each], device)
-            loss = losses_of(model(some.case), some.case, some.target).mean()
-            optimizer.zero_grad()
-            loss.backward()
-            if world > 1:
-                for p in model.parameters():
-                    assert p.grad is not None
-                    dist.all_reduce(p.grad)
-                    p.grad /= world
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            for group in optimizer.param_groups:
-                group["lr"] = recipe.learning_rate * one_cycle(step, total, rise=0.05)
-            optimizer.step()
-            average.update()
-            losses.append(loss.detach())
-            step += 1
-            if step % recipe.save_every == 0 or step == total:
-                with average.applied():
-                    reached = measure(model, held_out, device)
-                if rank == 0:
-                    with replacing(state) as temporary:
-                        torch.save(
-                            dict(
-                                recipe=recipe.digest(),
-                                model=model.state_dict(),
-                                optimizer=optimizer.state_dict(),
-                                mean=average.mean,
-                                averaged=average.steps,
-                                step=step,
-                            ),
-                            temporary,
-                        )
-                rate = (step - first) * recipe.batch_size / (time.monotonic() - begun)
-                left = (total - step) * recipe.batch_size / rate
-                recent = float(torch.stack(losses).mean())
-                say(f"step {step} of {total}, loss {recent:.4f}; held out: {_told(reached)}; {left / 60:.0f} min left")
-                losses = []
-    with average.applied():
-        reached = measure(model, held_out, device)
-        weights = {name: t.detach().cpu().clone() for name, t in model.state_dict().items()}
-    model.load_state_dict(weights)
-    return model.cpu().eval(), reached
+        return order.split(recipe.batch_size)
+
+    def loss_of(step: int) -> torch.Tensor:
+        epoch, within = divmod(step, recipe.steps_of_epoch)
+        rows = batches(epoch)[within]
+        some = _at(cases, rows[rank * each : (rank + 1) * each], device)
+        return losses_of(model(some.case), some.case, some.target).mean()
+
+    model, course = recipe.build(), recipe.course()
+    return train_resumably(
+        model, lambda first: loss_of, lambda model: measure(model, held_out, device), course, state, device, say
+    )
 
 
 @torch.no_grad()
@@ -232,10 +186,6 @@ def _inside(verdict: Verdict, target: torch.Tensor, low: float, high: float) -> 
     miss = target - verdict.center
     bottom, top = (verdict.offsets[..., LEVELS.index(q)] for q in (low, high))
     return ((miss >= bottom) & (miss <= top)).float().mean(dim=1)
-
-
-def _told(reached: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4f}" for name, value in reached.items())
 
 
 def _gathered(paths: list[Path]) -> Shard:

@@ -11,10 +11,8 @@ from math import log2
 import torch
 from torch import nn
 
-from jumbo_backbone import fit_temperatures
-
 from ..data.windows import Batch
-from .ridge import leave_one_out
+from .ridge import leave_one_out, temperature_of
 
 _STEPS = 9  # steps of a kernel
 _GROUPS, _RIVALS = 64, 8  # groups of kernels for each dilation, and kernels that compete in each group
@@ -59,7 +57,7 @@ class ConvolutionFeatures(nn.Module):
 
     def fit(self, batch: Batch, generator: torch.Generator) -> None:
         """Draw the random kernels, and take thresholds from training series (B, C, T)."""
-        x, live = _without_gaps(batch)
+        x, live = without_gaps(batch)
         B, C, _ = x.shape
         golden = (5**0.5 + 1) / 2  # its multiples, modulo 1, spread evenly
         for i, dilation in enumerate(self.dilations):
@@ -93,7 +91,7 @@ class ConvolutionFeatures(nn.Module):
         return self._in_parts(self._wins, batch)
 
     def _in_parts(self, features: Callable, batch: Batch) -> torch.Tensor:
-        x, live = _without_gaps(batch)
+        x, live = without_gaps(batch)
         at_once = max(1, _AT_ONCE // (_GROUPS * _RIVALS * x.shape[2]))
         return torch.cat([features(*part) for part in zip(x.split(at_once), live.split(at_once), strict=True)])
 
@@ -154,7 +152,7 @@ def _subsets(n: int, C: int, generator: torch.Generator) -> torch.Tensor:
     return (ranks < sizes[:, None]).float()[:, :, None]
 
 
-def _without_gaps(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+def without_gaps(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     """Values (B, C, T) with gaps filled by linear interpolation, and 0 after the end; and flags (B, T) of the steps up
     to the end of each series."""
     x, observed = batch
@@ -193,14 +191,9 @@ class LinearScores(nn.Module):
         self, features: torch.Tensor, labels: torch.Tensor, class_weights: torch.Tensor, some: torch.Tensor
     ) -> torch.Tensor:
         """Fit to the rows ``some`` of the training series' features (n, F); see ``ConvolutionClassifier.fit``."""
-        mean = features[some].mean(0)
-        spread = features[some].std(0, correction=0)
-        spread = torch.where(spread > 1e-6, spread, torch.inf)  # a feature that never varies tells nothing
+        mean, spread = standard_of(features[some])
         solution, intercept, left_out = leave_one_out((features[some] - mean) / spread, labels[some], len(self.bias))
-        # one more series, of any class, is assumed: classes that n series separate are not certain (Platt,
-        # "Probabilistic Outputs for Support Vector Machines", 1999, section 2.2)
-        (temperature,) = fit_temperatures([left_out], labels[some], label_smoothing=1 / (len(left_out) + 1))
-        t = 1 / temperature
+        t = 1 / temperature_of(left_out, labels[some])
         prior = class_weights.double().log()  # softmax then weighs the classes as a weighted loss would
         weight = t * solution / spread[:, None].double()
         self.weight.copy_(weight)
@@ -245,7 +238,7 @@ class ConvolutionClassifier(LinearScores):
         Returns:
             Scores (n, K) of the training series: as if left out, for the series that were fitted on.
         """
-        some = _some(labels, generator)
+        some = some_of(labels, generator)
         self.features.fit(batch, generator)
         return self.fit_scores(self.features(batch), labels, class_weights, some)
 
@@ -255,7 +248,7 @@ class ConvolutionClassifier(LinearScores):
     ) -> torch.Tensor:
         """After ``fit``, fit the scores of the first set alone in the same way."""
         assert self.first is not None  # see the argument ``first``
-        return self.first.fit_scores(self.features.shares(batch), labels, class_weights, _some(labels, generator))
+        return self.first.fit_scores(self.features.shares(batch), labels, class_weights, some_of(labels, generator))
 
     def forward(
         self, x: torch.Tensor, observed: torch.Tensor | None = None, shares: torch.Tensor | None = None
@@ -264,6 +257,13 @@ class ConvolutionClassifier(LinearScores):
         return self.scores_of(self.features(Batch(x, observed), shares))
 
 
-def _some(labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def some_of(labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Rows of the series to fit on: all, or a random choice if there are too many."""
     return torch.randperm(len(labels), generator=generator)[:_MOST_SERIES].sort().values.to(labels.device)
+
+
+def standard_of(features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and deviation (F,) that standardise features (n, F). A feature that never varies tells nothing: it has an
+    infinite deviation."""
+    spread = features.std(0, correction=0)
+    return features.mean(0), torch.where(spread > 1e-6, spread, torch.inf)

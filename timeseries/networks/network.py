@@ -207,6 +207,17 @@ class ClassifierNet(nn.Module):
         )
         self.register_buffer("share", torch.tensor(0.5 if num_kernels else 1.0))
 
+    @property
+    def num_classes(self) -> int:
+        """Number of classes K."""
+        return self.head.out_features
+
+    @property
+    def num_shares(self) -> int:
+        """Number of features of the first set of convolutions."""
+        assert self.convolutions is not None  # only with convolutions
+        return self.convolutions.features.num_shares
+
     def forward(
         self, x: torch.Tensor, observed: torch.Tensor | None = None, shares: torch.Tensor | None = None
     ) -> torch.Tensor:

@@ -13,6 +13,7 @@ from torch import nn
 
 NORMALISATIONS = ("none", "standard", "last", "difference")
 
+_LEAST_SPREAD = 0.01  # added to a patch's deviation, in units of the series' own, before its logarithm
 _ROUNDING = 1e-5  # of the level: in float32, a smaller spread may be rounding
 
 
@@ -155,6 +156,8 @@ class SeriesEmbed(nn.Module):
         align: "start": the first patch begins with the first step, the last one is padded, positions count from the
             start (for classification). "end": the last patch ends with the last step, the first one is padded,
             positions count back from the end (for forecasting, where the latest steps matter most).
+        statistics: Whether to embed the mean and the log deviation of each patch, too (as Mantis does: Feofanov et al.,
+            2025). They count unobserved steps as 0.
 
     Raises:
         ValueError: If a size is not positive, or the stride exceeds the patch.
@@ -168,6 +171,7 @@ class SeriesEmbed(nn.Module):
         num_patches: int,
         in_channels: int = 1,
         align: str = "start",
+        statistics: bool = False,
     ) -> None:
         super().__init__()
         for name, value in dict(patch_length=patch_length, patch_stride=patch_stride).items():
@@ -182,6 +186,7 @@ class SeriesEmbed(nn.Module):
         width = in_channels * patch_length
         self.from_values, self.from_flags = nn.Linear(width, embed_dim), nn.Linear(width, embed_dim, bias=False)
         nn.init.zeros_(self.from_flags.weight)  # at first, a missing value is read as the mean
+        self.from_statistics = nn.Linear(2 * in_channels, embed_dim, bias=False) if statistics else None
         self.pos_embed = nn.Parameter(sincos_positions(num_patches, embed_dim)[None])
 
     def positions(self, count: int, stretch: float = 1.0) -> torch.Tensor:
@@ -206,7 +211,10 @@ class SeriesEmbed(nn.Module):
         Returns tokens (B, N, D), and which of them hold an observed step (B, N), None if all do. In a resampled series,
         each step stands for ``stretch`` original steps.
         """
-        tokens = self.from_values(self.patches(x))
+        patches = self.patches(x)
+        tokens = self.from_values(patches)
+        if self.from_statistics is not None:
+            tokens = tokens + self.from_statistics(_mean_and_log_spread(patches, x.shape[1]))
         tokens = tokens + self.positions(tokens.shape[1], stretch)
         if observed is None and self.fits(x.shape[-1]):
             return tokens, None
@@ -228,6 +236,12 @@ class SeriesEmbed(nn.Module):
         """Cut (B, C, T) into patches (B, N, C*P)."""
         padded = pad_to_patches(x, self.patch_length, self.patch_stride, at_start=self.align == "end")
         return padded.unfold(-1, self.patch_length, self.patch_stride).transpose(1, 2).flatten(2)
+
+
+def _mean_and_log_spread(patches: torch.Tensor, channels: int) -> torch.Tensor:
+    """Mean and log deviation of each channel in patches (B, N, C*P): (B, N, 2*C)."""
+    spread, mean = torch.std_mean(patches.unflatten(2, (channels, -1)), dim=3, correction=0)
+    return torch.cat([mean, (spread + _LEAST_SPREAD).log()], dim=2)
 
 
 def resample_time(

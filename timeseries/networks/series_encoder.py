@@ -1,5 +1,6 @@
 """The encoder of the image models on patches of a series."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -20,6 +21,7 @@ class Encoded(NamedTuple):
         live: Which tokens hold an observed step (B, N); None if all do.
         normed, observed: The normalised series (B, C, T), and flags of its observed steps.
         stats: The statistics by which it was normalised.
+        taken: Slices and patch tokens (B, J+N, D) after the blocks that were asked for, before the final norm.
     """
 
     jumbo: torch.Tensor
@@ -28,6 +30,7 @@ class Encoded(NamedTuple):
     normed: torch.Tensor
     observed: torch.Tensor | None
     stats: Statistics
+    taken: list[torch.Tensor]
 
 
 class SeriesEncoder(nn.Module):
@@ -41,6 +44,7 @@ class SeriesEncoder(nn.Module):
         patch_length, patch_stride, align: See ``SeriesEmbed``.
         keep_rate: Keep rate of ``default_budget`` (see ``ComputeBudget``).
         static: Which channels are not normalised (see ``InstanceNorm``).
+        statistics: See ``SeriesEmbed``.
         encoder: Sizes, as keyword arguments of ``JumboEncoder``. With ``jumbo_ffn="patch"`` the slices of the Jumbo
             token are registers. The first of them is a class token, and the heads read only this one (Darcet et al.,
             "Vision Transformers Need Registers", ICLR 2024).
@@ -57,6 +61,7 @@ class SeriesEncoder(nn.Module):
         align: str = "start",
         keep_rate: float = 1.0,
         static: tuple[bool, ...] = (),
+        statistics: bool = False,
         **encoder: Any,
     ) -> None:
         super().__init__()
@@ -66,7 +71,7 @@ class SeriesEncoder(nn.Module):
         D = self.encoder.embed_dim
         self.slices_read = 1 if encoder.get("jumbo_ffn") == "patch" else self.encoder.jumbo_multiplier
         count = num_patches(length, patch_stride)
-        self.embed = SeriesEmbed(D, patch_length, patch_stride, count, in_channels, align)
+        self.embed = SeriesEmbed(D, patch_length, patch_stride, count, in_channels, align, statistics)
         for module in self.encoder.modules():
             # a deviation of 0.02, as for images, suits widths from 384 on; at widths of tens the signal would vanish
             if isinstance(module, nn.Linear):
@@ -97,19 +102,21 @@ class SeriesEncoder(nn.Module):
         observed: torch.Tensor | None = None,
         budget: ComputeBudget | None = None,
         beside: torch.Tensor | None = None,
+        take: Sequence[int] = (),
     ) -> Encoded:
         """Encode series (B, C, T), any finite numbers where not observed, with flags (B, C, T), None if all is seen,
-        at a compute budget (None: ``default_budget``). Tokens ``beside`` (B, X, D) are appended to the patch tokens."""
+        at a compute budget (None: ``default_budget``). Tokens ``beside`` (B, X, D) are appended to the patch tokens;
+        ``take`` names blocks whose output is returned, too."""
         budget = self.default_budget if budget is None else budget
         normed, observed, stats = self.norm(x, observed)
         tokens, live = self._tokens(normed, observed, budget)
         if beside is not None:
             tokens = torch.cat([tokens, beside], dim=1)
             live = None if live is None else nn.functional.pad(live, (0, beside.shape[1]), value=True)
-        (s, live, _), _ = self.encoder.encode(tokens, key_mask=live, budget=budget)
+        (s, live, _), taken = self.encoder.encode(tokens, key_mask=live, take=take, budget=budget)
         s, J = self.encoder.norm(s), self.encoder.jumbo_multiplier
         live = None if live is None else live[:, J:]
-        return Encoded(s[:, : self.slices_read].flatten(1), s[:, J:], live, normed, observed, stats)
+        return Encoded(s[:, : self.slices_read].flatten(1), s[:, J:], live, normed, observed, stats, taken)
 
     @torch.inference_mode()
     def attention(self, x: torch.Tensor, observed: torch.Tensor | None = None, block: int = -1) -> torch.Tensor:

@@ -16,6 +16,16 @@ def load(problem: str) -> list[tuple[Any, np.ndarray]]:
     return [load_UCR_UEA_dataset(problem, split=part, return_X_y=True) for part in ("train", "test")]
 
 
+def drawn(train: tuple, per_class: int | None, seed: int) -> tuple:
+    """So many series of each class, or all of a smaller class; everything if ``per_class`` is None."""
+    if per_class is None:
+        return train
+    X, y = train
+    rng = np.random.default_rng(seed)
+    rows = np.concatenate([rng.permutation(np.flatnonzero(y == label))[:per_class] for label in np.unique(y)])
+    return X.iloc[np.sort(rows)], y[np.sort(rows)]
+
+
 def measure_minirocket(train: tuple, test: tuple, seed: int) -> dict[str, Any]:
     from sktime.classification.kernel_based import RocketClassifier
 

@@ -2,10 +2,10 @@
 """Measure the classifier: accuracy, log loss and seconds on problems of the UCR and UEA archives, by the splits that
 come with them, and beside it MiniRocket with a ridge classifier.
 
-A problem is a folder that holds NAME_TRAIN.ts and NAME_TEST.ts, or the name of one that sktime brings with it. Of the
-committee that the classifier is, both halves are measured by themselves as well: the network's tokens, and the fixed
-convolutions. share is what the tokens were given of the scores, on series held out of the training set. The file is
-written after every run, and runs that it has are not repeated.
+A problem is a folder that holds NAME_TRAIN.ts and NAME_TEST.ts, or the name of one that sktime brings with it. The
+halves of the classifier are measured by themselves as well: the encoder's tokens, and the fixed convolutions. share is
+what the tokens count. With --per-class N, each seed draws N series of each class to learn from; a smaller class gives
+all. The file is written after every run, and runs that it has are not repeated.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import sktime
 import torch
-from archives import load, measure_minirocket, timed
+from archives import drawn, load, measure_minirocket, timed
 from tqdm import tqdm
 
 from jumbo_backbone.benchmarking.report import aligned, blamed_on, machine_facts, require_writable, where, write_json
@@ -42,11 +42,16 @@ def measure_jumbo(train: tuple, test: tuple, seed: int, params: dict[str, Any]) 
     told["log_loss"] = float(-np.log(np.maximum(p[known, truth[known]], 1e-12)).mean())
     told["shares"] = [float(n.share) for n in classifier.networks_]
     told["epochs"] = [h.best for h in classifier.history_]
-    for half, share in (("tokens", 1.0), ("convolutions", 0.0)):
-        if classifier.num_kernels or share:
-            for network in classifier.networks_:
-                network.share.fill_(share)
-            told[f"accuracy_{half}"] = float((classifier.predict(test[0]) == test[1]).mean())
+    if classifier.pretrained is None:
+        for half, share in (("tokens", 1.0), ("convolutions", 0.0)):
+            if classifier.num_kernels or share:
+                for network in classifier.networks_:
+                    network.share.fill_(share)
+                told[f"accuracy_{half}"] = float((classifier.predict(test[0]) == test[1]).mean())
+        return told
+    for half, changes in (("tokens", dict(num_kernels=0)), ("convolutions", dict(pretrained=None, max_epochs=0))):
+        alone = JumboClassifier(**{"random_state": seed, **params, **changes}).fit(*train)
+        told[f"accuracy_{half}"] = float((alone.predict(test[0]) == test[1]).mean())
     return told
 
 
@@ -58,12 +63,18 @@ def measure(args: argparse.Namespace) -> list[dict]:
         for problem in args.problems:
             for model in models:
                 params = args.params if model == "jumbo" else {}
-                runs.append((problem, dict(problem=Path(problem).name, model=model, seed=seed, params=params)))
-    missing = [(problem, run) for problem, run in runs if not any(run.items() <= r.items() for r in records)]
+                run = dict(problem=Path(problem).name, model=model, seed=seed, params=params)
+                runs.append((problem, run if args.per_class is None else run | dict(per_class=args.per_class)))
+
+    def is_of(record: dict, run: dict) -> bool:
+        return run.items() <= record.items() and record.get("per_class") == run.get("per_class")
+
+    missing = [(problem, run) for problem, run in runs if not any(is_of(r, run) for r in records)]
     for problem, run in tqdm(missing, desc="classification", leave=False, disable=None):
         with blamed_on(run["problem"]), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             train, test = load(problem)
+            train = drawn(train, args.per_class, run["seed"])
             if run["model"] == "jumbo":
                 told = measure_jumbo(train, test, run["seed"], run["params"])
             else:
@@ -77,7 +88,7 @@ def measure(args: argparse.Namespace) -> list[dict]:
                 records,
             )
     wanted = [run for _, run in runs]
-    return [r for r in records if any(run.items() <= r.items() for run in wanted)]
+    return [r for r in records if any(is_of(r, run) for run in wanted)]
 
 
 def table(records: list[dict]) -> list[list[str]]:
@@ -119,6 +130,7 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     positive, seed = number(int, 1), number(int, 0)
     add("problems", nargs="+", metavar="PROBLEM", help="a folder, or a problem that sktime brings")
     add("--seeds", nargs="+", type=seed, default=[0, 1, 2], metavar="N", help="a run for each (0 1 2)")
+    add("--per-class", type=positive, metavar="N", help="labelled series of each class (all)")
     add("--minirocket", action="store_true", help="measure MiniRocket as well; needs numba")
     add("--params", nargs="+", type=key_value, default=[], metavar="K=V", help="arguments of JumboClassifier")
     add("--threads", type=positive, default=torch.get_num_threads(), metavar="N", help="CPU threads (%(default)s)")

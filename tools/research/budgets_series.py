@@ -22,7 +22,7 @@ def measure_series(args: argparse.Namespace) -> dict:
             params = dict(elastic=dict(keep_rates=args.keep_rates, resolutions=(1.0,)))
         else:
             params = dict(keep_rate=trained["keep_rate"])
-        classifier = JumboClassifier(random_state=run["seed"], **args.recipe, **params).fit(*train)
+        classifier = JumboClassifier(pretrained=None, random_state=run["seed"], **args.recipe, **params).fit(*train)
         return [float((classifier.set_budget(b.keep_rate).predict(X) == y).mean()) for b in tested_at(run, args)]
 
     def times() -> list[dict[str, Any]]:

@@ -44,7 +44,7 @@ def cascaded(problem: str, kind: str, seed: int, args: argparse.Namespace) -> di
 
     train, (X, y) = load(problem)
     params = dict(ONE_MODEL) if kind == "budgets" else {}
-    classifier = JumboClassifier(random_state=seed, committee=kind, **params).fit(*train)
+    classifier = JumboClassifier(pretrained=None, random_state=seed, committee=kind, **params).fit(*train)
     everything = copy.deepcopy(classifier)
     everything.committee = None
     found, first = classifier.calibration_, copy.deepcopy(classifier)
@@ -98,7 +98,7 @@ def doubled(problem: str, kind: str, seed: int, args: argparse.Namespace) -> dic
     record: dict[str, Any] = dict(accuracy={}, flops={})
     sizes = dict(one={}, two=dict(n_members=2), wide=dict(embed_dim=92))
     for name, params in sizes.items():
-        classifier = JumboClassifier(random_state=seed, num_kernels=0, **params).fit(*train)
+        classifier = JumboClassifier(pretrained=None, random_state=seed, num_kernels=0, **params).fit(*train)
         record["accuracy"][name] = float((classifier.predict(X) == y).mean())
         record["flops"][name] = count_flops(classifier.predict_proba, some_of(X, 1, 1)[0])
     return record

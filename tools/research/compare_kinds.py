@@ -15,7 +15,7 @@ import pandas as pd
 import sktime.datasets
 import torch
 from adaptation_runs import adapted
-from archives import load, measure_minirocket
+from archives import drawn, load, measure_minirocket
 from archives import timed as timed_classifier
 from pretraining_runs import encoder_of, fine_tuned, pretrained
 from scaled_configs import scaled_config
@@ -178,15 +178,18 @@ def checkpoint_of(settings: Settings) -> str:
 def classification(settings: Settings, seed: int, data: Path | None) -> Figures:
     """A classifier on a problem of the UCR and UEA archives.
 
-    Settings: ``problem``; ``params`` of ``JumboClassifier`` and its ``encoder``; or ``peer``, "minirocket" or
-    "inceptiontime".
+    Settings: ``problem``; ``params`` of ``JumboClassifier``, which trains its network if they do not name pretrained
+    weights, and its ``encoder``; or ``peer``, "minirocket" or "inceptiontime"; and ``per_class``, how many series of
+    each class to learn from (all).
     """
     problem = settings["problem"]
     train, test = load(problem if is_bundled(problem) else str(found(data, problem)))
+    train = drawn(train, settings.get("per_class"), seed)
     sizes = dict(train=len(train[1]), test=len(test[1]))
     if peer := settings.get("peer"):
         return sizes | _PEERS[peer](train, test, seed, settings.get("params", {}))
-    classifier = JumboClassifier(**settings.get("params", {}), encoder=settings.get("encoder"), random_state=seed)
+    params = dict(pretrained=None) | settings.get("params", {})
+    classifier = JumboClassifier(**params, encoder=settings.get("encoder"), random_state=seed)
     told = timed_classifier(classifier, train, test)
     (history,) = classifier.history_
     kept = next((e.score for e in history.epochs if e.number == history.best), None)  # None: the start was no worse

@@ -31,7 +31,7 @@ def panel(index) -> tuple[pd.DataFrame, np.ndarray]:
 def fitted():
     X, y = panel(TIMES["days"])
     small = dict(embed_dim=8, depth=1, num_heads=2, jumbo_multiplier=2)
-    return JumboClassifier(**small, num_kernels=84, max_epochs=2, random_state=0).fit(X, y)
+    return JumboClassifier(**small, num_kernels=84, max_epochs=2, pretrained=None, random_state=0).fit(X, y)
 
 
 @pytest.mark.parametrize("kind", TIMES)
@@ -51,7 +51,7 @@ def test_fitting_counts_them_too(fitted):
     X, y = panel(TIMES["integers"])
     missing = np.arange(len(X)) % T == 7
     classifiers = [
-        JumboClassifier(embed_dim=4, depth=1, num_heads=2, num_kernels=84, max_epochs=1, random_state=0).fit(table, y)
+        JumboClassifier(num_kernels=84, random_state=0).fit(table, y)
         for table in (X[~missing], X.mask(pd.Series(missing, index=X.index), np.nan))
     ]
     assert np.array_equal(*(c.predict_proba(X) for c in classifiers))

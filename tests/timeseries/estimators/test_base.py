@@ -17,7 +17,7 @@ def forecaster(**arguments):
 
 
 def classifier(**arguments):
-    return JumboClassifier(**{**SIZES, **dict(max_epochs=2, num_kernels=84), **arguments})
+    return JumboClassifier(**{**SIZES, **dict(max_epochs=2, num_kernels=84, pretrained=None), **arguments})
 
 
 BOTH = [forecaster, classifier]

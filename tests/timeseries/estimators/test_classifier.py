@@ -38,7 +38,7 @@ def as_frames(X, lengths):
 @pytest.fixture(scope="module")
 def fitted():
     X, y = waves(60, channels=2)
-    return JumboClassifier(embed_dim=32, depth=2, max_epochs=12, random_state=0).fit(X, y)
+    return JumboClassifier(embed_dim=32, depth=2, max_epochs=12, pretrained=None, random_state=0).fit(X, y)
 
 
 def test_it_tells_waves_apart(fitted):

@@ -31,7 +31,7 @@ def waves(n=32, T=40, seed=0):
 
 
 def classifier(**changes):
-    return JumboClassifier(**{**SMALL, **dict(max_epochs=4, num_kernels=0), **changes})
+    return JumboClassifier(**{**SMALL, **dict(max_epochs=4, num_kernels=0, pretrained=None), **changes})
 
 
 def forecaster(**changes):

@@ -26,6 +26,7 @@ SMALL = dict(
     patch_length=4,
     max_epochs=1,
     num_kernels=300,
+    pretrained=None,
     random_state=0,
     device="cpu",
 )

@@ -135,7 +135,7 @@ SMALL = dict(embed_dim=8, num_heads=2, depth=1, jumbo_multiplier=2, max_epochs=2
 
 
 def classifier(**arguments):
-    return JumboClassifier(**{**SMALL, **dict(num_kernels=0), **arguments})  # the network alone
+    return JumboClassifier(**{**SMALL, **dict(num_kernels=0, pretrained=None), **arguments})  # the network alone
 
 
 def forecaster(**arguments):

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from tests.conftest import imported_tool
-from timeseries.synthetic import FAMILIES, FREQUENCIES
+from timeseries.synthetic import COMPONENTS, FAMILIES, FREQUENCIES
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 PAGE = (DOCS / "synthetic.md").read_text()
@@ -25,11 +25,14 @@ def test_code_of_the_page_runs():
     exec(block, session)
     assert session["drawn"].values.shape == (200, 120) and session["name"] in FAMILIES
     assert (session["monthly"].periods == (12, 1)).all()
+    assert session["pairs"].shape == (16, 2, 512)
 
 
 def test_shares_are_those_of_the_code():
     for name, family in FAMILIES.items():
         assert cells(name)[2:] == [f"{100 * share:.0f}" for share in family.shares]
+    for name, component in COMPONENTS.items():
+        assert cells(name)[-1] == f"{100 * component.share:.0f}"
     for name, (main, second, share) in FREQUENCIES.items():
         expected = [str(main) if main else "2 to 60", str(second) if second > 1 else "none", f"{100 * share:.0f}"]
         assert cells(name)[1:] == expected

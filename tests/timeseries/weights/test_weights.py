@@ -7,12 +7,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-import timeseries.weights
 from timeseries.experts import NAMES
 from timeseries.networks.weighing import LEVELS, ExpertWeigher
-from timeseries.weights import about_weights, load_weigher, save_weigher
+from timeseries.weights import about_weights, load_weigher, save_weigher, shipped
 
-SHIPPED = timeseries.weights._SHIPPED
+SHIPPED = shipped("forecast")
 
 
 def tiny(seed=0):
