@@ -9,7 +9,7 @@ PYTEST = $(BIN)/python -m pytest
 SUITE = $(PYTEST) --cov --cov-report=term --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test test-slow test-oldest gpu-report lint venv wheel clean results results-quick
+.PHONY: help demo docs web test test-slow test-web test-oldest gpu-report lint venv wheel clean results results-quick
 
 help: ## what there is (this)
 	@echo 'Usage: make TARGET, with Python 3.11 or newer. The first target installs into $(VENV), some 6 GB, once.'
@@ -37,6 +37,10 @@ demo: venv ## train UPerNet on rendered scenes, on CPU, and draw what it sees (5
 	@echo "Training a segmentor for some 4 minutes, with progress, then testing and drawing it."
 	$(BIN)/python tools/demo_scenes.py --out demo
 
+web: venv ## open a page to try the models on: pictures, series, inside (stop it with Ctrl-C)
+	@$(BIN)/python -c 'import gradio, plotly' 2>/dev/null || $(BIN)/python -m pip install '.[demo]'
+	$(BIN)/python tools/web.py --browser
+
 lint: venv ## check style, imports and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -49,6 +53,9 @@ test: lint ## lint, run the tests (6 to 9 minutes on two cores)
 
 test-slow: venv ## run what `make test` leaves out (10 minutes on two cores)
 	$(PYTEST) -m slow
+
+test-web: venv ## use the page in Chromium, as a person would (3 minutes); says what to install if it is not there
+	$(PYTEST) -m web tests/tools/web
 
 test-oldest: ## run the tests with the oldest versions that setup.cfg allows, in .venv-oldest
 	@$(MAKE) --no-print-directory venv VENV=.venv-oldest CONSTRAINTS=tests/constraints/oldest.txt

@@ -1,4 +1,5 @@
-"""Beside setup.cfg: folders that are packages of other names: the configs within jumbo_backbone, and the command."""
+"""Beside setup.cfg: folders that are packages of other names: the configs within jumbo_backbone, the command, and the
+page."""
 
 from setuptools import find_packages, setup
 
@@ -6,7 +7,9 @@ CONFIGS = {"jumbo_backbone.seg_configs": "seg_configs", "jumbo_backbone.seg_conf
 
 COMMAND = {"jumbo_cli": "tools/jumbo_cli", "jumbo_cli.commands": "tools/jumbo_cli/commands"}
 
+PAGE = {"jumbo_web": "tools/jumbo_web"}
+
 setup(
-    packages=[*find_packages(include=["jumbo_backbone*", "timeseries*"]), *CONFIGS, *COMMAND],
-    package_dir=CONFIGS | COMMAND,
+    packages=[*find_packages(include=["jumbo_backbone*", "timeseries*"]), *CONFIGS, *COMMAND, *PAGE],
+    package_dir=CONFIGS | COMMAND | PAGE,
 )

@@ -37,7 +37,7 @@ def test_wheel_holds_the_packages_the_configs_and_no_tests(tmp_path):
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     packages = {name.split("/")[0] for name in names if ".dist-info/" not in name}
-    assert packages == {"jumbo_backbone", "jumbo_cli", "timeseries"}
+    assert packages == {"jumbo_backbone", "jumbo_cli", "jumbo_web", "timeseries"}
     configs = {str(path.relative_to(ROOT)) for path in (ROOT / "seg_configs").rglob("*.py")}
     assert {f"jumbo_backbone/{name}" for name in configs} <= set(names) and len(configs) > 20
     commands = zipfile.ZipFile(wheel).read(next(n for n in names if n.endswith("entry_points.txt"))).decode()

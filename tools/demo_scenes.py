@@ -21,6 +21,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from jumbo_backbone.files import write_atomically
 from jumbo_backbone.segmentation.cli import in_users_terms
+from jumbo_backbone.segmentation.configs.schedule import options_for
 from jumbo_backbone.segmentation.data.scenes import CLASSES, PALETTE, render
 from jumbo_backbone.segmentation.pictures.labels import contact_sheet, save
 from jumbo_cli.commands.train import COMMAND as TRAIN
@@ -48,19 +49,6 @@ def seconds_per_step(cfg: Config, steps: int = 6) -> float:
         model.train_step(batch, optimizer)
         taken.append(time.perf_counter() - start)
     return float(np.median(taken[1:]))
-
-
-def options_for(iterations: int) -> list[str]:
-    """The changes that shorten the config's schedule."""
-    warm_up = max(1, iterations * 8 // 100)
-    return [
-        f"train_cfg.max_iters={iterations}",
-        f"train_cfg.val_interval={iterations}",
-        f"default_hooks.checkpoint.interval={max(1, iterations // 4)}",
-        f"param_scheduler.0.end={warm_up}",
-        f"param_scheduler.1.begin={warm_up}",
-        f"param_scheduler.1.end={iterations}",
-    ]
 
 
 # ---- how well
@@ -144,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
     work_dir = args.out / "scenes"
     start = time.perf_counter()
     command = [str(CONFIG), "--work-dir", str(work_dir), "--seed", str(args.seed), "--cfg-options"]
-    runner = TRAIN.run([*command, *options_for(iterations)], prog="demo_scenes.py")
+    runner = TRAIN.run([*command, *options_for(cfg, iterations)], prog="demo_scenes.py")
     minutes = (time.perf_counter() - start) / 60
 
     # scenes that neither training nor its validation has seen

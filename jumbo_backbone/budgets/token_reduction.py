@@ -26,6 +26,11 @@ class Restore(NamedTuple):
         return self.kept if self.earlier is None else self.earlier.places.gather(1, self.kept)
 
 
+def kept_of(n: int, keep_rate: float) -> int:
+    """How many of n patches a reduction keeps."""
+    return math.ceil(keep_rate * n)
+
+
 def reduce_tokens(
     x: torch.Tensor,
     scores: torch.Tensor,
@@ -50,7 +55,7 @@ def reduce_tokens(
         patches are kept, the arguments are returned as they are.
     """
     n = x.shape[1] if restore is None else restore.kept.shape[1]
-    count = math.ceil(keep_rate * n)
+    count = kept_of(n, keep_rate)
     if count >= n:
         return x, restore, key_mask
     if key_mask is not None:

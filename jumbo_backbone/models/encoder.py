@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..budgets.budget import ComputeBudget
 from ..budgets.has_budget import budget_of_call
-from ..budgets.token_reduction import Restore, reduce_tokens, restore_patches
+from ..budgets.token_reduction import Restore, kept_of, reduce_tokens, restore_patches
 from ..layers.block import Block, OnAttention
 from ..layers.jumbo import JUMBO_FFN_KINDS, JumboLoRA, JumboMlp, for_blocks
 from .block_indices import take_indices
@@ -299,11 +299,18 @@ class JumboEncoder(nn.Module):
         """
         budget = budget_of_call(self, budget)
         depths = torch.full(x.shape[:2], self.depth, device=x.device)
-        for block in reversed(budget.reducing_blocks(self.depth)):
-            (_, _, restore), _ = self.encode(x, key_mask=key_mask, stop=block + 1, budget=budget)
-            if restore is not None:
-                dropped = torch.ones_like(depths, dtype=torch.bool).scatter(1, restore.places, False)
-                depths[dropped] = block
+        live, reduced = x.shape[1], []
+        for block in budget.reducing_blocks(self.depth):
+            before, live = live, kept_of(live, budget.keep_rate)
+            reduced += [block] * (live < before)
+        if not reduced:
+            return depths
+        (_, _, restore), _ = self.encode(x, key_mask=key_mask, stop=reduced[-1] + 1, budget=budget)
+        for block in reversed(reduced):
+            assert restore is not None
+            dropped = torch.ones_like(depths, dtype=torch.bool).scatter(1, restore.places, False)
+            depths[dropped] = block
+            restore = restore.earlier
         return depths
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:

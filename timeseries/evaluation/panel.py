@@ -82,6 +82,23 @@ class PanelScores:
         }
 
 
+@dataclass(frozen=True)
+class Forecasts:
+    """Forecasts of the steps of a ``HeldOut``.
+
+    Attributes:
+        center: Point forecasts (n, S).
+        quantiles: (n, S, A), None if the forecaster has none.
+        alpha: Their probabilities (A,).
+        seconds: Of fit and of prediction.
+    """
+
+    center: np.ndarray
+    quantiles: np.ndarray | None
+    alpha: Sequence[float]
+    seconds: tuple[float, float]
+
+
 def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
@@ -122,6 +139,30 @@ def evaluate_held_out(forecaster: Any, held_out: HeldOut, levels: Sequence[float
     Raises:
         TypeError, ValueError: As in ``evaluate_panel``.
     """
+    return score_forecasts(held_out, forecast_held_out(forecaster, held_out, levels), levels)
+
+
+def score_forecasts(held_out: HeldOut, made: Forecasts, levels: Sequence[float] = (0.8, 0.95)) -> PanelScores:
+    """Scores of forecasts of the steps that were held out.
+
+    Args:
+        held_out: The panel, without its end, and the end.
+        made: Forecasts of its end.
+        levels: Those that the forecasts were made for.
+    """
+    return PanelScores.of(held_out, made.center, made.quantiles, made.alpha, levels, made.seconds)
+
+
+def forecast_held_out(forecaster: Any, held_out: HeldOut, levels: Sequence[float] = (0.8, 0.95)) -> Forecasts:
+    """Fit a clone of a forecaster of sktime to the past of a panel, and forecast the steps that were held out.
+
+    Args:
+        forecaster, levels: As in ``evaluate_panel``.
+        held_out: The panel, without its end, and the end.
+
+    Raises:
+        TypeError, ValueError: As in ``evaluate_panel``.
+    """
     alpha = probabilities(levels)
     if not hasattr(forecaster, "predict_quantiles"):
         raise TypeError(f"forecasters of sktime are evaluated, got {type(forecaster).__name__}")
@@ -134,8 +175,7 @@ def evaluate_held_out(forecaster: Any, held_out: HeldOut, levels: Sequence[float
     quantiles = None
     if forecaster.get_tag("capability:pred_int", raise_error=False):
         quantiles = _arranged(forecaster.predict_quantiles(fh=steps, alpha=alpha), held_out, len(alpha))
-    seconds = (fitted - begin, time.perf_counter() - fitted)
-    return PanelScores.of(held_out, center, quantiles, alpha, levels, seconds)
+    return Forecasts(center, quantiles, alpha, (fitted - begin, time.perf_counter() - fitted))
 
 
 def _arranged(forecasts: pd.DataFrame, held_out: HeldOut, columns: int) -> np.ndarray:

@@ -23,6 +23,7 @@ ORDER = (
     "robustness",
     "pretrain-series",
     "benchmark-series",
+    "web",
 )
 
 USAGE = """usage: jumbo COMMAND ...

@@ -74,6 +74,7 @@ def run(args: argparse.Namespace) -> Calibration:
         found = calibrate(model.cascade, outcomes, costs, args.target, args.unit, tolerance=args.tolerance)
         found = replace(found, members=model.contents())
         found.save(folder / "calibration.json")
+        cfg.dump(folder / args.config.name)  # the thresholds are of this cascade alone
         draw(outcomes, found, folder / "committee.png")
         if args.pictures:
             scenes = went_on(cfg, model, outcomes, device, args.pictures)
@@ -86,5 +87,7 @@ def run(args: argparse.Namespace) -> Calibration:
         print(found)
         if found.expected_cost >= costs[-1]:
             print("that costs more than the last member alone: leave members out (see committee.png), or ask for less")
-        print(f"written to {folder}: calibration.json, for jumbo test and jumbo infer; pictures beside it")
+        print(
+            f"written to {folder}: calibration.json, for jumbo test and jumbo infer; the config and pictures beside it"
+        )
         return found

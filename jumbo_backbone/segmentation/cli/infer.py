@@ -1,7 +1,6 @@
 """What `jumbo infer` does."""
 
 import argparse
-import contextlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -10,9 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from mmseg.models import BaseSegmentor
-from mmseg.registry import MODELS
 from PIL import Image
 from tqdm import tqdm
 
@@ -20,15 +16,12 @@ from jumbo_cli.failing import BROKE, DONE, WRONG_INPUT, say
 
 from ...device import pick_device
 from ...image_files import IMAGE_SUFFIXES, find_images, output_stems
-from ..data.consistency import require_as_trained
-from ..data.image_input import bands_of
 from ..data.truths import Truths
 from ..models.adapting import adapting, told_of
 from ..pictures.errors import confusions
 from ..pictures.labels import contact_sheet, labelled_picture, legend, page, save
-from ..pictures.meaning import Meaning, meaning_of, test_dataset
-from ..prediction import Photo, Reader, in_batches, predict
-from ..training.loading import load_strictly
+from ..pictures.meaning import Meaning, test_dataset
+from ..prediction import Photo, Predictor, in_batches, predict
 from .adapting import counted, require_adaptable
 from .config import read_config, use_budget, use_windows
 from .failing import in_users_terms
@@ -71,33 +64,20 @@ def run(args: argparse.Namespace) -> int:
     with in_users_terms(args.prog):
         cfg = prepare(args)
         images = find_images(args.images, ENDINGS, image_suffixes(cfg))
-        init_default_scope(cfg.get("default_scope", "mmseg"))
-        with contextlib.redirect_stdout(sys.stderr):  # libraries print there, where only our files are listed
-            model = MODELS.build(cfg.model).eval()
-            meta = load_strictly(model, args.checkpoint)
-            require_as_trained(cfg, meta, classes=False)  # which are the checkpoint's own
-            meaning = meaning_of(meta, cfg, max(model.out_channels, 2))
-            truths = None if args.errors is None else Truths(args.errors, cfg, meaning.classes)
-            read = Reader(cfg, bands_of(model), warn=partial(say, args.prog))
-        model.to(pick_device(args.device))
+        predictor = Predictor.load(cfg, args.checkpoint, args.device, warn=partial(say, args.prog))
+        truths = None if args.errors is None else Truths(args.errors, cfg, predictor.meaning.classes)
         args.out.mkdir(parents=True, exist_ok=True)
         if args.adapt is None:
-            return paint(args, model, meaning, read, images, truths)
-        with adapting(model, args.adapt, args.episodic, **dict(args.adapt_options)) as adapter:
-            code = paint(args, model, meaning, read, images, truths)
+            return paint(args, predictor, images, truths)
+        with adapting(predictor.model, args.adapt, args.episodic, **dict(args.adapt_options)) as adapter:
+            code = paint(args, predictor, images, truths)
             say(args.prog, f"adapted by {args.adapt}: {counted(told_of(adapter)) or 'all images counted'}")
             return code
 
 
-def paint(
-    args: argparse.Namespace,
-    model: BaseSegmentor,
-    meaning: Meaning,
-    read: Reader,
-    images: Sequence[Path],
-    truths: Truths | None,
-) -> int:
+def paint(args: argparse.Namespace, predictor: Predictor, images: Sequence[Path], truths: Truths | None) -> int:
     """Read, predict and write, a batch at a time; returns the exit code."""
+    meaning = predictor.meaning
     written = whole = 0
     quiet = len(images) == 1 or not sys.stderr.isatty()
     with tqdm(total=len(images), unit="image", disable=quiet) as progress:
@@ -105,7 +85,7 @@ def paint(
         def photos() -> Iterator[Photo]:
             for path, stem in zip(images, output_stems(images, args.out, (OVERLAY, LABELS, ERRORS)), strict=True):
                 try:
-                    photo = read(path, stem)
+                    photo = predictor.read(path, stem)
                 except Exception as error:  # of mmcv, decoders and a user's own loader, whatever they raise
                     told = " ".join(str(error).split()) or type(error).__name__
                     progress.write(f"{args.prog}: {path}: {told}; skipped", file=sys.stderr)
@@ -114,7 +94,7 @@ def paint(
                     yield photo
 
         for batch in in_batches(photos(), args.batch_size):
-            for photo, labels in zip(batch, predict(model, batch), strict=True):
+            for photo, labels in zip(batch, predict(predictor.model, batch), strict=True):
                 name = photo.stem.name
                 picture = labelled_picture(photo.image, labels, meaning.classes, meaning.palette, args.opacity, name)
                 _write(picture, f"{photo.stem}{OVERLAY}", progress)

@@ -238,6 +238,11 @@ def page(parts: Sequence[Image.Image], size: int = SMALLEST) -> Image.Image:
     return whole
 
 
+def enlarged(array: np.ndarray, least: int = LONGER_SIDE) -> np.ndarray:
+    """An image or a label map, a small one by a whole factor, so that its longer side has ``least`` pixels or more."""
+    return _enlarged(array, -(-least // max(*np.shape(array)[:2], 1)))
+
+
 def _enlarged(array: np.ndarray, zoom: int) -> np.ndarray:
     return np.asarray(array).repeat(zoom, axis=0).repeat(zoom, axis=1)
 
@@ -256,8 +261,7 @@ def labelled_picture(
     """``overlay``, and below it the legend of the classes that occur; raises the errors of ``overlay`` and
     ``legend``."""
     palette = _palette_of(classes, palette)
-    zoom = -(-LONGER_SIDE // max(*np.shape(image)[:2], 1))
-    picture = Image.fromarray(overlay(_enlarged(image, zoom), _enlarged(labels, zoom), palette, opacity))
+    picture = Image.fromarray(overlay(enlarged(image), enlarged(labels), palette, opacity))
     size = _text_size(max(picture.size))
     width = max(picture.width, 16 * size)
     return page([*_text(title, (), width, size), picture, legend(classes, palette, labels, width, size)], size)

@@ -255,3 +255,21 @@ def test_compiles_to_one_graph(keep_rate, device):
     with torch.no_grad():
         torch.testing.assert_close(compiled(x, budget=budget), model(x, budget=budget), atol=1e-5, rtol=1e-5)
     torch.compiler.reset()
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.5, 0.9, 0.99, 1.0])
+@pytest.mark.parametrize("blocks", [None, (0,), (0, 1, 2), (1, 2)])
+def test_patch_depths_are_those_of_runs_that_end_after_each_reduction(rate, blocks):
+    """Also where a reduction keeps all of the few patches that are left."""
+    model, budget = tiny_model(), ComputeBudget(rate, reduce_at=blocks)
+    tokens = images(2, 7, 48, seed=3)
+    expected = torch.full((2, 7), 3)
+    for block in reversed(budget.reducing_blocks(3)):
+        (_, _, restore), _ = model.encode(tokens, stop=block + 1, budget=budget)
+        if restore is not None:
+            there = torch.zeros(2, 7, dtype=torch.bool).scatter(1, restore.places, True)
+            expected[~there & (expected > block)] = block
+    found = model.patch_depths(tokens, budget)
+    last_kept = (found == 3).sum(dim=1)
+    assert torch.equal(last_kept, (expected == 3).sum(dim=1))
+    assert torch.equal(found, expected)

@@ -17,7 +17,7 @@ from jumbo_cli.failing import BadInputError
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = ["train", "test", "infer", "export", "check", "prepare", "calibrate", "attention", "benchmark"]
-NAMES += ["pretrain", "probe", "robustness", "pretrain-series", "benchmark-series"]
+NAMES += ["pretrain", "probe", "robustness", "pretrain-series", "benchmark-series", "web"]
 
 
 def entry(command: Command, monkeypatch) -> None:
