@@ -108,6 +108,21 @@ def fails(tool, *arguments, capsys):
 # ---- predictions
 
 
+def test_the_jumbo_token_s_ffn_in_8_bits(tool, model, tmp_path, monkeypatch, capsys):
+    path, models = write_image(tmp_path / "a.png"), []
+    original = infer.predict
+    monkeypatch.setattr(infer, "predict", lambda m, batch: models.append(m) or original(m, batch))
+    run(tool, model, path, "--labels", "--out", tmp_path, "--int8-jumbo")
+    ffn = models[0].backbone.vit.jumbo_mlp
+    assert ffn.fc1.weight.dtype == torch.int8
+    trained = build(*model).backbone.vit.jumbo_mlp.fc1.weight.detach()
+    torch.testing.assert_close(ffn.fc1.float_weight(), trained, atol=float(trained.abs().max()) / 250, rtol=0)
+    assert (read_back(tmp_path / "a_labels.png") != expected(model, path)).mean() < 0.02
+    arch = "model.backbone.arch.jumbo_ffn=none"
+    told = fails(tool, *model, path, "--int8-jumbo", "--cfg-options", arch, capsys=capsys)
+    assert "has no FFN of a Jumbo token" in told
+
+
 @pytest.mark.parametrize("size", [(50, 70), (7, 9), (90, 31)])
 def test_label_files_read_back_as_mmsegmentation_s_predictions(tool, model, tmp_path, size):
     path = write_image(tmp_path / "a.png", size)

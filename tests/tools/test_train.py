@@ -73,12 +73,22 @@ def test_testing(run, trained, data, tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [("--slide", "--max-batch", "2"), ("--keep-rate", "0.5", "--resolution", "0.75"), ("--tta",), ("--tta", "--slide")],
+    [
+        ("--slide", "--max-batch", "2"),
+        ("--keep-rate", "0.5", "--resolution", "0.75"),
+        ("--tta",),
+        ("--int8-jumbo", "--slide"),
+    ],
 )
 def test_ways_of_testing(run, trained, data, tmp_path, options):
     output = run("test.py", data[1], trained[0] / "iter_8.pth", *options, "--show-dir", tmp_path / "show", cwd=tmp_path)
     assert re.search(r"mIoU: \d", output)
     assert len(list((tmp_path / "show").iterdir())) == 5
+
+
+def test_an_ffn_of_8_bits_is_not_trained(run, data, tmp_path):
+    output = run("train.py", data[1], "--cfg-options", "model.backbone.int8_jumbo=True", cwd=tmp_path, code=2)
+    assert "an FFN of 8 bits does not learn; leave it out" in output
 
 
 def test_labels_of_two_images_never_share_a_file(run, trained, data, tmp_path):

@@ -107,6 +107,19 @@ def use_budget(cfg: Config, keep_rate: float | None, resolution: float | int | t
     cfg.model.backbone.budget = budget
 
 
+def use_int8(cfg: Config) -> None:
+    """Keep the FFN of the Jumbo token in 8 bits.
+
+    Raises:
+        ValueError: If the model is a cascade, or its backbone has no Jumbo token.
+    """
+    if is_of(cfg.model, CascadeSegmentor):
+        raise ValueError("--int8-jumbo: set model.backbone.int8_jumbo=True in the configs of the cascade's members")
+    if not is_of(cfg.model.backbone, JumboViTBackbone):
+        raise ValueError(f"--int8-jumbo needs a JumboViTBackbone, not {cfg.model.backbone.type}")
+    cfg.model.backbone.int8_jumbo = True
+
+
 def _use_data_root(cfg: Config, folder: str) -> None:
     datasets = datasets_of(cfg)
     for dataset in datasets:

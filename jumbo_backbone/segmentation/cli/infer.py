@@ -23,7 +23,7 @@ from ..pictures.labels import contact_sheet, labelled_picture, legend, page, sav
 from ..pictures.meaning import Meaning, test_dataset
 from ..prediction import Photo, Predictor, in_batches, predict
 from .adapting import counted, require_adaptable
-from .config import read_config, use_budget, use_windows
+from .config import read_config, use_budget, use_int8, use_windows
 from .failing import in_users_terms
 
 OVERLAY, LABELS, ERRORS, LEGEND = ENDINGS = ("_overlay.png", "_labels.png", "_errors.png", "_legend.png")
@@ -54,6 +54,8 @@ def prepare(args: argparse.Namespace) -> Config:
     if args.slide or args.max_batch is not None:
         use_windows(cfg, args.max_batch)
     use_budget(cfg, args.keep_rate, args.resolution)
+    if args.int8_jumbo:
+        use_int8(cfg)
     if args.bands is not None:
         cfg.picture_bands = args.bands
     return cfg

@@ -20,7 +20,7 @@ from ..training.loading import load_strictly
 from ..training.metrics import of_classes, to_json
 from ..training.work_dir import RECORDS
 from .adapting import compared, counted, require_adaptable
-from .config import read_config, use_budget, use_windows
+from .config import read_config, use_budget, use_int8, use_windows
 from .failing import in_users_terms
 
 
@@ -34,6 +34,8 @@ def prepare(args: argparse.Namespace) -> Config:
     if args.slide or args.max_batch is not None:
         use_windows(cfg, args.max_batch)
     use_budget(cfg, args.keep_rate, args.resolution)
+    if args.int8_jumbo:
+        use_int8(cfg)
     if args.tta:
         use_tta(cfg, [dataset for _, dataset in datasets_by_split(cfg, splits=("test",))])
     if args.out is not None:

@@ -22,6 +22,10 @@ def prepare(args: argparse.Namespace) -> Config:
     """The config of the run, before it is decided from which weights the run starts."""
     cfg = read_config(args)
     require_one_model(cfg, "trained")
+    if (cfg.model.get("backbone") or {}).get("int8_jumbo"):
+        raise ValueError(
+            "model.backbone.int8_jumbo=True is for inference: an FFN of 8 bits does not learn; leave it out"
+        )
     require_datasets(cfg)
     if args.amp:
         cfg.optim_wrapper.type = "AutocastOptimWrapper"

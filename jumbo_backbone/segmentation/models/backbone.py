@@ -14,6 +14,7 @@ from torch import nn
 
 from ...budgets.budget import ComputeBudget
 from ...budgets.has_budget import HasBudget, budget_of_call
+from ...layers.int8 import quantize_jumbo_ffn
 from ...layers.patch_embed import SizeLike
 from ...models.block_indices import take_indices
 from ...models.checkpoint import load_checkpoint
@@ -46,6 +47,8 @@ class JumboViTBackbone(BaseModule):
         with_cp: Recompute each block in the backward pass instead of storing its activations.
         budget: Arguments of ``ComputeBudget``, such as ``dict(keep_rate=0.7)``, for training and inference alike; None
             for the full one. At run time ``backbone.default_budget`` changes it. Maps are complete at every budget.
+        int8_jumbo: Keep the Jumbo token's FFN in 8 bits (see ``quantize_jumbo_ffn``), for inference. Float weights are
+            quantised as they are loaded.
         init_cfg: mmengine's. ``dict(type="Pretrained", checkpoint=…)`` takes the authors' released ``.pth``, our
             safetensors or a timm checkpoint of the same model (a path, or "hf-hub:owner/repository/file"), strictly:
             tensors that were resampled or left out are logged, and a missing or unexpected tensor raises.
@@ -75,6 +78,7 @@ class JumboViTBackbone(BaseModule):
         frozen_stages: int = -1,
         with_cp: bool = False,
         budget: dict[str, Any] | None = None,
+        int8_jumbo: bool = False,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         self.checkpoint, others = split_pretrained(init_cfg)
@@ -105,6 +109,8 @@ class JumboViTBackbone(BaseModule):
         self.vit.set_grad_checkpointing(with_cp)
         self.vit.default_budget = ComputeBudget(**budget or {})
         self.vit.default_budget.reducing_blocks(self.depth)  # raises if there are no such blocks
+        if int8_jumbo:
+            quantize_jumbo_ffn(self.vit)
         for name, parameter in self.vit.named_parameters():
             parameter.requires_grad_(not (self._frozen(name) or self._unused(name, jumbo_readout)))
 

@@ -9,6 +9,7 @@ from ..config_arguments import (
     add_adapt_arguments,
     add_budget_arguments,
     add_config_arguments,
+    add_int8_argument,
     add_window_arguments,
 )
 
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--errors", type=Path, metavar="MASKS", help="also draw where predictions and the masks in this folder differ")
     add_window_arguments(parser)
     add_budget_arguments(parser)
+    add_int8_argument(parser)
     add_adapt_arguments(parser)
     add("--batch-size", type=int, default=1, help="most images at once (default: %(default)s)")
     add("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: cuda where there is one")

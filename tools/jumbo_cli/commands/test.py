@@ -9,6 +9,7 @@ from ..config_arguments import (
     add_adapt_arguments,
     add_budget_arguments,
     add_config_arguments,
+    add_int8_argument,
     add_window_arguments,
 )
 
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--tta", action="store_true", help="average over the scales and flips of the config")
     add_window_arguments(parser)
     add_budget_arguments(parser)
+    add_int8_argument(parser)
     add_adapt_arguments(parser)
     add("--out", type=Path, help="folder for metrics.json (test_metrics.json in a training's work dir) and label maps")
     add("--show-dir", type=Path, help="folder for pictures of the predictions")
