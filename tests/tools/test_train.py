@@ -74,10 +74,10 @@ def test_testing(run, trained, data, tmp_path):
 @pytest.mark.parametrize(
     "options",
     [
-        ("--slide", "--max-batch", "2"),
+        ("--slide", "--max-batch", "2", "--int8-jumbo"),
         ("--keep-rate", "0.5", "--resolution", "0.75"),
         ("--tta",),
-        ("--int8-jumbo", "--slide"),
+        ("--tta", "--slide"),
     ],
 )
 def test_ways_of_testing(run, trained, data, tmp_path, options):
