@@ -71,7 +71,7 @@ def inside_tab(page: gr.Blocks, shelf: Shelf, folder: Path) -> None:
         now = _models(shelf)
         return gr.Dropdown(now, value=now[0] if now else None)
 
-    options = dict(api_visibility="private", trigger_mode="always_last", show_progress="minimal")
+    options: dict[str, Any] = dict(api_visibility="private", trigger_mode="always_last", show_progress="minimal")
     page.load(listed, None, model, api_visibility="private", show_progress="hidden").then(
         in_sentences(blocks), model, block, api_visibility="private", show_progress="hidden"
     )
