@@ -42,10 +42,10 @@ def classify_tab(results: Results) -> None:
             epochs = gr.Slider(
                 0,
                 60,
-                10,
+                0,
                 step=1,
-                label="Epochs of the encoder",
-                info="0: convolutions alone",
+                label="Epochs of a new encoder",
+                info="0: the encoder in the package, pretrained",
                 elem_id="classify-epochs",
             )
             with gr.Row():

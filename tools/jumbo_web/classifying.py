@@ -87,7 +87,7 @@ def fit(job: Job, data: "Labelled", held_out: float, epochs: int) -> Fitted:
         job: Told the progress after each epoch.
         data: The series.
         held_out: The share of each class to hold out.
-        epochs: Most epochs of the encoder; 0: the convolutions alone.
+        epochs: Most epochs of an encoder of its own; 0: the encoder in the package, which was pretrained.
 
     Raises:
         ValueError, TypeError: As JumboClassifier; and for too few series.
@@ -114,7 +114,8 @@ def fit(job: Job, data: "Labelled", held_out: float, epochs: int) -> Fitted:
 
     job.tell(0.02, "fitting")
     known, unknown = data.of(np.sort(learn.numpy())), data.of(np.sort(test.numpy()))
-    classifier = JumboClassifier(max_epochs=epochs, random_state=0, callbacks=[after_epoch]).fit(known.X, known.y)
+    own = dict(pretrained=None, max_epochs=epochs, callbacks=[after_epoch]) if epochs else {}
+    classifier = JumboClassifier(random_state=0, **own).fit(known.X, known.y)
     job.tell(0.95, "predicting the series that were held out")
     predicted = classifier.predict(unknown.X)
     names, counts = np.unique(known.y, return_counts=True)

@@ -18,6 +18,7 @@ series), up to 20 MB and {ROWS:,} rows; the page says how it read it, and you ca
 no training: classical methods (*experts*) forecast, and a pretrained Jumbo token sets their weights. With *epochs*
 above 0 networks learn the table as well, and read its covariates."""
 _NONE = "(none)"
+_SPOKEN = 8  # experts in the table
 
 
 def forecast_tab(results: Results) -> None:
@@ -197,6 +198,4 @@ def _number(value: float) -> str:
 
 def _spoken(found: Forecast, name: str) -> str:
     rows = [[expert.replace("_", " "), f"{weight:.0%}"] for expert, weight in found.spoken(name)]
-    return table(
-        ["who spoke", "weight"], rows[:8], f"Weights in the forecast of {name}, averaged over the horizon; the largest"
-    )
+    return table(["who spoke", "weight"], rows[:8], f"Weights in the forecast of {name}, averaged over the horizon")

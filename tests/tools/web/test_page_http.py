@@ -285,10 +285,13 @@ def waves(tmp_path_factory) -> Path:
     return path
 
 
-def test_series_are_classified_and_drawn(visitor, waves):
+@pytest.mark.parametrize("epochs", [0, 1], ids=["pretrained", "trained"])
+def test_series_are_classified_and_drawn(visitor, waves, epochs):
     told, label = visitor.predict(handle_file(waves), api_name="/read_labelled")
     assert "Read 24 series of 40 steps" in told and label["value"] == "label"
-    state, scores, number, about, picture = visitor.predict(handle_file(waves), "label", 30, 1, api_name="/classify")
+    state, scores, number, about, picture = visitor.predict(
+        handle_file(waves), "label", 30, epochs, api_name="/classify"
+    )
     assert state == "" and cells(scores)[:2] == ["100.0%", "50.0%"] and "tested on 8" in scores
     assert number["maximum"] == 8 and "which is right" in about and Image.open(picture).width > 500
 
