@@ -53,7 +53,7 @@ def jumbo(name: str, *arguments: str) -> int:
 def test_the_commands(folder, capfd):
     *own, on_gpus = COMMANDS
     assert [words[:2] for words in own] == [
-        ["jumbo", n] for n in ("pretrain", "prepare", "train", "probe", "probe", "train")
+        ["jumbo", n] for n in ("pretrain", "prepare", "train", "probe", "probe", "probe", "train")
     ]
     told, pico = [], Path("work_dirs/pretrain_mae_pico")
     pico.mkdir(parents=True)
@@ -63,7 +63,9 @@ def test_the_commands(folder, capfd):
             options = SMALLER + (OF_MASKS if name == "train" else [])
             arguments += options if "--cfg-options" in arguments else ["--cfg-options", *options]
         elif name == "probe":
-            arguments += ["--workers", "0", "--epochs", "2"]
+            arguments += ["--workers", "0", "--epochs", "2", "--batch-size", "8"]
+            if "--fine-tune" in arguments:
+                arguments += ["--fine-tune", "1"]
         found = jumbo(name, *arguments)
         out, err = capfd.readouterr()
         assert found == 0, out + err
@@ -74,7 +76,8 @@ def test_the_commands(folder, capfd):
     assert Path("work_dirs/pretrain_mae_pictures/reconstructions/iter_2.png").is_file()
     assert "backbone from work_dirs/pretrain_mae_pictures/encoder.safetensors" in told[2] and "mIoU" in told[2]
     assert Path("probe.json").is_file() and "read-out" in told[4]
-    assert "encoder from work_dirs/pretrain_mae_pico/encoder.safetensors" in told[5] and "top1" in told[5]
+    assert "encoder from work_dirs/pretrain_mae_pico/encoder.safetensors" in told[6] and "top1" in told[6]
+    assert "fine-tuned, 1 epochs: top-1" in told[5]
 
     begin = on_gpus.index("jumbo_cli")
     from jumbo_cli.commands.pretrain import COMMAND

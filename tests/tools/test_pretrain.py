@@ -164,7 +164,7 @@ def test_a_new_run_keeps_the_files_of_the_one_before(trained, data, tmp_path):
         (["--cfg-options", "model.encoder.arch.jumbo_fnn=patch"], r"did you mean model.encoder.arch.jumbo_ffn"),
         (["--cfg-options", "model.encoder.in_chans=1"], r"images must be \(B, 1, H, W\), got \(1, 3, 32, 32\)"),
         (["--cfg-options", "train_dataloader.dataset.img_size=36"], r"36x36 is not a multiple of the patch 8x8"),
-        (["--cfg-options", "train_dataloader.dataset.part=test"], r"part='test' is unknown"),
+        (["--cfg-options", "train_dataloader.dataset.part=val"], r"part='val' is unknown"),
     ],
 )
 def test_wrong_inputs(run, data, tmp_path, options, message):

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import torch
-from sktime.regression.base import BaseRegressor
 
 from jumbo_backbone.device import pick_device
 
@@ -15,9 +14,10 @@ from ..networks.closed_net import ClosedNet
 from .labelled import checked_panel
 from .panel_arrays import PanelArrays, check_values
 from .pretrained_reader import channel_features, check_pretrained
+from .sktime_bases import NumberRegressor
 
 
-class JumboRegressor(PanelArrays, BaseRegressor):
+class JumboRegressor(PanelArrays, NumberRegressor):
     """Estimates a number for each series by ridge regression on three sets of features: those of a pretrained
     transformer with a Jumbo token (one wide token), and of fixed convolutions of two kinds (those of MiniRocket and
     Hydra).
@@ -98,9 +98,6 @@ class JumboRegressor(PanelArrays, BaseRegressor):
         if y is not None and not np.isfinite(np.asarray(y, dtype=np.float64)).all():
             raise ValueError("some of the numbers in y are missing or infinite: leave their series out of fit")
         return super().fit(checked_panel(X), y)
-
-    def _check_convert_X_for_predict(self, X):
-        return super()._check_convert_X_for_predict(checked_panel(X))
 
     def _fit(self, X, y):
         device = pick_device(self.device)

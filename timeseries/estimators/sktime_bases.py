@@ -11,6 +11,7 @@ from skbase.base._clone_plugins import _CloneSkbase
 from sktime.classification.base import BaseClassifier
 from sktime.datatypes import VectorizedDF
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
+from sktime.regression.base import BaseRegressor
 from sktime.utils.validation.forecasting import check_fh
 
 from ..data.frames import last_step
@@ -222,6 +223,13 @@ class LabelClassifier(BaseClassifier):
         self._is_vectorized = True
         self._yvec = VectorizedDF([pd.DataFrame([range(len(names))], columns=names)], iterate_cols=True)
         self.classifiers_ = pd.DataFrame([parts], columns=self._yvec.get_iter_indices()[1])
+
+
+class NumberRegressor(BaseRegressor):
+    """sktime's regressor of whole series, which checks panels before it converts them."""
+
+    def _check_convert_X_for_predict(self, X):
+        return super()._check_convert_X_for_predict(checked_panel(X))
 
 
 def _without_kinds(metadata: dict[str, Any]) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def test_titles_say_the_numbers_behind_the_colours():
 
 def test_the_share_is_that_of_the_classifier():
     X, labels = np.random.default_rng(0).normal(size=(12, 1, 40)), np.array(["a", "b"] * 6)
-    small = dict(embed_dim=8, num_heads=2, depth=1, jumbo_multiplier=2, random_state=0)
+    small = dict(embed_dim=8, num_heads=2, depth=1, jumbo_multiplier=2, random_state=0, pretrained=None)
     with pytest.warns(UserWarning, match="share in the answer is 0") as told:
         JumboClassifier(max_epochs=0, num_kernels=84, **small).fit(X, labels).plot_kept(X[:1], 0.5)
     assert told[-1].filename == __file__  # where it was asked for

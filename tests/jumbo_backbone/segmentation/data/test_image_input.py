@@ -1,6 +1,7 @@
 """How a file becomes a segmentor's input is found by asking the loader, and exports and pictures follow it."""
 
 import json
+import sys
 
 import cv2
 import numpy as np
@@ -110,7 +111,8 @@ def test_the_loader_is_the_transform_that_loads(path, pipeline, loader, expected
         (steps("LoadImageFromFile", imdecode_backend="tifffile"), "needs: pip install tifffile"),
     ],
 )
-def test_what_does_not_load_is_told(path, pipeline, message):
+def test_what_does_not_load_is_told(path, pipeline, message, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tifffile", None)  # as where it is not installed
     with pytest.raises(ValueError, match=message):
         ImageReader(pipeline).load(path)
 
