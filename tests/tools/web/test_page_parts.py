@@ -5,7 +5,9 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from jumbo_web import checkpoints, limits, markup
 from jumbo_web.jobs import Job, Jobs, Progress, Stopped
@@ -152,3 +154,35 @@ def test_errors_become_sentences():
             in_sentences(failing)(path, error)
         assert raised.value.message == expected
     assert told(told(ValueError("a b"))).message == "A b"
+
+
+def test_hidden_patches_of_a_picture_are_guessed_by_a_pretrained_encoder(tmp_path):
+    pytest.importorskip("mmseg")
+    from mmengine.config import Config
+    from mmengine.registry import init_default_scope
+    from mmseg.registry import MODELS
+
+    from jumbo_backbone.pretraining import save_weights
+    from jumbo_backbone.segmentation.configs.shipped import shipped_config
+    from jumbo_web.inside import reconstruct
+    from jumbo_web.loading import Shelf, begin_importing
+
+    work_dir = tmp_path / "pretrain_mae_pico"
+    work_dir.mkdir()
+    cfg = Config.fromfile(shipped_config("pretrain_mae_pico"))
+    cfg.dump(work_dir / "pretrain_mae_pico.py")
+    init_default_scope("mmseg")
+    save_weights(MODELS.build(cfg.model), work_dir)
+    Image.effect_noise((64, 64), 90).convert("RGB").save(tmp_path / "a.png")
+    begin_importing()
+    shelf = Shelf([tmp_path])
+    (name,) = shelf.pretrained()
+    assert name.endswith("pretrain_mae_pico (pretrained)")
+    page = reconstruct(shelf, str(tmp_path / "a.png"), name, seed=0).astype(int)
+    height = page.shape[0]
+    image, visible, guess = page[:, :height], page[:, (page.shape[1] - height) // 2 :][:, :height], page[:, -height:]
+    hidden = (visible == np.median(visible, axis=(0, 1))).all(axis=2)  # of one colour
+    assert 0.7 < hidden.mean() < 0.8
+    assert np.array_equal(image[~hidden], visible[~hidden]) and np.array_equal(image[~hidden], guess[~hidden])
+    assert not np.array_equal(image[hidden], guess[hidden])
+    assert not np.array_equal(page, reconstruct(shelf, str(tmp_path / "a.png"), name, seed=1))  # other patches
