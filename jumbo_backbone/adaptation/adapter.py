@@ -1,5 +1,6 @@
 """What Tent and SAR share: whose weights change, what an image must be, going back to the start, and the state."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +14,7 @@ from .parameters import SHARE, parameters_to_adapt
 BATCH = 64  # images for which the rate is given
 
 
-class Adapter(nn.Module):
+class Adapter(nn.Module, ABC):
     """A model that adapts to the images it answers, without labels: a base class, whose subclasses are methods.
 
     A call answers the images with the weights as they are, and changes these afterwards; it does both under
@@ -63,6 +64,7 @@ class Adapter(nn.Module):
         self.start = {name: parameter.detach().clone() for name, parameter in self.adapted.items()}
         self.steps = self.left_out = 0
 
+    @abstractmethod
     def learn(
         self,
         images: torch.Tensor,
@@ -79,7 +81,6 @@ class Adapter(nn.Module):
             classes: K.
             valid, call: As in the call, for further passes.
         """
-        raise NotImplementedError
 
     def forward(self, images: torch.Tensor, valid: torch.Tensor | None = None, **call: Any) -> torch.Tensor:
         """Answer images, and adapt to them.

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_steps_are_timed_in_turns_beside_a_recorded_forward_pass(tmp_path, monkeypatch, capsys):
     sizes = ["--size", "16", "--patch", "8", "--batch", "2", "--repeats", "2"]
     with imported_tool("benchmark_adaptation") as tool:
-        monkeypatch.setattr(tool, "peak_memory", lambda step, program: 200 if step.method == "sar" else 100)
+        monkeypatch.setattr("paired_steps.peak_memory", lambda step, program: 200 if step.method == "sar" else 100)
         assert tool.main([*sizes, "--json", str(tmp_path / "x.json")]) == 0
         assert tool.main(["--batch", "0"]) == 2
     assert "forward, recorded" in capsys.readouterr().out

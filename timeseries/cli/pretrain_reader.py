@@ -3,15 +3,13 @@
 import argparse
 from typing import TYPE_CHECKING
 
-import torch
-
 from jumbo_cli.failing import BadInputError
 
 from ..fitting.contrastive import ContrastiveRecipe
 from ..fitting.contrastive import pretrain_reader as pretrain_on
 from ..networks.series_reader import SeriesReader
 from ..weights import save_reader as save
-from .pretrain_weigher import encoder_of
+from .recipes import buildable, encoder_of
 
 if TYPE_CHECKING:
     from .pretrain_series import Job
@@ -41,12 +39,7 @@ def recipe_of(args: argparse.Namespace) -> ContrastiveRecipe:
         encoder=encoder_of(args),
         save_every=args.save_every,
     )
-    try:
-        with torch.device("meta"):
-            recipe.build()
-    except ValueError as error:
-        raise BadInputError(str(error)) from None
-    return recipe
+    return buildable(recipe)
 
 
 def pretrain(recipe: ContrastiveRecipe, job: "Job") -> tuple[SeriesReader, dict[str, float]]:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import distributed as dist
 
-from jumbo_cli.failing import BadInputError, say
+from jumbo_cli.failing import say
 
 from ..fitting.weigher_training import Recipe, prepare
 from ..fitting.weigher_training import pretrain as pretrain_on
 from ..networks.weighing import ExpertWeigher
 from ..weights import save_weigher as save
+from .recipes import buildable, encoder_of
 
 if TYPE_CHECKING:
     from .pretrain_series import Job
@@ -43,18 +44,7 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
         encoder=encoder_of(args),
         save_every=args.save_every,
     )
-    try:
-        with torch.device("meta"):
-            recipe.build()
-    except ValueError as error:
-        raise BadInputError(str(error)) from None
-    return recipe
-
-
-def encoder_of(args: argparse.Namespace) -> dict:
-    """Sizes of the encoder."""
-    names = ("embed_dim", "depth", "num_heads", "jumbo_multiplier", "jumbo_ffn")
-    return {name: getattr(args, name) for name in names}
+    return buildable(recipe)
 
 
 def pretrain(recipe: Recipe, job: "Job") -> tuple[ExpertWeigher, dict[str, float]]:

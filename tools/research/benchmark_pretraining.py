@@ -1,20 +1,15 @@
 #!/usr/bin/env python3
 """Measure a training step of masked pretraining beside a supervised step on all patches: time in turns, and memory."""
 
-import argparse
-import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from paired_steps import add_arguments, is_child, report, sizes_of
 
 from jumbo_backbone import create_model
-from jumbo_backbone.benchmarking.memory import CHILD, peak_memory, peak_of
-from jumbo_backbone.benchmarking.report import aligned, machine_facts, write_json
-from jumbo_backbone.benchmarking.timing import quartiles, take_turns
 from jumbo_backbone.pretraining import MaskedAutoencoder
 from jumbo_cli.arguments import Parser, number
 from jumbo_cli.failing import exit_code
@@ -56,58 +51,24 @@ class Step:
         return step
 
 
-def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
-    sizes = (args.preset, args.size, args.patch, args.batch, args.threads, args.device)
-    steps = [Step(depth, *sizes) for depth in (0, *args.decoder_depth)]
-    memory = [peak_memory(step, [__file__]) for step in steps]
-    ready = [step.ready() for step in steps]
-    for step in ready:
-        step()
-    seconds = take_turns(ready, [1] * len(steps), args.repeats, args.device, "rounds")
-    return [
-        asdict(step)
-        | dict(
-            seconds=taken,
-            ratio=quartiles([own / first for own, first in zip(taken, seconds[0], strict=True)]),
-            memory=peak,
-            memory_ratio=peak / memory[0] if peak and memory[0] else None,
-        )
-        for step, taken, peak in zip(steps, seconds, memory, strict=True)
-    ]
-
-
 def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
-    if argv[:1] == [CHILD]:
-        step = Step(**json.loads(argv[1]))
-        print(peak_of(step.ready(), step.device))
+    if is_child(argv, Step):
         return 0
 
     def body() -> None:
         parser = Parser(prog="benchmark_pretraining.py", description=__doc__)
-        add, count = parser.add_argument, number(int, 1)
-        add("--preset", default="pico", help="of the encoder (pico)")
-        add("--size", type=count, default=64, metavar="PIXELS", help="side of the images (64)")
-        add("--patch", type=count, default=8, metavar="PIXELS", help="side of a patch (8)")
-        add("--batch", type=count, default=128, metavar="N", help="images in a step (128)")
-        add("--decoder-depth", type=count, nargs="+", default=[1, 2], metavar="N", help="blocks, of width 128 (1 2)")
-        add("--repeats", type=count, default=20, metavar="N", help="rounds (20)")
-        add("--threads", type=count, default=1, metavar="N", help="of the CPU (1)")
-        add("--device", choices=["cpu", "cuda"], default="cpu")
-        add("--json", type=Path, metavar="FILE", help="write all timings and the machine's facts")
+        add_arguments(parser, batch=128)
+        parser.add_argument(
+            "--decoder-depth",
+            type=number(int, 1),
+            nargs="+",
+            default=[1, 2],
+            metavar="N",
+            help="blocks, of width 128 (1 2)",
+        )
         args = parser.parse_args(argv)
-        records = measure(args)
-        rows = [
-            [str(Step(**{key: record[key] for key in Step.__dataclass_fields__}))]
-            + [f"{quartiles(record['seconds'])['median']:.3f}", f"{record['ratio']['median']:.2f}"]
-            + [f"{(record['memory'] or 0) / 1e6:.0f}", f"{record['memory_ratio'] or 0:.2f}"]
-            for record in records
-        ]
-        print("\n".join(aligned([["step", "seconds", "ratio", "MB", "ratio"], *rows])))
-        if args.json is not None:
-            write_json(
-                args.json, ["python", f"tools/research/{Path(__file__).name}", *argv], machine_facts(args), records
-            )
+        report([Step(depth, *sizes_of(args)) for depth in (0, *args.decoder_depth)], args, __file__, argv)
 
     return exit_code("benchmark_pretraining", body)
 
